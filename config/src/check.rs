@@ -119,6 +119,10 @@ impl Config {
                 "tokenReview needs it: the audience of a pod's token names the server's namespace";
             return Err(bad("namespace", &"absent", expected));
         }
+        if self.state_secret.is_some() && self.namespace.is_none() {
+            let expected = "stateSecret needs it: the Secret is in the server's namespace";
+            return Err(bad("namespace", &"absent", expected));
+        }
         let known_clients = self.clients.as_ref().is_some_and(|c| c.keys.is_some());
         if !self.token_review && !known_clients && self.tls.client_ca.is_none() {
             let expected = "nobody could prove who they are: set at least one of tls.clientCa, clients.keys and tokenReview";

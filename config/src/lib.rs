@@ -80,10 +80,10 @@ pub struct Config {
     /// Keeps the few things that outlast a restart. Keep it: a server that lost it grants nothing
     /// for five minutes after a start.
     pub state_dir: PathBuf,
-    /// Optional: what became of the logins to the token in earlier pods, whose stateDir is gone;
-    /// the operator keeps it. The file need not be there.
+    /// Optional: a Secret in namespace that keeps what must outlive the pod (state.json) in the
+    /// place of stateDir. It must be there; the pod's own service account gets and updates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub earlier_logins: Option<PathBuf>,
+    pub state_secret: Option<String>,
     /// 32 random bytes (raw): the HMAC key that hides holders' names in tokens. Keep it.
     pub identity_key: PathBuf,
     /// Optional: which namespaces may use it (wire::Policies as YAML). Read anew when it changes.

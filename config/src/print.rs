@@ -106,7 +106,7 @@ pub fn example() -> Config {
         lease: Lease::default(),
         earlier_longest_lease_secs: Some(30),
         state_dir: "/var/lib/mooring".into(),
-        earlier_logins: Some("/etc/mooring/logins.json".into()),
+        state_secret: Some("main-state".into()),
         identity_key: "/etc/mooring/identity/key".into(),
         policies: Some("/etc/mooring/policies.yaml".into()),
         token_review: true,

@@ -15,6 +15,7 @@
 //! | [`request`] | the grammar of the annotation `mooring.dev/licenses` |
 //! | [`wire`] | the messages of the server's API and of the sidecar's socket |
 //! | [`identity`], [`policy`] | who holds; what a vendor allows and a pod wishes |
+//! | [`kept`] | what must outlive a license server's pod, and how two writers' words are merged |
 //! | [`reason`] | how anchor and license stand, in a word |
 //! | [`pin`] | what can be a token's PIN |
 //! | [`names`], [`time`], [`secret`], [`mod@cut`] | the words the rest is written in |
@@ -29,6 +30,7 @@ pub mod cut;
 pub mod frontend;
 pub mod holder;
 pub mod identity;
+pub mod kept;
 pub mod ledger;
 pub mod license;
 pub mod mutant;

@@ -86,6 +86,9 @@ reasons! {
         /// The login failed; there will be no other before the content of the PIN's file changes.
         PinRejected =>
             "put the right PIN into the Secret: [what a wrong PIN costs, and the way out](#the-pin-was-rejected)",
+        /// What became of earlier logins is not known, or this one cannot be noted: none is made.
+        LoginUnnoted =>
+            "a login is noted before it is made, so that a wrong PIN is tried once and not by each pod; that cannot be written. The message says why: is the Kubernetes API server away, is Secret `‹name›-state` there, may Role `‹name›-mooring-server` get and update it? Off Kubernetes: make `stateDir` writable. It goes on by itself",
         /// The token has no key that could sign.
         KeyNotFound =>
             "the token has no P-256 or Ed25519 key pair that may sign, or the license's is gone from it",
@@ -117,7 +120,7 @@ reasons! {
             "the standby anchor has served its days: repair the first one, or ask the vendor for a license issued anew",
         /// How long the standby anchor served cannot be kept.
         StandbyUncounted =>
-            "`stateDir` cannot be written, so the standby's days cannot be counted, and it does not serve",
+            "Secret `‹name›-state` (off Kubernetes: `stateDir`) cannot be written, so the standby's days cannot be counted, and it does not sign: the message says why (`LoginUnnoted` has what to look at). It goes on by itself",
     }
 }
 
@@ -137,6 +140,9 @@ reasons! {
         /// One is in force, and a revocation list is refused.
         RevocationsRefused =>
             "the revocation list is refused (another vendor's, a lower number, no list): put the vendor's newest in its place. The highest one that is known holds",
+        /// One is in force, and what is superseded or revoked does not outlive this server now.
+        StateNotKept =>
+            "the license is in force; what it supersedes, or the revocation list, is not kept: a new pod would not know it. The message says why (`LoginUnnoted` has what to look at). It is tried again and again",
         Unreadable =>
             "the file cannot be read: is the license's Secret there, with the key that `spec.licenses` names?",
         /// The vendor's keys cannot be read.

@@ -48,13 +48,10 @@ impl Reader {
 }
 
 impl App {
-    /// The server as a whole, as far as the reader need know it: the operator alone is told of the
-    /// logins; a holder neither whose the license is, nor where keys and files are.
+    /// The server as a whole, as far as the reader need know it: a holder is told neither whose the
+    /// license is, nor where keys and files are.
     pub(crate) fn server_state(&self, reader: &Reader) -> ServerState {
         let mut state = self.whole_state();
-        if *reader != Reader::Operator {
-            state.anchor.logins.clear();
-        }
         if reader.only().is_some() {
             state.license_message = state.license_reason.name().into();
             state.anchor.message = state.anchor.reason.name().into();

@@ -1,13 +1,16 @@
 //! `check-config`: what a configuration names is there and good.
 
 use crate::auth::clients;
+use crate::keeper::{Keeper, Place};
 use crate::license::{LicenseFiles, Memory};
+use crate::metrics::Metrics;
 use crate::tls::Certificates;
 use anyhow::{Context as _, Result, anyhow, bail};
 use mooring_config::{AnchorConfig, Config};
 use mooring_core::reason::LicenseReason;
-use mooring_net::clock;
+use mooring_net::{clock, random};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The HMAC key that hides holders' names.
 pub(crate) fn identity_key(path: &Path) -> Result<[u8; 32]> {
@@ -19,6 +22,18 @@ pub(crate) fn identity_key(path: &Path) -> Result<[u8; 32]> {
     })
 }
 
+/// What earlier runs kept, to look at: nothing is written, and no Secret is asked for.
+fn on_this_machine(config: &Config) -> Result<Arc<Keeper>> {
+    let place = match &config.state_secret {
+        None => Place::file(config),
+        Some(_) => Place::Nowhere,
+    };
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+    let keeper = Keeper::new(place, random::instance_id(), metrics);
+    futures::executor::block_on(keeper.flush());
+    Ok(Arc::new(keeper))
+}
+
 /// Reads everything that the configuration names, and says what is wrong. Touches neither token
 /// nor network.
 pub(crate) fn check(config: &Config) -> Result<String> {
@@ -26,7 +41,7 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     Certificates::load(config.tls.clone())
         .context("configuration field tls")?
         .tls()?;
-    let mut files = LicenseFiles::new(config, Memory::only_read(&config.state_dir));
+    let mut files = LicenseFiles::new(config, Memory::new(on_this_machine(config)?));
     let now = clock::now().wall;
     files.look(now, None);
     let view = files.view(now);

@@ -88,7 +88,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
         lease: Lease::default(),
         earlier_longest_lease_secs: None,
         state_dir: state.to_owned(),
-        earlier_logins: None,
+        state_secret: None,
         identity_key: file("identity.key"),
         policies: None,
         token_review: false,

@@ -12,6 +12,7 @@
 //! | `anchor` | the hardware; the PKCS#11 module lives in a child process |
 //! | `chain` | delegations, lease tokens, tickets, and checking those of earlier runs |
 //! | `license`, `keys`, `state`, `tls` | files: the license, public keys, the one number kept, certificates |
+//! | `keeper`, `kubernetes` | what must outlive this run and its pod; the API server that keeps it |
 //! | `auth` | who asks, and who may |
 //! | `engine`, `events` | the ledger at work |
 //! | `audit` | the audit log: its files, and what cannot be written |
@@ -29,7 +30,9 @@ mod clock_skew;
 mod engine;
 mod events;
 mod init;
+mod keeper;
 mod keys;
+mod kubernetes;
 mod license;
 mod metrics;
 mod run;

@@ -147,7 +147,7 @@ impl LicenseFile {
                     | FileError::OtherAnchor { .. }
             )
         );
-        if same && !may_end {
+        if same && !may_end && !news {
             return false;
         }
         let judged = contents.as_ref().map_err(Clone::clone);
@@ -163,7 +163,7 @@ impl LicenseFile {
                 // The time in it would otherwise make each look a change.
                 let (reason, before) = (e.reason(), self.refused.as_ref());
                 if same && before.is_some_and(|r| r.reason() == reason) {
-                    return false;
+                    return over;
                 }
                 let stays_in_force = self.good.as_ref().map(|g| g.license.id.as_str());
                 tracing::error!(%reason, stays_in_force, file = %self.path.display(), "license refused: {e}");
@@ -218,7 +218,8 @@ impl LicenseFiles {
             keys: self.keys_path.as_deref().map(|p| Ok(keys::read(p)?)),
             revocations: self.list_path.as_deref().and_then(read_list),
         };
-        let other = self.beside.as_ref() != Some(&beside);
+        // What an earlier pod has kept may be heard late.
+        let other = self.memory.refresh() || self.beside.as_ref() != Some(&beside);
         if other {
             self.look_at_list(&beside);
         }
@@ -295,8 +296,8 @@ impl LicenseFiles {
             by: by.to_owned(),
             issued,
         };
-        if let Some(s) = self.memory.superseded(&l.id) {
-            return Some(superseded(&s.by, s.issued));
+        if let Some(superseded) = self.memory.superseded(&l.id) {
+            return Some(superseded);
         }
         let elsewhere = self.elsewhere.get();
         if let Some(r) = elsewhere.iter().find(|r| r.id == l.id) {
@@ -380,6 +381,14 @@ impl LicenseFiles {
             message = format!("{message}; {e}");
             if reason == LicenseReason::Valid {
                 reason = LicenseReason::RevocationsRefused;
+            }
+        }
+        if let Some(e) = self.memory.trouble() {
+            message = format!(
+                "{message}; which licenses are superseded or revoked does not outlive this server now: {e}"
+            );
+            if reason == LicenseReason::Valid {
+                reason = LicenseReason::StateNotKept;
             }
         }
         LicenseView {
@@ -489,12 +498,8 @@ fn judge(
 ) -> Result<OpenLicense, FileError> {
     let open = OpenLicense::read(text, beside.trust()?)?;
     open.license.check_dates(now)?;
-    if let Some(s) = memory.superseded(&open.license.id) {
-        return Err(FileError::Superseded {
-            id: open.license.id,
-            by: s.by.clone(),
-            issued: s.issued,
-        });
+    if let Some(superseded) = memory.superseded(&open.license.id) {
+        return Err(superseded);
     }
     if let Some(r) = memory.revokes(&open.license.id, now) {
         return Err(r.into());

@@ -79,6 +79,8 @@ metrics! {
         "Records of the audit log that could not be written.";
     license_reads: IntCounter, "mooring_license_reads_total",
         "Changed license files that were looked at.";
+    state_failures: IntCounter, "mooring_state_failures_total",
+        "How often what must outlive the server could not be read or written.";
 }
 
 pub(crate) fn count(of: &IntCounterVec, labels: &[&str]) {

@@ -6,13 +6,14 @@ use crate::app::App;
 use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::auth::policy::PolicyStore;
-use crate::auth::review::SERVICE_ACCOUNT;
 use crate::chain::Chain;
 use crate::chain::anchor_task::AnchorTask;
 use crate::chain::failover::Failover;
 use crate::chain::standby::Served;
 use crate::check::identity_key;
 use crate::engine::Engine;
+use crate::keeper::{Keeper, Place, state_file};
+use crate::kubernetes::service_account;
 use crate::license::{LicenseFiles, Memory};
 use crate::metrics::Metrics;
 use crate::state::{LongestLease, next_generation};
@@ -26,16 +27,18 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use mooring_config::{AnchorConfig, Config, Connections, Tls};
 use mooring_core::frontend::Authority;
+use mooring_core::kept::AnchorRole;
 use mooring_core::ledger::{Capacity, Ledger, Limits as LedgerLimits, Settings};
 use mooring_core::license::{IdentityKey, SigningKey};
+use mooring_core::names::InstanceId;
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
-use mooring_core::wire::{AnchorRole, AnchorView, Logins, ReplacedElsewhere};
+use mooring_core::wire::{AnchorView, ReplacedElsewhere};
 use mooring_net::http::Body;
 use mooring_net::serve::{Limits, file_limit, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::sync::Current;
-use mooring_net::{clock, durable, health, notify, random};
+use mooring_net::{clock, health, notify, random};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,7 +86,13 @@ impl Server {
             Certificates::load(config.tls.clone()).context("configuration field tls")?;
         let acceptor = certificates.tls()?;
         let metrics = Arc::new(Metrics::new().context("metrics")?);
-        let opened = open_chain(config, &identity, started, &metrics)?;
+        let instance = random::instance_id();
+        let keeper = Keeper::new(Place::of(config)?, instance, metrics.clone());
+        let keeper = keeper.with_copy(state_file(config));
+        // Without it no license is refused that an earlier pod knew to be superseded.
+        keeper.flush().await;
+        let keeper = Arc::new(keeper);
+        let opened = open_chain(config, &identity, (instance, started), &metrics, &keeper)?;
         let app = Arc::new(App {
             engine: opened.engine.clone(),
             chain: opened.chain.clone(),
@@ -159,17 +168,17 @@ impl Server {
 fn open_chain(
     config: &Config,
     identity: &[u8; 32],
-    started: Now,
+    (instance, started): (InstanceId, Now),
     metrics: &Arc<Metrics>,
+    keeper: &Arc<Keeper>,
 ) -> Result<Opened> {
     let mut longest = LongestLease::open(&config.state_dir)?;
-    let mut files = LicenseFiles::new(config, Memory::open(&config.state_dir));
+    let mut files = LicenseFiles::new(config, Memory::new(keeper.clone()));
     files.look(started.wall, None);
     let terms = RunTerms::of(config, &files.good(started.wall), longest.known());
     let (lease_for, grace) = (terms.lease.duration(), terms.lease.grace());
     // Before the first grant.
     longest.raise(lease_for)?;
-    let instance = random::instance_id();
     tracing::info!(
         name = config.name, namespace = config.namespace.as_deref(), %instance,
         version = env!("CARGO_PKG_VERSION"), lease = print_span(lease_for),
@@ -198,18 +207,15 @@ fn open_chain(
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
     let (of_names, boot_id) = (IdentityKey::new(identity), clock::boot_id());
     let chain = Arc::new(Chain::new(instance, key, of_names, boot_id, started));
-    let dir = &config.state_dir;
-    let earlier = config.earlier_logins.as_deref().map(earlier_logins);
-    let mut earlier = earlier.unwrap_or_default();
     let secrets = secrets(config);
-    let mut anchor = |config: &AnchorConfig, kept: &str, role| {
-        let pins = PinGuard::open(dir.join(kept), identity, earlier.remove(&role));
+    let anchor = |config: &AnchorConfig, role| {
+        let pins = PinGuard::new(keeper.clone(), role, identity);
         AnyAnchor::new(config, secrets.clone(), pins, metrics.clone())
     };
-    let mut anchors = vec![anchor(&config.anchor, "pin.json", AnchorRole::Anchor)];
+    let mut anchors = vec![anchor(&config.anchor, AnchorRole::Anchor)];
     let standby = config.standby.as_ref();
-    anchors.extend(standby.map(|s| anchor(s, "pin-standby.json", AnchorRole::Standby)));
-    let served = Served::open(dir.join("standby.json"));
+    anchors.extend(standby.map(|s| anchor(s, AnchorRole::Standby)));
+    let served = Served::new(keeper.clone());
     let (of_anchors, counts, time) = (chain.clone(), metrics.clone(), Box::new(clock::now));
     let failover = Failover::new(anchors, served, of_anchors, counts, terms.lease, time, seen);
     let elsewhere = files.elsewhere();
@@ -217,7 +223,14 @@ fn open_chain(
     Ok(Opened {
         engine,
         chain,
-        anchor_task: AnchorTask::new(failover, files, of_task, metrics.clone(), reclaim),
+        anchor_task: AnchorTask::new(
+            failover,
+            files,
+            keeper.clone(),
+            of_task,
+            metrics.clone(),
+            reclaim,
+        ),
         longest,
         elsewhere,
         lease_for,
@@ -236,22 +249,11 @@ fn secrets(config: &Config) -> Vec<PathBuf> {
     } = &config.tls;
     let mut all = vec![key.clone(), config.identity_key.clone()];
     all.extend(earlier.clone());
-    all.push(SERVICE_ACCOUNT.into());
+    all.push(service_account());
     for anchor in std::iter::once(&config.anchor).chain(&config.standby) {
         all.extend(anchor.secret_file().map(Path::to_path_buf));
     }
     all
-}
-
-/// What became of the logins of earlier pods. A file that cannot be read is no reason not to serve:
-/// the token's own flags still say how near it is to locking itself.
-fn earlier_logins(path: &Path) -> Logins {
-    let read = durable::read_json(path);
-    read.unwrap_or_else(|e| {
-        tracing::warn!(file = %path.display(), error = %e, "what became of earlier pods' logins is unknown");
-        None
-    })
-    .unwrap_or_default()
 }
 
 /// What is allowed while the anchor is still being opened: nothing is granted before it has spoken.
@@ -264,7 +266,6 @@ fn before_the_anchor(config: &Config, files: &LicenseFiles, started: Now) -> Aut
             present: false,
             reason: AnchorReason::Starting,
             message: "the anchor is being opened; this takes a moment".into(),
-            logins: Logins::new(),
         },
         lost_since: Some(started.boot),
         license: files.view(started.wall),

@@ -152,4 +152,8 @@ fn every_refusal_names_the_field_and_what_was_expected() {
         let e = load(&GOOD.replace(from, to)).unwrap_err();
         assert!(e.contains(want), "{e}");
     }
+    let off_kubernetes = GOOD.replace("namespace: licensing\n", "");
+    let secret = off_kubernetes.replace("tokenReview: true", "stateSecret: main-state");
+    let e = load(&secret).unwrap_err();
+    assert!(e.contains("stateSecret needs it"), "{e}");
 }

@@ -8,7 +8,6 @@
 
 pub mod calls;
 mod claim;
-mod login;
 mod operator;
 mod problem;
 mod renew;
@@ -16,7 +15,6 @@ mod socket;
 mod view;
 
 pub use claim::{ClaimRequest, Grant, HeldProof, Standing, WaitReason, Waiting};
-pub use login::{AnchorRole, Login, Logins, PinVerdict};
 pub use operator::{
     AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, ReplacedElsewhere,
     Revoke, RevokedHolder, RevokedHolders,

@@ -1,6 +1,5 @@
 //! `GET /v1/products`, `GET /v1/leases` and its watch: what the server knows.
 
-use super::login::Logins;
 use super::{Problem, WaitReason};
 use crate::identity::Holder;
 use crate::license::VersionRange;
@@ -248,10 +247,6 @@ pub struct AnchorView {
     pub reason: AnchorReason,
     /// What happened, and what to do.
     pub message: String,
-    /// What became of the logins to its tokens: told to the operator alone, which keeps it for
-    /// the server's next pod.
-    #[serde(default, skip_serializing_if = "Logins::is_empty")]
-    pub logins: Logins,
 }
 
 /// A second server on the same license, as a token of it shows.

@@ -1,6 +1,6 @@
 //! A wrong PIN in the Secret, counted by the card.
 
-use super::steps::{anchor, serve};
+use super::steps::{anchor, serve, state};
 use crate::lab::{Card, CardIn, Lab, PIN, Server, eventually, within};
 use crate::main_job::begin;
 use crate::outage::first_problem;
@@ -33,6 +33,25 @@ pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
     case.secret(PIN).await?;
     case.serves().await?;
     case.logins((2, 1), "with the right PIN")
+}
+
+/// Ten pods, made one after the other, cost the card one login. What the next one knows lies in the
+/// server's Secret, which holds no PIN.
+pub(super) async fn a_wrong_pin_over_ten_pods_costs_the_card_one_login(lab: &Lab) -> Result<()> {
+    let name = "a_wrong_pin_over_ten_pods_costs_the_card_one_login";
+    let mut case = Case::begin(lab, name, WRONG, &[]).await?;
+    case.rejected(60).await?;
+    for n in 1..=10 {
+        case.pod_anew().await?;
+        case.rejected(60).await?;
+        case.logins((1, 1), &format!("in another pod, for the {n}. time"))?;
+    }
+    let kept = state(lab, &case.server).await?.to_string();
+    ensure!(
+        kept.contains("\"rejected\"") && !kept.contains(WRONG),
+        "the server keeps {kept}"
+    );
+    Ok(())
 }
 
 /// A card that calls a wrong PIN a general error is asked once more, and never a third time; the

@@ -5,6 +5,7 @@ use crate::lab::{Card, Lab, Server, eventually, within};
 use anyhow::{Result, ensure};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use mooring_api::status::ANCHOR_PRESENT;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// A LicenseServer for this card, made and not waited for.
@@ -33,6 +34,18 @@ pub(crate) async fn anchor(
     })
     .await?;
     Ok((found, begin.elapsed()))
+}
+
+/// What the server keeps for its next pod: the document in its Secret; null while that is empty.
+pub(super) async fn state(lab: &Lab, server: &Server) -> Result<Value> {
+    let (ns, name) = (&server.namespace, &server.name);
+    let get = format!("-n {ns} get secret {name}-state -o");
+    let text = "go-template={{with .data}}{{index . \"state.json\" | base64decode}}{{end}}";
+    let text = lab.kubectl_with(&get, text).await?;
+    match text.ok("reading the server's state")?.trim() {
+        "" => Ok(Value::Null),
+        text => Ok(serde_json::from_str(text)?),
+    }
 }
 
 /// The pod's UID and how often its containers were started again.

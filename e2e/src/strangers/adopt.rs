@@ -52,6 +52,9 @@ pub(super) async fn nothing_is_adopted(lab: &Lab) -> Result<()> {
         "statefulset/payments",
         "configmap/payments-config",
         "secret/payments-identity",
+        "secret/payments-state",
+        "role/payments-mooring-server",
+        "rolebinding/payments-mooring-server",
         "serviceaccount/payments-mooring-server",
     ];
     for what in ours {

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 fn object(kind: &str, name: &str, namespace: &str, more: &str, lines: &str) -> String {
     let version = match kind {
         "StatefulSet" => "apps/v1",
+        "Role" | "RoleBinding" => "rbac.authorization.k8s.io/v1",
         _ => "v1",
     };
     format!(
@@ -38,6 +39,10 @@ pub(super) async fn who_has_the_operators_token_makes_nothing_but_license_server
     let ports = "ports: [{port: 53}]";
     let selector = "selector: {mooring.dev/server: main}";
     let service = |spec: String| object("Service", "main", &ns, "", &format!("spec: {{{spec}}}\n"));
+    let role = |rule: &str| {
+        let lines = format!("rules: [{{apiGroups: [\"\"], {rule}}}]\n");
+        object("Role", "main-mooring-server", &ns, "", &lines)
+    };
     for (what, yaml, says) in [
         (
             "the token of a service account",
@@ -58,6 +63,21 @@ pub(super) async fn who_has_the_operators_token_makes_nothing_but_license_server
             "a Service to another's pods",
             service(format!("selector: {{app: shop}}, {ports}")),
             "Services to license servers only",
+        ),
+        (
+            "state of a license server, made up",
+            object("Secret", "main-state", &ns, "", "type: mooring.dev/state\nstringData: {state.json: \"{}\"}\n"),
+            "makes the Secret for a license server's state, empty",
+        ),
+        (
+            "the right to another Secret",
+            role("resources: [secrets], resourceNames: [shop], verbs: [get]"),
+            "no role but that to get and update",
+        ),
+        (
+            "the right to all Secrets",
+            role("resources: [secrets], verbs: [get]"),
+            "no role but that to get and update",
         ),
         (
             "any Secret",
@@ -116,5 +136,19 @@ pub(super) async fn who_has_the_operators_token_makes_nothing_but_license_server
     }
     let right = Server::new(&ns, 1);
     right.apply(lab).await?;
-    right.ready(lab).await
+    right.ready(lab).await?;
+    let lines = format!(
+        "roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: main-mooring-server}}\n\
+         subjects: [{{kind: ServiceAccount, name: default, namespace: {ns}}}]\n"
+    );
+    let shared = object("RoleBinding", "main-mooring-server", &ns, "", &lines);
+    let refused = lab
+        .apply_as(OPERATOR, &shared)
+        .await?
+        .failed("another's right")?;
+    ensure!(
+        refused.contains("to that server's service account, and nothing else"),
+        "the state for another account: {refused}"
+    );
+    Ok(())
 }

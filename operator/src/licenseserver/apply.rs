@@ -58,6 +58,8 @@ pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
         build::config_map(i, &config)?,
         build::service(i),
         build::role_binding(i),
+        build::role(i),
+        build::state_binding(i),
         build::stateful_set(i, &hash),
         network_policy(i)
     ]);
@@ -84,6 +86,10 @@ pub(super) async fn apply(
     let bindings = Api::all(client.clone());
     let written = kubernetes::write_own(&bindings, &binding, there.binding.as_ref()).await;
     let binding = written.map_err(|e| failed(&binding, e))?;
+    // Before the pod that needs it.
+    let role = child(client, &build::role(i), there.role.as_ref()).await?;
+    let state_binding = build::state_binding(i);
+    let state_binding = child(client, &state_binding, there.role_binding.as_ref()).await?;
     let map = build::config_map(i, &config)?;
     let set = build::stateful_set(i, &hash);
     let policy = match network_policy(i) {
@@ -93,6 +99,8 @@ pub(super) async fn apply(
     Ok(Children {
         account: Some(account),
         binding: Some(binding),
+        role: Some(role),
+        role_binding: Some(state_binding),
         config: Some(child(client, &map, there.config.as_ref()).await?),
         service: Some(service(i, there.service.as_ref(), earlier_ips, client).await?),
         policy,
@@ -177,6 +185,24 @@ pub(super) async fn identity(
     let made = api.create(&PostParams::default(), &secret).await;
     made.map_err(|e| failed(&secret, e))?;
     tracing::info!(server = %i.reference, "identity made");
+    Ok(())
+}
+
+/// Makes the Secret for the server's state once, empty. It is created and never written again: what
+/// the server keeps in it is nobody else's.
+pub(super) async fn state(
+    i: &build::Inputs<'_>,
+    facts: &ServerFacts,
+    ctx: &ControllerContext,
+) -> Result<(), Error> {
+    if facts.has_state {
+        return Ok(());
+    }
+    let secret = build::state_secret(i);
+    let api: Api<Secret> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
+    let made = api.create(&PostParams::default(), &secret).await;
+    made.map_err(|e| failed(&secret, e))?;
+    tracing::info!(server = %i.reference, "a Secret for its state made, empty");
     Ok(())
 }
 

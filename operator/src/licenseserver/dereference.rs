@@ -1,6 +1,7 @@
 //! Reads what a LicenseServer names and what is there of it already. No rule here; the facts go to
 //! `build` and `status`.
 
+use super::build::STATE;
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, Missing, ServerFacts};
 use super::ownership::{self, Taken};
@@ -10,7 +11,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector};
@@ -52,9 +53,12 @@ pub async fn dereference(
         },
         account: names.own(ns.get::<ServiceAccount>(&reference.account()).await?),
         binding: names.own_binding(binding(reference, ctx).await?),
+        role: names.own(ns.get::<Role>(&reference.account()).await?),
+        role_binding: names.own(ns.get::<RoleBinding>(&reference.account()).await?),
     };
     let tls = names.own(ns.get::<Secret>(&reference.child("tls")).await?);
     let identity = names.own(ns.get::<Secret>(&reference.child("identity")).await?);
+    let state = names.own(ns.get::<Secret>(&reference.child(STATE)).await?);
     let pod = ns.get::<Pod>(&reference.child("0")).await?;
     let pod = names.own_pod(pod, children.set.as_ref());
     let (missing, sources) = named(server, &ns).await?;
@@ -69,6 +73,7 @@ pub async fn dereference(
         policies: policies::numbered(allowed, replaced, written, Timestamp::now()),
         tls,
         has_identity: identity.is_some(),
+        has_state: state.is_some(),
         taken: names.taken,
         children,
         pod,

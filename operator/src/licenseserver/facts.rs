@@ -4,7 +4,7 @@ use super::ownership::Taken;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use mooring_core::wire::Policies;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct ServerFacts {
     /// The serving certificate, if there is one.
     pub tls: Option<Secret>,
     pub has_identity: bool,
+    /// Whether its state has a place. What is in it is the server's alone.
+    pub has_state: bool,
     /// What is there of somebody else's under the names that it needs.
     pub taken: Vec<Taken>,
     /// What is there of the objects that the operator writes.
@@ -39,7 +41,8 @@ impl ServerFacts {
     }
 }
 
-/// The children that are there; a change of the first three by somebody else is put right at once.
+/// The children that are there. A change of one by somebody else is put right at once, but for the
+/// account and its cluster-wide binding.
 #[derive(Clone, Debug, Default)]
 pub struct Children {
     pub set: Option<StatefulSet>,
@@ -48,11 +51,14 @@ pub struct Children {
     pub policy: Option<NetworkPolicy>,
     pub account: Option<ServiceAccount>,
     pub binding: Option<ClusterRoleBinding>,
+    /// The right to the server's state, and who has it.
+    pub role: Option<Role>,
+    pub role_binding: Option<RoleBinding>,
 }
 
 impl Children {
-    /// Differs when one of the first four is gone, was made anew, or was written. A StatefulSet's
-    /// status does not count.
+    /// Differs when one of them is gone, was made anew, or was written. A StatefulSet's status does
+    /// not count.
     pub fn mark(&self) -> String {
         let word = |m: Option<&ObjectMeta>, version: &dyn Fn(&ObjectMeta) -> Option<String>| {
             let uid = m.and_then(|m| m.uid.clone()).unwrap_or_default();
@@ -64,7 +70,9 @@ impl Children {
         let service = word(self.service.as_ref().map(|o| &o.metadata), &written);
         let config = word(self.config.as_ref().map(|o| &o.metadata), &written);
         let policy = word(self.policy.as_ref().map(|o| &o.metadata), &written);
-        format!("{set} {service} {config} {policy}")
+        let role = word(self.role.as_ref().map(|o| &o.metadata), &written);
+        let has_it = word(self.role_binding.as_ref().map(|o| &o.metadata), &written);
+        format!("{set} {service} {config} {policy} {role} {has_it}")
     }
 }
 
@@ -108,5 +116,11 @@ mod tests {
             ..children(1, "10", "5")
         };
         assert_ne!(gone.mark(), mark);
+        let role = json!({ "metadata": { "uid": "r", "resourceVersion": "7" } });
+        let granted = Children {
+            role: Some(serde_json::from_value(role).unwrap()),
+            ..children(1, "10", "5")
+        };
+        assert_ne!(granted.mark(), mark, "the right to its state");
     }
 }

@@ -12,7 +12,6 @@ mod controller;
 mod dead_node;
 pub mod dereference;
 pub mod facts;
-pub mod logins;
 pub mod ownership;
 pub mod placement;
 pub mod platform;

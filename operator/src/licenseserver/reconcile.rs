@@ -6,7 +6,7 @@ use super::context::{Applied, ControllerContext, Error, Memory};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
 use super::{
-    apply, dead_node, dereference, logins, platform, policies, replug, status, trust, validate,
+    apply, dead_node, dereference, platform, policies, replug, status, trust, validate,
 };
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
@@ -100,11 +100,9 @@ impl Pass<'_> {
         let memory = self.recall();
         let snapshot = ctx.connections.snapshot(reference);
         let refusal = self.refusal();
-        let kept = memory.facts.children.config.as_ref();
         let (others, written) = (self.others(), &memory.facts.policies.replaced);
         let replaced = policies::replaced_elsewhere(&snapshot, &others, written);
-        let news =
-            must_look(server, &memory) || logins::are_new(kept, &snapshot) || replaced != *written;
+        let news = must_look(server, &memory) || replaced != *written;
         // What the platform does not allow is not looked at either: an answer would tell of it.
         let look = refusal.is_none() && news;
         let mut facts = self
@@ -127,7 +125,7 @@ impl Pass<'_> {
         if invalid.is_none() && may_apply {
             in_force = self.raised(before.as_ref(), &snapshot).await?;
             if look {
-                Box::pin(self.converge(in_force, &mut facts, &placed, &snapshot)).await?;
+                Box::pin(self.converge(in_force, &mut facts, &placed)).await?;
             }
             if let Some(target) = target(server, &facts) {
                 ctx.connections.ensure(reference, target, &ctx.connection);
@@ -272,10 +270,8 @@ impl Pass<'_> {
         in_force: Duration,
         facts: &mut ServerFacts,
         placed: &Placed,
-        snapshot: &Snapshot,
     ) -> Result<(), Error> {
         let policies = facts.policies.clone();
-        let logins = logins::logins(facts.children.config.as_ref(), snapshot);
         let inputs = Inputs {
             server: self.server,
             reference: self.reference,
@@ -283,10 +279,10 @@ impl Pass<'_> {
             operator_namespace: &self.ctx.namespace,
             in_force,
             policies: &policies,
-            logins: &logins,
         };
         apply::certificate(&inputs, facts, self.ctx).await?;
         apply::identity(&inputs, facts, self.ctx).await?;
+        apply::state(&inputs, facts, self.ctx).await?;
         let print = apply::fingerprint(&inputs)?;
         let mark = facts.children.mark();
         let fresh = |a: Applied| a.print == print && a.mark == mark && a.at.elapsed() < REAPPLY;

@@ -7,7 +7,6 @@ use super::{Anchor, Lost};
 use crate::metrics::Metrics;
 use mooring_config::AnchorConfig;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
-use mooring_core::wire::Login;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -70,13 +69,6 @@ impl Anchor for AnyAnchor {
         match self {
             Self::Pkcs11(a) => a.note(),
             Self::Software(a) => a.note(),
-        }
-    }
-
-    fn login(&self) -> Option<&Login> {
-        match self {
-            Self::Pkcs11(a) => a.login(),
-            Self::Software(a) => a.login(),
         }
     }
 

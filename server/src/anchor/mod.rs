@@ -31,7 +31,6 @@ pub(crate) mod worker;
 
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use mooring_core::reason::AnchorReason;
-use mooring_core::wire::Login;
 use serde::{Deserialize, Serialize};
 
 /// An anchor that is lost: why, and what to do.
@@ -81,11 +80,6 @@ pub(crate) trait Anchor: Send + 'static {
 
     /// What is to be told of it although it is there.
     fn note(&self) -> Option<&Lost> {
-        None
-    }
-
-    /// What became of the logins to it, if it takes any.
-    fn login(&self) -> Option<&Login> {
         None
     }
 

@@ -1,19 +1,19 @@
 //! Guards the token against being locked: a PIN that was refused is not shown again before the
-//! content of its file changes.
+//! content of its file changes, by this run or any later one, in this pod or another.
 //!
-//! What became of the last logins is kept in `stateDir` and, through the operator, over pods. Of
-//! the PIN only an HMAC under the server's identity key is kept. A login is noted before it is
-//! made: a process that dies in it may have used up one of the token's few tries.
+//! A login is noted, and written, before it is made: a process that dies in it may have used up one
+//! of the token's few tries. Where that cannot be written no login is made. Only a PIN that this
+//! very token has accepted, and whose wrong tries the token says are none, needs no note.
 
 use super::protocol::Tries;
-use mooring_core::wire::{Login, PinVerdict};
-use mooring_net::durable;
+use crate::keeper::{Keeper, NotCommitted};
+use mooring_core::kept::{AnchorRole, PinLogin};
 use ring::hmac;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How many logins with one content may be answered unclearly, or not at all, before the PIN counts
 /// as rejected.
-const UNCLEAR: u8 = 2;
+const UNCLEAR: u64 = 2;
 
 /// Why no login is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,38 +28,31 @@ pub(crate) enum Barred {
 
 /// Remembers what became of the PIN.
 pub(crate) struct PinGuard {
-    path: PathBuf,
+    keeper: Arc<Keeper>,
+    role: AnchorRole,
     key: hmac::Key,
-    login: Login,
+    /// The PIN that is there, hidden.
+    pin: HiddenPin,
     /// The token that is there, by its serial number, hidden; none if it has no number.
     token: Option<String>,
+    /// Whether the login under way was noted.
+    noted: bool,
 }
 
 /// The content of a PIN's file, hidden: what the guard tells apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HiddenPin(String);
 
 impl PinGuard {
-    /// Reads what an earlier run kept; where there is nothing, `earlier` is what earlier pods did.
-    /// A damaged file is no reason to try a PIN again and again: it counts as one login that was
-    /// never answered.
-    pub(crate) fn open(path: PathBuf, key: &[u8; 32], earlier: Option<Login>) -> Self {
-        let login = match durable::read_json(&path) {
-            Ok(Some(login)) => login,
-            Ok(None) => earlier.unwrap_or_default(),
-            Err(e) => {
-                tracing::warn!(file = %path.display(), error = %e, "what became of earlier logins is unknown: the file is damaged");
-                Login {
-                    unclear: 1,
-                    ..Login::default()
-                }
-            }
-        };
+    /// Of this anchor's PIN, hidden under the server's identity key.
+    pub(crate) fn new(keeper: Arc<Keeper>, role: AnchorRole, key: &[u8; 32]) -> Self {
         Self {
-            path,
+            keeper,
+            role,
             key: hmac::Key::new(hmac::HMAC_SHA256, key),
-            login,
+            pin: HiddenPin::default(),
             token: None,
+            noted: false,
         }
     }
 
@@ -83,94 +76,102 @@ impl PinGuard {
         self.token = serial.map(|s| self.hidden(&[b"serial number\n", s.as_bytes()]));
     }
 
-    /// What is kept.
-    pub(crate) fn login(&self) -> &Login {
-        &self.login
-    }
-
     /// Whether this is what was shown last.
     pub(crate) fn knows(&self, pin: &HiddenPin) -> bool {
-        self.login.content.as_ref() == Some(&pin.0)
+        self.pin == *pin
     }
 
-    /// The content of the file from now on. Another one is worth a try, also one that was there
-    /// before: somebody changed it on purpose.
-    pub(crate) fn see(&mut self, pin: &HiddenPin) {
-        if self.knows(pin) {
-            return;
+    /// The content of the file from now on; fails if what earlier pods did with it is not known,
+    /// and this one does not know that it was right.
+    pub(crate) async fn see(&mut self, pin: &HiddenPin) -> Result<(), String> {
+        let read = self.keeper.read().await;
+        self.pin = pin.clone();
+        if !self.with(PinLogin::is_accepted) {
+            read?;
         }
-        // The unanswered login of a damaged file may have been with this one.
-        let unclear = match self.login.content {
-            None => self.login.unclear,
-            Some(_) => 0,
-        };
-        let seen = Login {
-            content: Some(pin.0.clone()),
-            unclear,
-            ..Login::default()
-        };
-        let before = std::mem::replace(&mut self.login, seen);
-        // The first one is kept once it is tried.
-        if before != Login::default() {
-            self.keep_or_warn();
-        }
+        self.change(|_| ());
+        Ok(())
+    }
+
+    /// Changes what is known of the logins with this PIN.
+    fn change(&self, f: impl FnOnce(&mut PinLogin)) {
+        self.keeper.change(|k| f(k.login(self.role, &self.pin.0)));
+    }
+
+    /// Looks at what is known of the logins with this PIN.
+    fn with<R>(&self, f: impl FnOnce(&PinLogin) -> R) -> R {
+        self.keeper.with(|k| {
+            let login = k.logins(self.role).and_then(|l| l.of(&self.pin.0));
+            f(login.unwrap_or(&PinLogin::default()))
+        })
     }
 
     /// Whether a login may be made, with so many tries left.
     pub(crate) fn may_log_in(&self, tries: Tries) -> Result<(), Barred> {
-        let l = &self.login;
-        let rejected = l.verdict == Some(PinVerdict::Rejected) || l.unclear >= UNCLEAR;
-        let known_right = self.has_worked() && l.unclear == 0;
-        match tries {
-            _ if rejected => Err(Barred::Rejected),
-            Tries::Locked => Err(Barred::Locked),
-            Tries::Last if !known_right => Err(Barred::LastTry),
-            Tries::Several | Tries::SomeUsed | Tries::Last => Ok(()),
-        }
+        self.with(|login| judge(login, self.token.as_deref(), tries))
     }
 
     /// Whether it has opened this token before, and not another of the same label.
     pub(crate) fn has_worked(&self) -> bool {
-        let l = &self.login;
-        let this_one = self.token.is_some() && l.accepted_by == self.token;
-        l.verdict == Some(PinVerdict::Accepted) && this_one
+        let token = self.token.as_deref();
+        token.is_some_and(|t| self.with(|l| l.has_opened(t)))
     }
 
     /// Notes that a login is about to be made. If that cannot be kept, the login must not be made.
-    pub(crate) fn trying(&mut self) -> std::io::Result<()> {
-        self.login.unclear = self.login.unclear.saturating_add(1);
-        self.keep()
+    pub(crate) async fn trying(&mut self, tries: Tries) -> Result<(), NotCommitted<Barred>> {
+        self.may_log_in(tries).map_err(NotCommitted::Refused)?;
+        let unclear = self.with(PinLogin::unclear);
+        // A wrong one would be seen in the token's own flags by whoever comes next.
+        self.noted = !(self.has_worked() && unclear == 0 && tries == Tries::Several);
+        if !self.noted {
+            return Ok(());
+        }
+        let (role, pin, token) = (self.role, &self.pin.0, self.token.as_deref());
+        let trying = self.keeper.commit(|k| {
+            let login = k.login(role, pin);
+            judge(login, token, tries)?;
+            login.trying();
+            Ok(())
+        });
+        trying.await
     }
 
     /// It opened the token.
-    pub(crate) fn accepted(&mut self) {
-        self.login.unclear = 0;
-        self.login.verdict = Some(PinVerdict::Accepted);
-        self.login.accepted_by = self.token.clone();
-        self.keep_or_warn();
+    pub(crate) async fn accepted(&self) {
+        self.change(|l| l.accepted(self.token.as_deref()));
+        self.keeper.flush().await;
     }
 
     /// The token said no.
-    pub(crate) fn rejected(&mut self) {
-        self.login.verdict = Some(PinVerdict::Rejected);
-        self.login.accepted_by = None;
-        self.keep_or_warn();
+    pub(crate) async fn rejected(&self) {
+        self.change(PinLogin::rejected);
+        self.keeper.flush().await;
     }
 
     /// The token never saw it, or the PIN is not to blame.
-    pub(crate) fn unseen(&mut self) {
-        self.login.unclear = self.login.unclear.saturating_sub(1);
-        self.keep_or_warn();
-    }
-
-    fn keep(&self) -> std::io::Result<()> {
-        durable::replace_json(&self.path, &self.login)
-    }
-
-    fn keep_or_warn(&self) {
-        if let Err(e) = self.keep() {
-            tracing::warn!(file = %self.path.display(), error = %e, "what became of the login is kept in memory only");
+    pub(crate) async fn unseen(&self) {
+        if self.noted {
+            self.change(PinLogin::unseen);
+            self.keeper.flush().await;
         }
+    }
+
+    /// The answer may mean a wrong PIN, or there was none.
+    pub(crate) async fn unclear(&self) {
+        if !self.noted {
+            self.change(PinLogin::trying);
+            self.keeper.flush().await;
+        }
+    }
+}
+
+fn judge(login: &PinLogin, token: Option<&str>, tries: Tries) -> Result<(), Barred> {
+    let known_right = login.unclear() == 0 && token.is_some_and(|t| login.has_opened(t));
+    match tries {
+        _ if login.is_rejected() || login.unclear() >= UNCLEAR => Err(Barred::Rejected),
+        Tries::Locked => Err(Barred::Locked),
+        Tries::Last if !known_right => Err(Barred::LastTry),
+        Tries::Several | Tries::SomeUsed | Tries::Last => Ok(()),
     }
 }
 

@@ -7,11 +7,11 @@ use super::child::Worker;
 use super::pin::{Barred, HiddenPin, PinGuard};
 use super::protocol::{Answer, Ask, OpenToken, Pin, Tries};
 use super::{Anchor, Lost};
+use crate::keeper::NotCommitted;
 use crate::metrics::{Metrics, count};
 use mooring_config::Pkcs11Config;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use mooring_core::reason::AnchorReason;
-use mooring_core::wire::Login;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,14 +83,14 @@ impl Pkcs11Anchor {
     }
 
     /// The PIN, unless it is barred: then nothing is opened at all.
-    fn pin(&mut self) -> Result<Option<Pin>, Lost> {
+    async fn pin(&mut self) -> Result<Option<Pin>, Lost> {
         let Some(path) = &self.config.pin_file else {
             return Ok(None);
         };
         let content = read_pin(path)?;
         let hidden = self.hidden(&content);
         let pin = Pin::in_file(&content).map_err(|e| pin_missing(path, &e));
-        self.pins.see(&hidden);
+        self.pins.see(&hidden).await.map_err(|e| self.unnoted(&e))?;
         let pin = pin?;
         self.spare(Tries::Several)?;
         Ok(Some(pin))
@@ -109,12 +109,13 @@ impl Pkcs11Anchor {
     /// not spent on a PIN that is not known to be right. Nothing is noted of what the token says of
     /// itself, so that all goes on by itself once it has its tries back.
     fn spare(&self, tries: Tries) -> Result<(), Lost> {
-        let Err(barred) = self.pins.may_log_in(tries) else {
-            return Ok(());
-        };
+        self.pins.may_log_in(tries).map_err(|b| self.barred(b))
+    }
+
+    fn barred(&self, barred: Barred) -> Lost {
         let label = &self.config.token_label;
         let why = match barred {
-            Barred::Rejected => return Err(self.rejected("a login with this PIN failed before")),
+            Barred::Rejected => return self.rejected("a login with this PIN failed before"),
             Barred::LastTry => {
                 "one try is left before it locks itself, and this PIN is not known to be right; put the right PIN into the Secret \
                  (off Kubernetes: into anchor.pkcs11.pinFile) and log in once by hand (pkcs11-tool --login), which gives all tries back"
@@ -125,55 +126,67 @@ impl Pkcs11Anchor {
             }
         };
         let m = format!("token {label:?}: no login is made: {why}");
-        Err(Lost::new(AnchorReason::PinRejected, m))
+        Lost::new(AnchorReason::PinRejected, m)
+    }
+
+    /// What became of earlier logins cannot be read, or this one not be noted.
+    fn unnoted(&self, problem: &str) -> Lost {
+        let label = &self.config.token_label;
+        let why = "each is noted before it is made, so that a wrong PIN costs the token one try and not one for each start or pod";
+        let m = format!("token {label:?}: no login is made: {why}; {problem}");
+        Lost::new(AnchorReason::LoginUnnoted, m)
     }
 
     async fn log_in(&mut self, worker: &mut Worker, tries: Tries, pin: Pin) -> Result<(), Lost> {
-        self.pins.trying().map_err(|e| {
-            let todo = "without it a wrong PIN could be tried again after a restart; make stateDir writable";
-            Lost::new(AnchorReason::ModuleFailed, format!("stateDir: the login cannot be noted: {e}; {todo}"))
-        })?;
+        match self.pins.trying(tries).await {
+            Ok(()) => {}
+            Err(NotCommitted::Refused(barred)) => return Err(self.barred(barred)),
+            Err(NotCommitted::Unkept(e)) => return Err(self.unnoted(&e)),
+        }
         tracing::info!(token = %self.config.token_label, "logging in to the token");
         let answer = worker.ask(&Ask::Login { pin }, self.how.open).await;
         let outcome = |m: &Metrics, o: &str| count(&m.anchor_logins, &[o]);
         match answer {
             Ok(Answer::Done) => {
-                self.pins.accepted();
+                self.pins.accepted().await;
                 outcome(&self.metrics, "accepted");
                 Ok(())
             }
             // Not by this PIN: whether that is right nobody knows.
             Ok(Answer::LoggedIn) => {
-                self.pins.unseen();
+                self.pins.unseen().await;
                 outcome(&self.metrics, "unseen");
                 Ok(())
             }
             Ok(Answer::Rejected { problem }) => {
-                self.pins.rejected();
+                self.pins.rejected().await;
                 outcome(&self.metrics, "rejected");
                 Err(self.rejected(&format!("the login failed: {problem}")))
             }
             Ok(Answer::Failed(lost)) => {
-                self.pins.unseen();
+                self.pins.unseen().await;
                 outcome(&self.metrics, "unseen");
                 Err(lost)
             }
             Ok(Answer::Unclear { problem }) => {
+                self.pins.unclear().await;
                 outcome(&self.metrics, "unclear");
                 Err(self.unclear(&format!("the login failed: {problem}")))
             }
             // It hung or died in the login. A PIN that has worked is not to blame, as long as the
             // token says that nobody has shown it a wrong one since.
             Err(lost) if self.pins.has_worked() && tries == Tries::Several => {
-                self.pins.unseen();
+                self.pins.unseen().await;
                 outcome(&self.metrics, "unanswered");
                 Err(lost)
             }
             Err(lost) => {
+                self.pins.unclear().await;
                 outcome(&self.metrics, "unanswered");
                 Err(self.unclear(&format!("the login was not answered: {lost}")))
             }
             Ok(_) => {
+                self.pins.unclear().await;
                 let m = "anchor worker: an unexpected answer to the login";
                 Err(Lost::new(AnchorReason::ModuleFailed, m))
             }
@@ -234,7 +247,7 @@ impl Anchor for Pkcs11Anchor {
         if let Some(open) = &self.open {
             return Ok(open.keys.clone());
         }
-        let pin = self.pin()?;
+        let pin = self.pin().await?;
         let mut worker = Worker::start(self.how.program.clone())?;
         let (module, token_label) = (self.config.module.clone(), self.config.token_label.clone());
         let ask = Ask::Open(OpenToken {
@@ -317,10 +330,6 @@ impl Anchor for Pkcs11Anchor {
 
     fn note(&self) -> Option<&Lost> {
         self.note.as_ref()
-    }
-
-    fn login(&self) -> Option<&Login> {
-        Some(self.pins.login())
     }
 
     async fn close(&mut self) {

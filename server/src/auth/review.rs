@@ -5,61 +5,37 @@
 
 use super::cache::{Cache, Verdict, hash};
 use super::review_limiter::ReviewLimiter;
+use crate::kubernetes::{ApiServer, NoApiServer, unsuccessful};
 use crate::metrics::{Metrics, count};
 use http::Method;
-use http::header::{ACCEPT, AUTHORIZATION};
 use mooring_core::identity::Holder;
 use mooring_core::wire::{Problem, ProblemType};
-use mooring_net::client::{Call, Client};
+use mooring_net::client::Call;
+use mooring_net::clock;
 use mooring_net::sync::lock;
-use mooring_net::{clock, tls};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// Where Kubernetes mounts a pod's own credentials.
-pub(crate) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// How long a review may take, waiting for its turn included: a holder must be told that it is not
 /// done before it takes the wait for silence.
 const TIME: Duration = Duration::from_secs(3);
 const MAX_TOKEN: usize = 16 * 1024;
 
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "tokenReview: {0}; it needs a pod with a service account whose token is mounted, or set tokenReview: false"
-)]
-pub(crate) struct NoApiServer(String);
-
 pub(crate) struct Reviewer {
-    client: Client,
-    own_token: PathBuf,
+    api: ApiServer,
     audience: String,
     cache: Mutex<Cache>,
     limiter: ReviewLimiter,
 }
 
 impl Reviewer {
-    /// One that uses the pod's own service account. `MOORING_SERVICE_ACCOUNT_DIR` names another
-    /// folder than Kubernetes' own.
+    /// One that uses the pod's own service account.
     pub(crate) fn in_cluster(audience: String) -> Result<Self, NoApiServer> {
-        let env = |n: &str| std::env::var(n).map_err(|_| NoApiServer(format!("{n} is not set")));
-        let mut host = env("KUBERNETES_SERVICE_HOST")?;
-        if host.contains(':') {
-            host = format!("[{host}]");
-        }
-        let url = format!("https://{host}:{}", env("KUBERNETES_SERVICE_PORT")?);
-        let dir = env("MOORING_SERVICE_ACCOUNT_DIR").unwrap_or_else(|_| SERVICE_ACCOUNT.into());
-        let dir = Path::new(&dir);
-        let roots = read(&dir.join("ca.crt")).map_err(NoApiServer)?;
-        let config = tls::client_config(&roots, None).map_err(|e| NoApiServer(e.to_string()))?;
-        let client = Client::new(&url, Vec::new(), config);
-        let client = client.map_err(|e| NoApiServer(e.to_string()))?;
         Ok(Self {
-            client,
-            own_token: dir.join("token"),
+            api: ApiServer::in_cluster("tokenReview")?,
             audience,
             cache: Mutex::new(Cache::default()),
             limiter: ReviewLimiter::new(),
@@ -121,31 +97,21 @@ impl Reviewer {
     }
 
     async fn ask(&self, token: &str) -> Result<Verdict, String> {
-        let own = format!("Bearer {}", read(&self.own_token)?.trim());
         let body = serde_json::json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
             "spec": {"token": token, "audiences": [self.audience]},
         });
         let call = Call::new(Method::POST, "/apis/authentication.k8s.io/v1/tokenreviews")
-            .header(AUTHORIZATION, &own)
-            .header(ACCEPT, "application/json")
             .json(&body)
             .map_err(|e| e.to_string())?;
-        let answer = self.client.call(&call, TIME).await;
-        let answer = answer.map_err(|e| e.to_string())?;
+        let answer = self.api.call(call, TIME).await?;
         if !answer.status.is_success() {
-            let text = String::from_utf8_lossy(&answer.body);
-            let text: String = text.chars().take(300).collect();
             let todo = "may this service account create tokenreviews?";
-            return Err(format!("status {}: {text}; {todo}", answer.status));
+            return Err(unsuccessful(&answer, todo));
         }
         let review: TokenReview = answer.json().map_err(|e| e.to_string())?;
         Ok(judge(review.status, &self.audience))
     }
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
 }
 
 fn refused(why: &str) -> Problem {

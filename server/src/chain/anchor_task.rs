@@ -7,6 +7,7 @@
 use super::failover::Failover;
 use crate::anchor::Anchor;
 use crate::engine::Engine;
+use crate::keeper::Keeper;
 use crate::license::LicenseFiles;
 use crate::metrics::Metrics;
 use mooring_core::ledger::Capacity;
@@ -31,6 +32,7 @@ type Paused = (ProblemType, AnchorReason, LicenseReason);
 pub(crate) struct AnchorTask<A> {
     failover: Failover<A>,
     files: LicenseFiles,
+    keeper: Arc<Keeper>,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     reclaim: Reclaim,
@@ -45,6 +47,7 @@ impl<A: Anchor> AnchorTask<A> {
     pub(crate) fn new(
         failover: Failover<A>,
         files: LicenseFiles,
+        keeper: Arc<Keeper>,
         engine: Arc<Engine>,
         metrics: Arc<Metrics>,
         reclaim: Reclaim,
@@ -52,6 +55,7 @@ impl<A: Anchor> AnchorTask<A> {
         Self {
             failover,
             files,
+            keeper,
             engine,
             metrics,
             reclaim,
@@ -74,6 +78,8 @@ impl<A: Anchor> AnchorTask<A> {
                 () = shutdown.asked() => break,
             }
         }
+        // An answer to a login that was not written yet.
+        self.keeper.flush().await;
         self.failover.close().await;
     }
 
@@ -87,6 +93,7 @@ impl<A: Anchor> AnchorTask<A> {
         }
         self.failover.step(&mut self.files).await;
         let counted = self.count();
+        self.keeper.flush().await;
         self.publish(counted, clock::now());
     }
 

@@ -10,14 +10,16 @@ use super::delegation::Unsigned;
 use super::standby::Served;
 use super::words;
 use crate::anchor::{Anchor, Lost};
+use crate::keeper::NotCommitted;
 use crate::license::{FileError, LicenseFiles, for_this_anchor};
 use crate::metrics::{Metrics, count};
 use mooring_config::Lease;
 use mooring_core::frontend::{Authority, InForce, delegation_due};
-use mooring_core::license::{AnchorKey, AnchorKind, Digest, OpenLicense, PublicKey};
+use mooring_core::kept::AllSpent;
+use mooring_core::license::{AnchorKey, AnchorKind, Digest, OpenLicense, PublicKey, Standby};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
-use mooring_core::wire::{AnchorRole, AnchorView, Login, Logins};
+use mooring_core::wire::AnchorView;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,12 +131,6 @@ impl<A: Anchor> Failover<A> {
     /// How the anchor stands, with what is to be told of it besides.
     fn anchor_view(&self) -> AnchorView {
         let mut view = self.view.clone();
-        let roles = [AnchorRole::Anchor, AnchorRole::Standby];
-        let logins = roles.into_iter().zip(&self.slots);
-        view.logins = logins
-            .filter_map(|(role, s)| s.anchor.login().map(|l| (role, l.clone())))
-            .filter(|(_, l)| *l != Login::default())
-            .collect();
         let mut open = self.slots.iter().filter(|s| s.keys.is_some());
         let note = open.find_map(|s| s.anchor.note());
         if let Some(note) = note.filter(|_| view.present) {
@@ -191,8 +187,8 @@ impl<A: Anchor> Failover<A> {
             match self.stand_in(i, &entry, files, losses.first()).await {
                 Ok(()) => return Ok(()),
                 Err(lost) => {
-                    // Days that are over are no fault of the hardware.
-                    if lost.reason != AnchorReason::StandbyExpired {
+                    // No fault of the hardware; and each opening of a token is a login.
+                    if !words::is_of_days(&lost) {
                         self.drop_slot(i, &lost).await;
                     }
                     losses.push(lost);
@@ -295,59 +291,75 @@ impl<A: Anchor> Failover<A> {
     ) -> Result<(), Lost> {
         let (id, now) = (entry.key.id(), (self.time)());
         let first = why.map_or("it is not here", |l| &l.message);
-        // Each license that lists it has days of its own, by the license's word.
-        let of = |l: &OpenLicense| listed(l, entry).and_then(|a| a.standby);
-        let mut licenses = Vec::new();
-        let (mut days, mut most) = (None, Duration::ZERO);
-        for open in signed_for(&files.good(now.wall), entry) {
-            let Some(standby) = of(&open) else { continue };
-            let license = &open.license.id;
-            let left = self.served.left(license, &id, standby.days, now.boot);
-            days = days.or(Some(standby));
-            if !left.is_zero() {
-                (days, most) = (Some(standby), most.max(left));
-                licenses.push(open);
-            }
-        }
-        let Some(standby) = days else {
-            return self.sign(i, entry, files).await;
+        let listing = signed_for(&files.good(now.wall), entry);
+        let Some(standby) = entry.standby else {
+            return self.sign_for(i, entry, listing).await;
         };
-        let left = most;
-        self.metrics.standby_left.set(left.as_secs_f64());
-        if licenses.is_empty() {
-            let days = words::days(standby);
-            let m = format!(
-                "the standby anchor (key {id}) has served its {days}; repair the first anchor ({first}), or have the license issued anew"
-            );
-            return Err(Lost::new(AnchorReason::StandbyExpired, m));
-        }
-        if self.is_due(&licenses, entry, now) {
-            for open in &licenses {
-                let spent = self.served.spend(&open.license.id, &id, now.boot);
-                spent.map_err(|e| {
-                    let m = format!("stateDir: how long the standby anchor served cannot be kept: {e}; make stateDir writable");
-                    Lost::new(AnchorReason::StandbyUncounted, m)
-                })?;
+        // What earlier pods have spent, before anything is spent here.
+        let read = self.served.read().await;
+        read.map_err(|e| words::uncounted(&e, first))?;
+        // Each license that lists it has days of its own.
+        let (mut licenses, mut most) = (Vec::new(), Duration::ZERO);
+        for open in &listing {
+            let days = days_by(open, entry);
+            let left = self.served.left(&open.license.id, &id, days, now.boot);
+            most = most.max(left);
+            if !left.is_zero() {
+                licenses.push(open.clone());
             }
+        }
+        self.metrics.standby_left.set(most.as_secs_f64());
+        let spent = |served: &Served| {
+            let uses = listing.iter().filter_map(|l| served.so_far(&l.license.id, &id));
+            words::spent(&id, standby, uses.map(|u| u.first).min(), first)
+        };
+        if self.is_due(&licenses, entry, now) {
+            let mut paid = Vec::new();
+            for open in licenses {
+                let days = days_by(&open, entry);
+                let spend = self.served.spend(&open.license.id, &id, days, now);
+                match spend.await {
+                    Ok(()) => paid.push(open),
+                    Err(NotCommitted::Refused(AllSpent)) => {}
+                    Err(NotCommitted::Unkept(e)) => return Err(words::uncounted(&e, first)),
+                }
+            }
+            licenses = paid;
+        }
+        if licenses.is_empty() {
+            return Err(spent(&self.served));
         }
         self.sign_for(i, entry, licenses).await?;
-        // The same words as long as it serves for the same reason: what is left changes all the
-        // time.
-        let said = format!("standby {id}: {first}");
-        if self.said.as_ref() != Some(&said) {
-            let until = now.wall.checked_add(left).unwrap_or(now.wall);
-            let m = format!(
-                "the standby anchor{} signs with key {id}, until {} at the latest ({} of its {} are left), or until the first anchor is back, which is lost: {first}",
-                words::label(entry),
-                until.strftime("%Y-%m-%dT%H:%MZ"),
-                print_span(Duration::from_secs(left.as_secs() / 60 * 60)),
-                words::days(standby)
-            );
-            tracing::warn!(standby = %id, until = %until, "the standby anchor serves: {m}");
-            self.found(i, Some(entry), AnchorReason::StandbyInUse, m);
-            self.said = Some(said);
-        }
+        self.stands_in(i, entry, standby, most, first);
         Ok(())
+    }
+
+    /// Tells people that the standby serves: in the same words as long as it does so for the same
+    /// reason, since what is left changes all the time.
+    fn stands_in(
+        &mut self,
+        i: usize,
+        entry: &AnchorKey,
+        standby: Standby,
+        left: Duration,
+        first: &str,
+    ) {
+        let (id, wall) = (entry.key.id(), (self.time)().wall);
+        let said = format!("standby {id}: {first}");
+        if self.said.as_ref() == Some(&said) {
+            return;
+        }
+        let until = wall.checked_add(left).unwrap_or(wall);
+        let m = format!(
+            "the standby anchor{} signs with key {id}, until {} at the latest ({} of its {} are left), or until the first anchor is back, which is lost: {first}",
+            words::label(entry),
+            until.strftime("%Y-%m-%dT%H:%MZ"),
+            print_span(Duration::from_secs(left.as_secs() / 60 * 60)),
+            words::days(standby)
+        );
+        tracing::warn!(standby = %id, until = %until, "the standby anchor serves: {m}");
+        self.found(i, Some(entry), AnchorReason::StandbyInUse, m);
+        self.said = Some(said);
     }
 
     /// Whether a delegation must be signed now, by this anchor.
@@ -421,7 +433,6 @@ impl<A: Anchor> Failover<A> {
             present: true,
             reason,
             message,
-            logins: Logins::new(),
         };
     }
 
@@ -484,7 +495,6 @@ impl<A: Anchor> Failover<A> {
             present: false,
             reason,
             message: format!("{} (lost since {began})", lost.message),
-            logins: Logins::new(),
         };
         self.said = Some(lost.message.clone());
     }
@@ -517,6 +527,12 @@ fn listed<'l>(open: &'l OpenLicense, entry: &AnchorKey) -> Option<&'l AnchorKey>
         role && a.key == entry.key && a.kind == entry.kind
     };
     open.license.anchors.iter().find(same)
+}
+
+/// How many days this standby has, by a license that lists it.
+fn days_by(open: &OpenLicense, entry: &AnchorKey) -> u32 {
+    let standby = listed(open, entry).and_then(|a| a.standby);
+    standby.map_or(0, |s| s.days)
 }
 
 /// Which of the licenses this anchor signs for: those that list it so.

@@ -1,80 +1,88 @@
-//! How long standby anchors have served: kept in `stateDir`, so that a restart gives no days anew.
+//! How long standby anchors have served: kept, so that neither a restart nor another pod gives days
+//! anew.
 //!
 //! The days are one budget for the life of a license, spent over all times that the standby had to
 //! serve; a license issued anew (another id) has its own. Time is spent in advance, with each
 //! delegation that the standby signs, for as long as that is good before the next one is due: so a
-//! server that is killed has spent it, and none runs on for free.
+//! server that is killed has spent it, and none runs on for free. It is written, with the date of
+//! the first use, before the delegation is signed: what cannot be written is not spent, and nothing
+//! is signed.
 
+use crate::keeper::{Keeper, NotCommitted};
 use mooring_core::frontend::RENEW;
+use mooring_core::kept::{AllSpent, StandbyUse};
 use mooring_core::license::KeyId;
-use mooring_core::time::BootTime;
-use mooring_net::durable;
+use mooring_core::time::{BootTime, Now};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const DAY: u64 = 86_400;
 
-#[derive(Debug)]
 pub(crate) struct Served {
-    path: PathBuf,
-    /// Seconds, by license and key.
-    secs: BTreeMap<String, u64>,
-    /// What was spent last, and until when that is.
-    spent: Option<(String, BootTime)>,
+    keeper: Arc<Keeper>,
+    /// What was spent last of each budget: until when that is.
+    spent: BTreeMap<String, BootTime>,
 }
 
 fn name(license: &str, key: &KeyId) -> String {
     format!("{license}/{key}")
 }
 
+const fn budget(days: u32) -> Duration {
+    Duration::from_secs(days as u64 * DAY)
+}
+
 impl Served {
-    pub(crate) fn open(path: PathBuf) -> Self {
-        let secs = match std::fs::read(&path) {
-            Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
-                tracing::warn!(file = %path.display(), error = %e, "how long the standby anchor has served is unknown: the file is damaged; counting anew");
-                BTreeMap::new()
-            }),
-            Err(_) => BTreeMap::new(),
-        };
+    pub(crate) const fn new(keeper: Arc<Keeper>) -> Self {
         Self {
-            path,
-            secs,
-            spent: None,
+            keeper,
+            spent: BTreeMap::new(),
         }
+    }
+
+    /// Makes sure that it is known how long standbys served in earlier pods.
+    pub(crate) async fn read(&self) -> Result<(), String> {
+        self.keeper.read().await
+    }
+
+    /// How this key has served as the standby of this license.
+    pub(crate) fn so_far(&self, license: &str, key: &KeyId) -> Option<StandbyUse> {
+        self.keeper.with(|k| k.standby(&name(license, key)))
     }
 
     /// How much longer this key may serve as the standby of this license, what is spent in advance
     /// included.
     pub(crate) fn left(&self, license: &str, key: &KeyId, days: u32, now: BootTime) -> Duration {
-        let name = name(license, key);
-        let used = self.secs.get(&name).copied().unwrap_or(0);
-        let ahead = self.ahead(&name, now).unwrap_or_default();
-        Duration::from_secs((u64::from(days) * DAY).saturating_sub(used)) + ahead
+        let used = self.so_far(license, key).map_or(0, |u| u.served_secs);
+        let ahead = self.ahead(&name(license, key), now).unwrap_or_default();
+        budget(days).saturating_sub(Duration::from_secs(used)) + ahead
     }
 
     /// What is left of the time that was spent last.
     fn ahead(&self, name: &str, now: BootTime) -> Option<Duration> {
-        let (_, until) = self.spent.as_ref().filter(|(spent, _)| spent == name)?;
+        let until = self.spent.get(name)?;
         (*until > now).then(|| until.since(now))
     }
 
     /// Spends the time of one delegation, before it is signed. What cannot be kept must not be
     /// spent.
-    pub(crate) fn spend(
+    pub(crate) async fn spend(
         &mut self,
         license: &str,
         key: &KeyId,
-        now: BootTime,
-    ) -> std::io::Result<()> {
+        days: u32,
+        now: Now,
+    ) -> Result<(), NotCommitted<AllSpent>> {
         let name = name(license, key);
-        if self.ahead(&name, now).is_some() {
+        if self.ahead(&name, now.boot).is_some() {
             return Ok(());
         }
-        let used = self.secs.entry(name.clone()).or_insert(0);
-        *used = used.saturating_add(RENEW.as_secs());
-        durable::replace_json(&self.path, &self.secs)?;
-        self.spent = Some((name, now + RENEW));
+        let spend = self
+            .keeper
+            .commit(|kept| kept.spend(&name, RENEW, budget(days), now.wall));
+        spend.await?;
+        self.spent.insert(name, now.boot + RENEW);
         Ok(())
     }
 }

@@ -1,78 +1,72 @@
 //! What a server remembers of licenses, so that an old file put back does not undo a newer one:
 //! which licenses were superseded by one that was in force here, and the highest revocation list.
 //!
-//! It lies in `stateDir` and outlasts a restart. Only what a pinned vendor key has signed is
-//! written there: a forged file could otherwise bar the good one for good. It is a guard against
-//! accidents; whoever may delete the folder may go back.
+//! It is kept over restarts, and on Kubernetes over pods. Only what a pinned vendor key has signed
+//! is: a forged file could otherwise bar the good one for good. That it cannot be kept is told, and
+//! stops no good license. It is a guard against accidents; whoever may write where it lies may go
+//! back.
 
+use super::FileError;
+use crate::keeper::Keeper;
+use mooring_core::kept::Superseded;
 use mooring_core::license::{License, OpenLicense, OpenRevocations, Revoked, Trust};
 use mooring_core::time::Timestamp;
-use mooring_net::durable;
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Superseded {
-    pub(crate) id: String,
-    /// The one that replaced it, and when that was issued.
-    pub(crate) by: String,
-    pub(crate) issued: Timestamp,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    #[serde(default)]
-    superseded: Vec<Superseded>,
-    /// The list's file, as it came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    revocations: Option<String>,
-}
-
-#[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// None: nothing outlasts this process.
-    path: Option<PathBuf>,
-    kept: Kept,
+    pub(super) keeper: Arc<Keeper>,
     /// Of licenses whose signature nobody here could check: for this run only.
-    unproved: Vec<Superseded>,
+    unproved: BTreeMap<String, Superseded>,
     list: Option<OpenRevocations>,
+    /// Up to which of the keeper's merges `list` is the highest.
+    merges: Option<u64>,
 }
 
 impl Memory {
-    /// Reads what an earlier run kept. A damaged file is told loudly and counts as none: it must
-    /// not stop a good license.
-    pub(crate) fn open(state_dir: &Path) -> Self {
-        let path = state_dir.join("licenses.json");
-        let damaged = |e: &dyn std::fmt::Display| {
-            tracing::error!(file = %path.display(), "what was superseded or revoked is forgotten, the file is damaged: {e}");
-        };
-        let kept = durable::read_json(&path).inspect_err(|e| damaged(e));
-        let kept: Kept = kept.ok().flatten().unwrap_or_default();
-        // Its signature was verified before it was kept; the keys may have rotated since.
-        let list = kept.revocations.as_deref().and_then(|text| {
-            let list = OpenRevocations::read(text, Trust::Unchecked);
-            list.inspect_err(|e| damaged(e)).ok()
-        });
+    pub(crate) const fn new(keeper: Arc<Keeper>) -> Self {
         Self {
-            path: Some(path),
-            kept,
-            unproved: Vec::new(),
-            list,
+            keeper,
+            unproved: BTreeMap::new(),
+            list: None,
+            merges: None,
         }
     }
 
-    /// The same, to look at: nothing is kept of what comes now.
-    pub(crate) fn only_read(state_dir: &Path) -> Self {
-        Self {
-            path: None,
-            ..Self::open(state_dir)
+    /// Takes in what others have kept since. Whether there was any.
+    pub(super) fn refresh(&mut self) -> bool {
+        let merges = self.keeper.merges();
+        if self.merges.replace(merges) == Some(merges) {
+            return false;
         }
+        let known = self.keeper.with(|k| k.list().cloned());
+        let higher = known.filter(|k| self.list.as_ref().is_none_or(|l| l.list.number < k.number));
+        if let Some(known) = higher {
+            // Its signature was verified before it was kept; the keys may have rotated since.
+            match OpenRevocations::read(&known.text, Trust::Unchecked) {
+                Ok(list) => self.list = Some(list),
+                Err(e) => {
+                    tracing::error!(error = %e, "the revocation list that was kept is damaged, and forgotten");
+                }
+            }
+        }
+        true
     }
 
-    /// By what this license was superseded.
-    pub(crate) fn superseded(&self, id: &str) -> Option<&Superseded> {
-        let all = self.kept.superseded.iter().chain(&self.unproved);
-        all.into_iter().find(|s| s.id == id)
+    /// What of it is not kept, or is not known; none if all is well.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.keeper.trouble()
+    }
+
+    /// The refusal, if this license was superseded.
+    pub(super) fn superseded(&self, id: &str) -> Option<FileError> {
+        let kept = self.keeper.with(|k| k.superseded(id).cloned());
+        let by = kept.or_else(|| self.unproved.get(id).cloned())?;
+        Some(FileError::Superseded {
+            id: id.to_owned(),
+            by: by.by,
+            issued: by.issued,
+        })
     }
 
     /// Which licenses this one replaces, by itself or by way of others that were in force here.
@@ -81,10 +75,11 @@ impl Memory {
         let mut at = 0;
         while let Some(id) = before.get(at).cloned() {
             at += 1;
-            let all = self.kept.superseded.iter().chain(&self.unproved);
-            for s in all.filter(|s| s.by == id) {
-                if s.id != l.id && !before.contains(&s.id) {
-                    before.push(s.id.clone());
+            let kept = self.keeper.with(|k| k.superseded_by(&id));
+            let unproved = self.unproved.iter().filter(|(_, s)| s.by == id);
+            for old in kept.into_iter().chain(unproved.map(|(id, _)| id.clone())) {
+                if old != l.id && !before.contains(&old) {
+                    before.push(old);
                 }
             }
         }
@@ -102,39 +97,30 @@ impl Memory {
     /// A license came into force: those that it names are over.
     pub(crate) fn in_force(&mut self, open: &OpenLicense) {
         let l = &open.license;
-        let ids = l.supersedes.iter();
-        let new = ids.filter(|id| self.superseded(id).is_none());
-        let new = new.map(|id| Superseded {
-            id: id.clone(),
+        let by = Superseded {
             by: l.id.clone(),
             issued: l.issued,
-        });
-        let new: Vec<Superseded> = new.collect();
-        if new.is_empty() {
-            return;
-        }
+        };
         if open.signed_by.is_some() {
-            self.kept.superseded.extend(new);
-            self.write();
+            self.keeper.change(|k| {
+                for id in &l.supersedes {
+                    k.supersede(id, by.clone());
+                }
+            });
         } else {
-            self.unproved.extend(new);
+            for id in &l.supersedes {
+                self.unproved
+                    .entry(id.clone())
+                    .or_insert_with(|| by.clone());
+            }
         }
     }
 
     /// A list was accepted; `text` is its file.
     pub(crate) fn take(&mut self, text: &str, list: OpenRevocations) {
-        let proved = list.signed_by.is_some();
+        if list.signed_by.is_some() {
+            self.keeper.change(|k| k.know_list(list.list.number, text));
+        }
         self.list = Some(list);
-        if proved && self.kept.revocations.as_deref() != Some(text) {
-            self.kept.revocations = Some(text.to_owned());
-            self.write();
-        }
-    }
-
-    fn write(&self) {
-        let Some(path) = &self.path else { return };
-        if let Err(e) = durable::replace_json(path, &self.kept) {
-            tracing::error!(file = %path.display(), "what is superseded and revoked will be forgotten at a restart: {e}");
-        }
     }
 }

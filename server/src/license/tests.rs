@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::keeper::Keeper;
 use crate::tests::license;
 use mooring_core::license::{Envelope, Revocations, RevokedLicense, SigningKey, armour, types};
 use mooring_testkit::vendor;
@@ -34,14 +35,23 @@ impl Files {
             revocations: Some(dir.join("revocations")),
             ..mooring_config::print::example()
         };
-        LicenseFiles::new(&config, Memory::open(&dir.join("state")))
+        LicenseFiles::new(
+            &config,
+            Memory::new(Keeper::in_file(dir.join("state/state.json"))),
+        )
     }
 
     fn restart(&mut self) {
+        self.kept();
         self.file = Self::open(self.dir.path(), true);
     }
 
-    /// What the keeper does once the anchor has signed for it.
+    /// What the anchor task has written now and then.
+    fn kept(&self) {
+        futures::executor::block_on(self.file.memory.keeper.flush());
+    }
+
+    /// What it does once the anchor has signed for a license.
     fn in_force(&mut self) {
         let good = self.good();
         self.file.in_force(&good);
@@ -216,13 +226,63 @@ fn one_that_was_superseded_is_refused_also_after_a_restart() {
     f.put(&named("L-3", &["L-2"]), &vendor());
     assert!(f.seen(MAY).0);
     // Without what was kept nobody can know.
-    std::fs::remove_file(f.dir.path().join("state/licenses.json")).unwrap();
-    f.restart();
+    f.kept();
+    std::fs::remove_file(f.dir.path().join("state/state.json")).unwrap();
+    f.file = Files::open(f.dir.path(), true);
     f.put(&named("L-1", &[]), &vendor());
     assert!(f.seen(MAY).0);
     // A damaged file counts as none.
-    std::fs::write(f.dir.path().join("state/licenses.json"), "{").unwrap();
+    std::fs::write(f.dir.path().join("state/state.json"), "{").unwrap();
+    f.file = Files::open(f.dir.path(), true);
+    assert!(f.seen(MAY).0);
+}
+
+#[test]
+fn what_cannot_be_kept_is_told_and_stops_no_good_license() {
+    let mut f = Files::new();
+    let blocked = f.dir.path().join("state/state.new");
+    std::fs::create_dir(&blocked).unwrap();
+    f.put(&named("L-2", &["L-1"]), &vendor());
+    f.seen(MAY);
+    f.in_force();
+    f.kept();
+    let (valid, reason, message) = f.seen(MAY);
+    assert!(valid && reason == "StateNotKept", "{reason}");
+    for words in [
+        "license L-2 of ACME",
+        "state.json cannot be written",
+        "make stateDir writable",
+    ] {
+        assert!(message.contains(words), "{message}");
+    }
+    std::fs::remove_dir(&blocked).unwrap();
+    f.kept();
+    assert_eq!(f.seen(MAY).1, "Valid");
     f.restart();
+    f.put(&named("L-1", &[]), &vendor());
+    assert_eq!(f.seen(MAY).1, "Superseded");
+}
+
+/// The API server was away when the pod started.
+#[test]
+fn what_an_earlier_pod_knew_and_is_heard_only_later_counts_from_then_on() {
+    let mut f = Files::new();
+    f.put(&named("L-1", &[]), &vendor());
+    f.put_list(3, &[], &vendor());
+    assert!(f.seen(MAY).0);
+    f.in_force();
+    let mut other = Files::new();
+    other.put(&named("L-2", &["L-1"]), &vendor());
+    other.put_list(4, &["L-5"], &vendor());
+    other.seen(MAY);
+    other.in_force();
+    let theirs = other.file.memory.keeper.with(Clone::clone);
+    f.file.memory.keeper.hears(theirs);
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason), (false, "Superseded"), "{message}");
+    assert!(f.file.good().is_none());
+    assert!(message.contains("number: 3, and number 4"), "{message}");
+    f.put(&named("L-2", &["L-1"]), &vendor());
     assert!(f.seen(MAY).0);
 }
 
@@ -337,7 +397,8 @@ fn with_second(f: &mut Files) {
         revocations: Some(f.dir.path().join("revocations")),
         ..mooring_config::print::example()
     };
-    f.file = LicenseFiles::new(&config, Memory::open(&f.dir.path().join("state")));
+    let state = f.dir.path().join("state/state.json");
+    f.file = LicenseFiles::new(&config, Memory::new(Keeper::in_file(state)));
 }
 
 fn put_second(f: &Files, l: &mooring_core::license::License) {

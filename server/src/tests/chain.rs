@@ -71,7 +71,6 @@ pub(crate) fn state_of(run: u8, from: &str) -> Authority {
             present: true,
             reason: AnchorReason::Present,
             message: String::new(),
-            logins: mooring_core::wire::Logins::default(),
         },
         lost_since: None,
         license: LicenseView {

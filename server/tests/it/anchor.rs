@@ -132,7 +132,7 @@ async fn a_wrong_pin_is_tried_once_also_over_a_restart_and_the_right_one_is_take
         )
     })
     .await;
-    let kept = std::fs::read_to_string(rig.path("state/pin.json")).unwrap();
+    let kept = std::fs::read_to_string(rig.path("state/state.json")).unwrap();
     assert!(!kept.contains(PIN) && !kept.contains("stork-99"), "{kept}");
     assert_eq!(
         rig.logged(PIN) + rig.logged("stork-99"),

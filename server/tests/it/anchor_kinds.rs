@@ -1,6 +1,6 @@
 //! Anchors that are no tokens, the anchor grace and standby anchors, with the real process.
 
-use crate::rig::{MODULE, Outcome, Rig, Setup, TestClaim, license, renew, until};
+use crate::rig::{ApiServer, MODULE, Outcome, Rig, Setup, TestClaim, license, renew, until};
 use mooring_core::license::{
     AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, License, SigningKey, Standby, UsbDevice,
 };
@@ -8,6 +8,7 @@ use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
 use mooring_testkit::{sealed, vendor};
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// PKCS#8 of the seed of sevens.
@@ -238,8 +239,8 @@ async fn loop_until_refused(
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_standby_serves_while_the_token_is_away() {
+/// A token, and a USB device as its standby for 14 days, both plugged in.
+fn with_standby() -> Rig {
     let mut rig = prepare(
         |rig| {
             let mut l = license(rig.token.key, 2);
@@ -261,6 +262,12 @@ async fn a_standby_serves_while_the_token_is_away() {
         rig.path("sys").display().to_string(),
     ));
     plug(&rig);
+    rig
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_serves_while_the_token_is_away() {
+    let mut rig = with_standby();
     rig.run();
     rig.until_metric("mooring_anchor_present 1").await;
     let c = rig.client("a");
@@ -282,12 +289,47 @@ async fn a_standby_serves_while_the_token_is_away() {
     assert!(matches!(other, Outcome::Granted(_)));
     let r = renew(&c, vec![claim.renewal(g.lease)]).await;
     assert!(matches!(&r[0], Renewed::Ok { .. }), "{r:?}");
-    let kept = std::fs::read_to_string(rig.path("state/standby.json")).unwrap();
-    assert!(kept.contains("270"), "{kept}");
+    let kept = std::fs::read_to_string(rig.path("state/state.json")).unwrap();
+    assert!(kept.contains("\"servedSecs\":270"), "{kept}");
 
     std::fs::rename(&away, &rig.token.store).unwrap();
     let s = until_reason(&rig, &c, "Present").await;
     assert_eq!(s.anchor.kind, "pkcs11");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standbys_days_go_on_in_the_next_pod_and_none_is_served_uncounted() {
+    let api = ApiServer::start().await;
+    let mut rig = with_standby();
+    api.has(&mut rig);
+    std::fs::rename(&rig.token.store, rig.path("away-token")).unwrap();
+    let use_of_it =
+        || api.state()["kept"]["standbys"][format!("test-1/{}", usb().key.id())].clone();
+    rig.run();
+    let c = rig.client("a");
+    until_reason(&rig, &c, "StandbyInUse").await;
+    let first = use_of_it();
+    assert_eq!(first["servedSecs"], 270);
+    rig.kill_pod();
+    rig.run();
+    until_reason(&rig, &rig.client("a"), "StandbyInUse").await;
+    let second = use_of_it();
+    assert_eq!(second["servedSecs"], 540);
+    assert_eq!(second["first"], first["first"], "the day of its first use");
+
+    rig.kill_pod();
+    api.down.store(true, Ordering::Relaxed);
+    rig.run();
+    let c = rig.client("a");
+    let s = until_reason(&rig, &c, "StandbyUncounted").await;
+    assert!(s.anchor.message.contains("etcd is down"), "{s:?}");
+    assert!(
+        !s.renews && rig.logged("the standby anchor serves") == 2,
+        "{s:?}"
+    );
+    api.down.store(false, Ordering::Relaxed);
+    until_reason(&rig, &c, "StandbyInUse").await;
+    assert_eq!(use_of_it()["servedSecs"], 810);
 }
 
 #[tokio::test(flavor = "multi_thread")]

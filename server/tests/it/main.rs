@@ -18,6 +18,7 @@ mod clients;
 mod clones;
 mod edges;
 mod leases;
+mod outlives;
 mod pods;
 mod restart;
 mod revocations;

@@ -1,126 +1,26 @@
 //! Pods: service-account tokens reviewed by an API server (a small one of the test's own),
 //! namespaces, proofs in place of tokens.
 
-use crate::rig::{Rig, Setup, TestClaim, ask, problem, renew, until};
+use crate::rig::{ApiServer, Rig, Setup, TestClaim, ask, problem, renew, until};
 use http::header::AUTHORIZATION;
-use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use mooring_core::identity::Holder;
 use mooring_core::license::{LeaseToken, types};
 use mooring_core::time::DEFAULT_MAX_CONTESTED;
 use mooring_core::wire::{ProblemType, Renewed, ViewState};
 use mooring_net::client::Call;
-use mooring_net::http as net;
-use mooring_net::serve::{Limits, serve};
-use mooring_net::shutdown::Shutdown;
-use mooring_net::tls;
-use mooring_testkit::Ca;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
-use tokio::net::TcpListener;
-
-/// What the API server has seen, and whether it works.
-#[derive(Default)]
-pub(crate) struct Api {
-    reviews: AtomicUsize,
-    down: AtomicBool,
-}
-
-/// Tokens are `‹namespace›/‹pod›`, or words that stand for what is wrong with them.
-fn review(token: &str, audiences: &serde_json::Value) -> serde_json::Value {
-    let extra = |pod: &str| {
-        serde_json::json!({
-            "authentication.kubernetes.io/pod-name": [pod], "authentication.kubernetes.io/pod-uid": [format!("uid-{pod}")],
-            "authentication.kubernetes.io/node-name": ["node-a"],
-        })
-    };
-    let user = |ns: &str, extra: serde_json::Value| serde_json::json!({"username": format!("system:serviceaccount:{ns}:default"), "extra": extra});
-    let status = match token {
-        "forged" => serde_json::json!({"authenticated": false, "error": "invalid bearer token"}),
-        "unbound" => serde_json::json!({
-            "authenticated": true, "audiences": audiences, "user": user("licensing", serde_json::json!({}))}),
-        "other-audience" => serde_json::json!({
-            "authenticated": true, "audiences": ["https://kubernetes.default.svc"], "user": user("licensing", extra("x"))}),
-        t => {
-            let (ns, pod) = t.split_once('/').unwrap();
-            serde_json::json!({"authenticated": true, "audiences": audiences, "user": user(ns, extra(pod))})
-        }
-    };
-    serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status})
-}
-
-async fn answer(api: Arc<Api>, req: Request<Incoming>) -> http::Response<net::Body> {
-    assert_eq!(
-        req.uri().path(),
-        "/apis/authentication.k8s.io/v1/tokenreviews"
-    );
-    assert_eq!(
-        req.headers().get("authorization").unwrap(),
-        "Bearer the-servers-own"
-    );
-    if api.down.load(Ordering::Relaxed) {
-        return net::with_type(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "text/plain",
-            "etcd is down",
-        );
-    }
-    api.reviews.fetch_add(1, Ordering::Relaxed);
-    let body: serde_json::Value = net::read_json(req.into_body(), 65_536, Duration::from_secs(5))
-        .await
-        .unwrap();
-    assert_eq!(
-        body["spec"]["audiences"],
-        serde_json::json!(["mooring.dev/licensing"])
-    );
-    let token = body["spec"]["token"].as_str().unwrap();
-    net::json(
-        StatusCode::CREATED,
-        &review(token, &body["spec"]["audiences"]),
-    )
-}
+use std::sync::atomic::Ordering;
 
 /// A rig whose server is in namespace `licensing` of a cluster with this API server.
-pub(crate) async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
-    let api = Arc::new(Api::default());
-    let ca = Ca::new();
-    let (cert, key) = ca.issue("apiserver");
-    let identity = tls::ServerIdentity::new(tls::certified_key(&cert, &key).unwrap(), vec![]);
-    let tls = tls::server_config(identity, None, tls::Http::Two).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    let (stop, shutdown) = Shutdown::channel();
-    let shared = api.clone();
-    tokio::spawn(async move {
-        let _stop = stop;
-        let handler = move |req| answer(shared.clone(), req);
-        serve(
-            listener,
-            Some(tls.into()),
-            Limits::of(1000, 1000),
-            shutdown,
-            handler,
-        )
-        .await;
-    });
-    let env = |n: &str, v: &str| (n.to_owned(), v.to_owned());
+pub(crate) async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<ApiServer>) {
     let setup = Setup {
         seats,
-        more: format!("namespace: licensing\ntokenReview: true\n{more}"),
+        more: more.to_owned(),
         ..Setup::default()
     };
+    let api = ApiServer::start().await;
     let mut rig = Rig::prepare(setup);
-    rig.write("service-account.ca", &ca.pem);
-    let account = rig.path("account");
-    std::fs::create_dir(&account).unwrap();
-    std::fs::write(account.join("ca.crt"), &ca.pem).unwrap();
-    std::fs::write(account.join("token"), "the-servers-own\n").unwrap();
-    rig.setup.env = vec![
-        env("KUBERNETES_SERVICE_HOST", "127.0.0.1"),
-        env("KUBERNETES_SERVICE_PORT", &port),
-        env("MOORING_SERVICE_ACCOUNT_DIR", account.to_str().unwrap()),
-    ];
+    api.has(&mut rig);
     rig.run();
     rig.until_metric("mooring_anchor_present 1").await;
     (rig, api)

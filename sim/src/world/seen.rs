@@ -38,7 +38,6 @@ impl Seen {
                 present: self.lost_since.is_none(),
                 reason: self.reason,
                 message: String::new(),
-                logins: mooring_core::wire::Logins::default(),
             },
             lost_since: self.lost_since,
             license: LicenseView {

@@ -106,7 +106,6 @@ pub(crate) fn authority_of(license: &License, from: &str) -> Authority {
             present: true,
             reason: AnchorReason::Present,
             message: String::new(),
-            logins: crate::wire::Logins::default(),
         },
         lost_since: None,
         license: LicenseView {

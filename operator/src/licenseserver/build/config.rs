@@ -3,9 +3,10 @@
 use super::anchor;
 use super::inputs::Inputs;
 use super::paths::{
-    CLIENT_KEYS_FILE, LOGINS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE, STATE_DIR,
-    VENDOR_KEYS_DIR, mounted as at,
+    CLIENT_KEYS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE, STATE_DIR, VENDOR_KEYS_DIR,
+    mounted as at,
 };
+use super::state::STATE;
 use super::volumes::license_file;
 use mooring_api::names::{API_PORT, METRICS_PORT, short_hash};
 use mooring_config::{AuditLog, Clients, Config, Connections, Lease, Tls};
@@ -46,7 +47,7 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         },
         earlier_longest_lease_secs: Some(i.in_force.as_secs()),
         state_dir: STATE_DIR.into(),
-        earlier_logins: Some(at(LOGINS_FILE)),
+        state_secret: Some(i.reference.child(STATE)),
         identity_key: at("identity/key"),
         policies: Some(at(POLICIES_FILE)),
         token_review: true,

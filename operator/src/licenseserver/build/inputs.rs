@@ -8,7 +8,7 @@ use mooring_api::names::{
     APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
 };
 use mooring_api::{LicenseServer, RunAs};
-use mooring_core::wire::{Logins, Policies};
+use mooring_core::wire::Policies;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -83,8 +83,6 @@ pub struct Inputs<'a> {
     pub in_force: Duration,
     /// Who may use it, resolved.
     pub policies: &'a Policies,
-    /// What became of the logins to its tokens so far.
-    pub logins: &'a Logins,
 }
 
 /// The labels that select a server's pod: they never change.

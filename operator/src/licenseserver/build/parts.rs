@@ -1,7 +1,7 @@
 //! The small objects around a license server's pod.
 
 use super::inputs::{Inputs, labels, meta, selector};
-use super::paths::{CONFIG_FILE, LOGINS_FILE, POLICIES_FILE};
+use super::paths::{CONFIG_FILE, POLICIES_FILE};
 use crate::certs::IssuedCert;
 use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::ByteString;
@@ -13,7 +13,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use mooring_api::names::{API_PORT, SERVER_NAMESPACE_LABEL};
 use mooring_config::Config;
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// ConfigMap `‹name›-config`.
@@ -21,7 +20,6 @@ pub fn config_map(i: &Inputs<'_>, config: &Config) -> Result<ConfigMap, serde_ya
     let data = BTreeMap::from([
         (CONFIG_FILE.to_owned(), serde_yaml::to_string(config)?),
         (POLICIES_FILE.to_owned(), serde_yaml::to_string(i.policies)?),
-        (LOGINS_FILE.to_owned(), json!(i.logins).to_string()),
     ]);
     Ok(ConfigMap {
         metadata: meta(i, i.reference.child("config")),
@@ -31,7 +29,7 @@ pub fn config_map(i: &Inputs<'_>, config: &Config) -> Result<ConfigMap, serde_ya
 }
 
 /// The server's service account, of a name that nobody else has. Sidecars have none of ours; this
-/// one may ask whose token it was shown.
+/// one may ask whose token it was shown, and get and update the server's state (`super::state`).
 pub fn service_account(i: &Inputs<'_>) -> ServiceAccount {
     ServiceAccount {
         metadata: meta(i, i.reference.account()),

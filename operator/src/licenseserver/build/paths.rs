@@ -6,8 +6,6 @@ use std::path::PathBuf;
 pub(super) const CONFIG_FILE: &str = "config.yaml";
 /// The key and file name of the policies.
 pub const POLICIES_FILE: &str = "policies.yaml";
-/// The key and file name of what became of the logins of earlier pods.
-pub const LOGINS_FILE: &str = "logins.json";
 /// Whose client tokens count, and which do not.
 /// The vendor's revocation list.
 pub(super) const REVOCATIONS_FILE: &str = "license/revocations.mooring";
@@ -17,8 +15,11 @@ pub(super) const REVOKED_FILE: &str = "clients/revoked";
 pub(super) const DIR: &str = "/etc/mooring";
 /// Where the vendor's public keys are: a volume of their own, because each key of theirs is a file.
 pub(super) const VENDOR_KEYS_DIR: &str = "/etc/mooring-vendor-keys";
-/// Where the server keeps what outlasts a restart of its container.
+/// Where the server keeps what outlasts a restart of its container, and not its pod.
 pub(super) const STATE_DIR: &str = "/var/lib/mooring";
+
+/// Where a program in the cluster looks for its service account.
+pub(super) const SERVICE_ACCOUNT_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A file below [`DIR`].
 pub(super) fn mounted(path: &str) -> PathBuf {

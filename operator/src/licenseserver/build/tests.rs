@@ -3,7 +3,7 @@ use super::inputs::Defaults;
 use super::*;
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, RunAs};
-use mooring_core::wire::{AllowedNamespaces, AnchorRole, Login, Logins, PinVerdict, Policies};
+use mooring_core::wire::{AllowedNamespaces, Policies};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -28,7 +28,6 @@ struct Case {
     reference: ServerRef,
     defaults: Defaults,
     policies: Policies,
-    logins: Logins,
     in_force: u64,
 }
 
@@ -50,7 +49,6 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
             generation: 7,
             allowed_namespaces: AllowedNamespaces::These(vec!["licensing".into()]),
         },
-        logins: Logins::from([(AnchorRole::Anchor, Login::default())]),
         in_force: 30,
     }
 }
@@ -64,7 +62,6 @@ impl Case {
             operator_namespace: "mooring-system",
             in_force: Duration::from_secs(self.in_force),
             policies: &self.policies,
-            logins: &self.logins,
         }
     }
 
@@ -103,7 +100,7 @@ fn the_configuration_is_the_contracts() {
             "lease": { "durationSecs": 30, "graceSecs": 28800, "reclaim": "Any", "claimsPerHolder": 16 },
             "earlierLongestLeaseSecs": 30,
             "stateDir": "/var/lib/mooring",
-            "earlierLogins": "/etc/mooring/logins.json",
+            "stateSecret": "main-state",
             "identityKey": "/etc/mooring/identity/key",
             "policies": "/etc/mooring/policies.yaml",
             "tokenReview": true,
@@ -155,21 +152,6 @@ fn only_what_needs_a_restart_rolls_the_pod() {
         before,
         "the longest earlier lease is read at a start, and causes none"
     );
-    let mut refused = case(|_| ());
-    let login = refused.logins.get_mut(&AnchorRole::Anchor).unwrap();
-    login.verdict = Some(PinVerdict::Rejected);
-    assert_eq!(
-        refused.hash(),
-        before,
-        "a refused PIN is told to the next pod"
-    );
-    let map = config_map(
-        &refused.inputs(),
-        &server_config(&refused.inputs()).unwrap(),
-    )
-    .unwrap();
-    let kept: Logins = serde_json::from_str(&map.data.unwrap()["logins.json"]).unwrap();
-    assert_eq!(kept, refused.logins);
     let mut opened = case(|_| ());
     opened.policies = Policies {
         replaced: Vec::new(),
@@ -723,4 +705,58 @@ fn a_server_runs_as_an_account_of_its_own_that_is_no_other_objects_name() {
     assert_eq!(c.pod()["spec"]["serviceAccountName"], json!(account));
     let binding = role_binding(&c.inputs());
     assert_eq!(binding.subjects.unwrap()[0].name, account);
+}
+
+#[test]
+fn its_account_may_get_and_update_the_one_secret_of_its_state_and_that_is_made_empty() {
+    let c = case(|_| ());
+    let secret = serde_json::to_value(state_secret(&c.inputs())).unwrap();
+    assert_eq!(secret["metadata"]["name"], "main-state");
+    assert_eq!(secret["type"], "mooring.dev/state");
+    assert_eq!((secret.get("data"), secret.get("immutable")), (None, None));
+    let role = role(&c.inputs());
+    assert_eq!(
+        serde_json::to_value(&role.rules).unwrap(),
+        json!([{ "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["main-state"], "verbs": ["get", "update"] }])
+    );
+    let binding = serde_json::to_value(state_binding(&c.inputs())).unwrap();
+    let account = "main-mooring-server";
+    assert_eq!(role.metadata.name.as_deref(), Some(account));
+    assert_eq!(
+        (&binding["roleRef"], &binding["subjects"]),
+        (
+            &json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account }),
+            &json!([{ "kind": "ServiceAccount", "name": account, "namespace": "licensing" }])
+        )
+    );
+    for metadata in [
+        &secret["metadata"],
+        &binding["metadata"],
+        &serde_json::to_value(&role.metadata).unwrap(),
+    ] {
+        assert_eq!(metadata["namespace"], "licensing");
+        assert_eq!(metadata["ownerReferences"][0]["kind"], "LicenseServer");
+        assert_eq!(metadata["labels"]["mooring.dev/server"], "main");
+    }
+}
+
+#[test]
+fn only_the_servers_container_has_the_pods_service_account() {
+    let with_pcscd = case(|v| v["spec"]["anchor"]["pkcs11"]["pcscd"] = json!({}));
+    let pod = with_pcscd.pod();
+    let spec = &pod["spec"];
+    assert_eq!(spec["automountServiceAccountToken"], json!(false));
+    let sources = &volume(&pod, "service-account").unwrap()["projected"]["sources"];
+    assert_eq!(
+        *sources,
+        json!([
+            { "serviceAccountToken": { "path": "token", "expirationSeconds": 3600 } },
+            { "configMap": { "name": "kube-root-ca.crt", "optional": false, "items": [{ "key": "ca.crt", "path": "ca.crt" }] } }
+        ])
+    );
+    let dir = "/var/run/secrets/kubernetes.io/serviceaccount".to_owned();
+    assert!(paths(&spec["containers"][0]).contains(&dir));
+    let pcscd = &spec["initContainers"][0];
+    assert_eq!(pcscd["name"], "pcscd");
+    assert!(!paths(pcscd).contains(&dir));
 }

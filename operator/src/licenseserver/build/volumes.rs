@@ -3,18 +3,24 @@
 use super::anchor;
 use super::inputs::Inputs;
 use super::paths::{
-    CLIENT_KEYS_FILE, CONFIG_FILE, LOGINS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE,
+    CLIENT_KEYS_FILE, CONFIG_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE,
 };
 use crate::container::{empty_dir, host_path};
 use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, KeyToPath, ProjectedVolumeSource, SecretProjection,
-    SecretVolumeSource, Volume, VolumeProjection,
+    SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeProjection,
 };
 use mooring_api::VendorKeys;
 
 /// Read by owner and group: the server's group is the pod's `fsGroup`.
 const MODE: i32 = 0o440;
+/// The volume with the server's service account.
+pub(super) const SERVICE_ACCOUNT: &str = "service-account";
+/// How long its token is good; the kubelet replaces it before.
+const TOKEN_SECS: i64 = 3600;
+/// The ConfigMap that Kubernetes puts into each namespace: whom clients of the API server trust.
+const CLUSTER_ROOTS: &str = "kube-root-ca.crt";
 
 /// All volumes.
 pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
@@ -29,6 +35,7 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
     };
     let mut volumes = vec![
         config,
+        service_account(),
         empty_dir("state", false, None),
         empty_dir("tmp", false, Some("64Mi")),
     ];
@@ -41,12 +48,45 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
     volumes
 }
 
+/// The service account as a pod gets it by itself, but for the server's container alone: a token of
+/// an hour for the API server, and whom to trust.
+fn service_account() -> Volume {
+    let token = ServiceAccountTokenProjection {
+        path: "token".into(),
+        expiration_seconds: Some(TOKEN_SECS),
+        audience: None,
+    };
+    let roots = ConfigMapProjection {
+        name: CLUSTER_ROOTS.into(),
+        items: Some(items(&[("ca.crt", "ca.crt")])),
+        optional: Some(false),
+    };
+    let sources = vec![
+        VolumeProjection {
+            service_account_token: Some(token),
+            ..VolumeProjection::default()
+        },
+        VolumeProjection {
+            config_map: Some(roots),
+            ..VolumeProjection::default()
+        },
+    ];
+    Volume {
+        name: SERVICE_ACCOUNT.into(),
+        projected: Some(ProjectedVolumeSource {
+            default_mode: Some(MODE),
+            sources: Some(sources),
+        }),
+        ..Volume::default()
+    }
+}
+
 /// All that the server reads is one projected volume: it changes as a whole, and its optional parts
 /// (license, PIN, key) may come later: the server then says what is missing, where a missing Secret
 /// would leave the pod stuck.
 fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
     let spec = &i.server.spec;
-    let files = [CONFIG_FILE, POLICIES_FILE, LOGINS_FILE].map(|f| (f, f));
+    let files = [CONFIG_FILE, POLICIES_FILE].map(|f| (f, f));
     let config = ConfigMapProjection {
         name: i.reference.child("config"),
         items: Some(items(&files)),

@@ -2,8 +2,8 @@
 
 use super::anchor;
 use super::inputs::{Inputs, labels, meta, selector};
-use super::paths::{CONFIG_FILE, DIR, STATE_DIR, VENDOR_KEYS_DIR};
-use super::volumes::volumes;
+use super::paths::{CONFIG_FILE, DIR, SERVICE_ACCOUNT_DIR, STATE_DIR, VENDOR_KEYS_DIR};
+use super::volumes::{SERVICE_ACCOUNT, volumes};
 use crate::container::{amounts, confined, mount, seccomp};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
@@ -80,7 +80,8 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
     secrets.extend(pull.filter(|p| !t.image_pull_secrets.contains(p)));
     PodSpec {
         service_account_name: Some(i.reference.account()),
-        automount_service_account_token: Some(true),
+        // For the server's container alone: it is mounted there.
+        automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(10),
         affinity: Some(affinity(&spec.placement.labels())),
@@ -154,6 +155,7 @@ fn container(i: &Inputs<'_>) -> Container {
         mount("config", DIR, true),
         mount("state", STATE_DIR, false),
         mount("tmp", "/tmp", false),
+        mount(SERVICE_ACCOUNT, SERVICE_ACCOUNT_DIR, true),
     ];
     if spec.vendor_keys.is_some() {
         mounts.push(mount("vendor-keys", VENDOR_KEYS_DIR, true));

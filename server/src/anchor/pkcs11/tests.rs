@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::keeper::Keeper;
+use mooring_core::kept::AnchorRole;
 use mooring_core::license::SigningKey;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -66,7 +68,11 @@ impl Bench {
             token_label: "t".into(),
             pin_file: Some(d.join("pin")),
         };
-        let pins = PinGuard::open(d.join("pin.json"), &[1; 32], None);
+        let pins = PinGuard::new(
+            Keeper::in_file(d.join("state.json")),
+            AnchorRole::Anchor,
+            &[1; 32],
+        );
         let mut a = Pkcs11Anchor::new(config, vec![], pins, Arc::new(Metrics::new().unwrap()));
         a.how = How {
             program: Some(program),
@@ -274,13 +280,13 @@ async fn a_token_that_shows_other_keys_than_the_licenses_is_not_shown_the_pin() 
     let mut a = b.anchor(&[&found, "read l; echo \"$l\" >&2; exit 1"]);
     assert_eq!(a.open(&[wanted]).await, Ok(vec![key().public()]));
     a.close().await;
-    assert!(!b.dir.path().join("pin.json").exists());
+    assert!(!b.dir.path().join("state.json").exists());
     let mut a = b.anchor(&[&found, DONE, &keys()]);
     assert_eq!(
         a.open(&[wanted, key().public()]).await,
         Ok(vec![key().public()])
     );
-    assert!(b.dir.path().join("pin.json").exists());
+    assert!(b.dir.path().join("state.json").exists());
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! A license server as a real process, with a SoftHSM token, a license and certificates of its own,
 //! and clients to drive it.
 
+mod api_server;
 mod holder;
 pub mod token;
 
+pub use api_server::ApiServer;
 pub use holder::{Outcome, TestClaim, items, release, renew, request_id};
 pub use token::Token;
 
@@ -226,6 +228,12 @@ impl Rig {
             let _ = c.kill();
             let _ = c.wait();
         }
+    }
+
+    /// As a pod that is deleted: what is in its own folder goes with it.
+    pub fn kill_pod(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.path("state")).unwrap();
     }
 
     /// SIGTERM; returns how long it took to end.

@@ -1,6 +1,7 @@
 //! A failover over simulated anchors and a simulated clock, with a license file of its own.
 
 use super::super::*;
+use crate::keeper::Keeper;
 use crate::license::{LicenseFiles, Memory};
 use crate::tests::chain::{at, chain, state_of};
 use crate::tests::license;
@@ -152,6 +153,11 @@ impl Anchor for SimAnchor {
     }
 }
 
+/// What outlives a run.
+fn keeper(dir: &tempfile::TempDir) -> Arc<Keeper> {
+    Keeper::in_file(dir.path().join("state.json"))
+}
+
 /// Everything that a run needs.
 pub(super) struct Bench {
     pub(super) world: World,
@@ -198,7 +204,7 @@ impl Bench {
             revocations: None,
             ..mooring_config::print::example()
         };
-        let file = LicenseFiles::new(&config, Memory::default());
+        let file = LicenseFiles::new(&config, Memory::new(keeper(&dir)));
         std::fs::write(dir.path().join("keys"), vendor().public().to_string()).unwrap();
         let failover = Self::start(&world, &chain, &dir, license);
         let mut this = Self {
@@ -226,7 +232,7 @@ impl Bench {
             open: false,
             foreign: false,
         });
-        let served = Served::open(dir.path().join("standby.json"));
+        let served = Served::new(keeper(dir));
         let time = world.clone();
         let metrics = Arc::new(Metrics::new().unwrap());
         Failover::new(

@@ -98,7 +98,7 @@ async fn its_days_are_counted_over_restarts_and_then_it_is_lost() {
     assert_eq!(b.reason(), "StandbyExpired");
     let said = b.authority.anchor.message.clone();
     assert!(
-        said.contains("has served its 1 day")
+        said.contains("has served its 1 day, the first time on 2026-05-01")
             && said.contains("repair the first anchor (anchor 0 was pulled out)"),
         "{said}"
     );
@@ -122,22 +122,44 @@ async fn its_days_are_counted_over_restarts_and_then_it_is_lost() {
 }
 
 #[tokio::test]
-async fn days_that_cannot_be_kept_are_not_served() {
+async fn days_that_cannot_be_kept_are_not_served_and_what_is_delegated_lasts() {
     let mut b = Bench::new(&two(14));
     b.run(10).await;
-    std::fs::create_dir(b.dir.path().join("standby.new")).unwrap();
+    let blocked = b.dir.path().join("state.new");
+    std::fs::create_dir(&blocked).unwrap();
     b.world.plug(0, false);
     b.run(3).await;
-    let state = b.authority.clone();
-    assert!(
-        !state.anchor.present && state.anchor.message.contains("StandbyUncounted"),
-        "{}",
-        state.anchor.message
-    );
+    let anchor = b.authority.anchor.clone();
+    assert!(!anchor.present && b.reason() == "StandbyUncounted");
+    for words in [
+        "state.json cannot be written",
+        "make stateDir writable",
+        "anchor 0 was pulled out",
+    ] {
+        assert!(anchor.message.contains(words), "{}", anchor.message);
+    }
     assert_eq!(b.world.signed(1), 0);
-    std::fs::remove_dir(b.dir.path().join("standby.new")).unwrap();
-    b.run(7).await;
+    b.run(60).await;
+    // Each opening of a token is a login, and the token is not to blame.
+    assert_eq!(b.world.opened(1), 1);
+    std::fs::remove_dir(&blocked).unwrap();
+    b.run(2).await;
     assert_eq!(b.reason(), "StandbyInUse");
+    let kept = std::fs::read_to_string(b.dir.path().join("state.json")).unwrap();
+    assert!(kept.contains("\"servedSecs\":270"), "{kept}");
+
+    // While it serves: what is spent is served, nothing more is signed, and holders go on.
+    std::fs::create_dir(&blocked).unwrap();
+    b.run(200).await;
+    assert_eq!((b.reason(), b.world.signed(1)), ("StandbyInUse", 1));
+    b.run(200).await;
+    assert_eq!((b.reason(), b.world.signed(1)), ("StandbyUncounted", 1));
+    b.verified(&b.renew().unwrap()).unwrap();
+    let after = std::fs::read_to_string(b.dir.path().join("state.json")).unwrap();
+    assert_eq!(kept, after);
+    std::fs::remove_dir(&blocked).unwrap();
+    b.run(2).await;
+    assert_eq!((b.reason(), b.world.signed(1)), ("StandbyInUse", 2));
 }
 
 #[tokio::test]
