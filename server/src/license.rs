@@ -147,7 +147,7 @@ impl LicenseFile {
                     | FileError::OtherAnchor { .. }
             )
         );
-        if same && !may_end && !news {
+        if same && !may_end {
             return false;
         }
         let judged = contents.as_ref().map_err(Clone::clone);
@@ -163,7 +163,7 @@ impl LicenseFile {
                 // The time in it would otherwise make each look a change.
                 let (reason, before) = (e.reason(), self.refused.as_ref());
                 if same && before.is_some_and(|r| r.reason() == reason) {
-                    return over;
+                    return false;
                 }
                 let stays_in_force = self.good.as_ref().map(|g| g.license.id.as_str());
                 tracing::error!(%reason, stays_in_force, file = %self.path.display(), "license refused: {e}");

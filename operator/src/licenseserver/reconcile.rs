@@ -5,9 +5,7 @@ use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
-use super::{
-    apply, dead_node, dereference, platform, policies, replug, status, trust, validate,
-};
+use super::{apply, dead_node, dereference, platform, policies, replug, status, trust, validate};
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
 use crate::kubernetes::apply_params;

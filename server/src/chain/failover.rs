@@ -310,7 +310,9 @@ impl<A: Anchor> Failover<A> {
         }
         self.metrics.standby_left.set(most.as_secs_f64());
         let spent = |served: &Served| {
-            let uses = listing.iter().filter_map(|l| served.so_far(&l.license.id, &id));
+            let uses = listing
+                .iter()
+                .filter_map(|l| served.so_far(&l.license.id, &id));
             words::spent(&id, standby, uses.map(|u| u.first).min(), first)
         };
         if self.is_due(&licenses, entry, now) {

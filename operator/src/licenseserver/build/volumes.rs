@@ -2,9 +2,7 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{
-    CLIENT_KEYS_FILE, CONFIG_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE,
-};
+use super::paths::{CLIENT_KEYS_FILE, CONFIG_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE};
 use crate::container::{empty_dir, host_path};
 use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::api::core::v1::{
