@@ -1,6 +1,7 @@
 //! The scenarios of the lease protocol in full: starting without a server, the grace, claims at run
 //! time, and answers that are waited for.
 
+mod files;
 mod grace;
 mod run_time;
 mod start;
@@ -17,6 +18,7 @@ pub fn scenarios() -> Vec<Scenario> {
         grace::the_grace_ends_after_20_s_and_not_before,
         run_time::an_application_claims_at_run_time,
         run_time::a_waiting_claim_is_answered_without_polling,
+        files::one_token_has_several_licenses_and_none_is_counted_twice,
     ]
 }
 

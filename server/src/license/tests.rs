@@ -460,6 +460,7 @@ fn a_license_beside_its_successor_counts_for_nothing() {
     assert_eq!(served(&f), ["L-2"]);
     // Also once the successor's file is taken away, here and after a restart.
     f.in_force();
+    f.kept();
     std::fs::remove_file(f.dir.path().join("second")).unwrap();
     with_second(&mut f);
     let (valid, reason, _) = f.seen(MAY);
