@@ -33,12 +33,11 @@ pub struct ExtractArgs {
 }
 
 pub fn run(args: &ExtractArgs) -> anyhow::Result<()> {
-    let salt = match &args.salt_file {
-        Some(path) => kept(path)?,
-        None => {
-            eprintln!("The salt is forgotten: nobody can show a name later. --salt-file keeps it.");
-            Salt::from_bytes(random::bytes())
-        }
+    let salt = if let Some(path) = &args.salt_file {
+        kept(path)?
+    } else {
+        eprintln!("The salt is forgotten: nobody can show a name later. --salt-file keeps it.");
+        Salt::from_bytes(random::bytes())
     };
     let (mut extract, mut verifier) = (Extract::new(&salt), Verifier::default());
     let mut seen = HashSet::new();

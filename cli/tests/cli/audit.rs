@@ -4,6 +4,7 @@ use super::common::Desk;
 use mooring_core::audit::{AuditEvent, ChainEnd, Credential, Fact, Salt};
 use mooring_core::names::InstanceId;
 use mooring_core::time::Timestamp;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -105,7 +106,7 @@ fn what_kubectl_logs_gives_is_verified_from_wherever_it_begins() {
     let (desk, lines) = desk();
     let mut mixed = "{\"level\":\"INFO\",\"message\":\"listening\"}\n".to_owned();
     for line in &lines[2..] {
-        mixed += &format!("2026-11-29T10:00:00.0Z audit {line}\nsomething else\n");
+        let _ = writeln!(mixed, "2026-11-29T10:00:00.0Z audit {line}\nsomething else");
     }
     let said = desk.run(&["audit", "verify", "-"], &mixed, &[]).good();
     assert!(

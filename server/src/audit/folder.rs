@@ -198,7 +198,7 @@ impl Folder {
 fn tail(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(len.saturating_sub(TAIL)))?;
-    file.take(TAIL).read_to_end(&mut tail)?;
+    file.take(len.min(TAIL)).read_to_end(&mut tail)?;
     if len > TAIL
         && let Some(i) = tail.iter().position(|b| *b == b'\n')
     {

@@ -156,6 +156,21 @@ fn what_cannot_be_written_is_counted_and_the_log_says_how_many_are_missing() {
 }
 
 #[test]
+fn on_a_full_disk_nothing_is_half_there_and_it_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let newest = dir.path().join("audit-000000000001.jsonl");
+    std::os::unix::fs::symlink("/dev/full", &newest).unwrap();
+    let (mut w, lost) = writer(dir.path(), SMALL, 1);
+    noted(&mut w, 3);
+    assert_eq!(lost.get(), 3);
+    fs::remove_file(&newest).unwrap();
+    noted(&mut w, 1);
+    let found = facts(dir.path());
+    assert_eq!((found.len(), found[0].count), (2, Some(3)));
+    assert_eq!(verified(dir.path()).breaks, []);
+}
+
+#[test]
 fn no_second_process_writes_the_same_chain() {
     let dir = tempfile::tempdir().unwrap();
     let (mut first, _) = writer(dir.path(), SMALL, 1);
