@@ -1137,6 +1137,28 @@ fn claims_that_count_as_one_take_as_many_seats_as_the_largest_of_them() {
     assert_eq!(used(&l), 3);
 }
 
+/// What docs/licenses.md warns of: who a subject is on Kubernetes.
+#[test]
+fn pods_of_one_service_account_are_one_subject() {
+    use crate::license::CountBy;
+    for (by, seats) in [
+        (CountBy::Subject, 1),
+        (CountBy::ServiceAccount, 1),
+        (CountBy::Pod, 5),
+        (CountBy::Node, 5),
+        (CountBy::Claim, 5),
+    ] {
+        let mut l = license(&[("r", 5)], &[("render", "r")]);
+        l.products[0].count_by = by;
+        let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+        for n in 1..=5 {
+            // All of account `default`; their tokens name no node.
+            granted(l.claim(claim(n, "render"), at(n.into())));
+        }
+        assert_eq!(l.pools()[0].used, seats, "{by:?}");
+    }
+}
+
 #[test]
 fn a_claim_whose_seats_others_have_overtakes_nobody_who_waits_for_seats() {
     let mut l = by_node(2);

@@ -41,7 +41,7 @@ pub fn is_placeholder(value: &str) -> bool {
 /// Whether a sign comes after another where people count: also 0 after 9, and a after either.
 fn follows(a: char, b: char) -> bool {
     match (a, b) {
-        ('9', '0') | ('9' | '0', 'a') | ('f', '0') => true,
+        ('9' | 'f', '0') | ('9' | '0', 'a') => true,
         _ => a.is_ascii_alphanumeric() && u32::from(b) == u32::from(a) + 1,
     }
 }
