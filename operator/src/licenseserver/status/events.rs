@@ -30,6 +30,9 @@ const SPOKEN: &[&str] = &[
 /// The server's reason where nothing is wrong with its license file.
 const VALID: &str = LicenseReason::Valid.name();
 
+/// The server's reason where its license file is good, and what it says of others is not kept.
+const NOT_KEPT: &str = LicenseReason::StateNotKept.name();
+
 /// The server's reason while its standby anchor serves.
 const STANDBY: &str = AnchorReason::StandbyInUse.name();
 
@@ -121,6 +124,7 @@ fn earlier_ca(t: &Turned<'_>) -> Option<Note> {
 fn license(t: &Turned<'_>) -> Option<Note> {
     match (t.is.status.as_str(), t.is.reason.as_str()) {
         ("False", _) => Some(t.explains("LicenseInvalid")),
+        ("True", NOT_KEPT) => Some(t.says(Warning, NOT_KEPT)),
         // In force, and yet something is wrong with the file that lies there now.
         ("True", reason) if reason != VALID => Some(t.explains("LicenseFileRefused")),
         // After a restart the license is unknown for a moment: that is no news.

@@ -382,6 +382,19 @@ fn the_grace_is_kept_as_the_server_said_it_last() {
 }
 
 #[test]
+fn that_the_state_is_not_kept_is_an_event_and_no_refused_file() {
+    let s = Case::default().status(None);
+    let unkept = snapshot(|v| v["licenseReason"] = json!("StateNotKept"));
+    let unkept = Case {
+        snapshot: unkept,
+        ..Case::default()
+    }
+    .status(Some(&s));
+    assert_eq!(said(&unkept, "Ready").0, "True");
+    assert_eq!(reasons(Some(&s), &unkept), ["StateNotKept"]);
+}
+
+#[test]
 fn a_refused_new_file_is_an_event_although_the_old_license_stays_in_force() {
     let s = Case::default().status(None);
     let refused = snapshot(|v| v["licenseReason"] = json!("NewLicenseRefused"));

@@ -241,7 +241,22 @@ async fn a_module_reads_none_of_the_servers_secrets() {
     let config = std::fs::read_to_string(rig.path("config.yaml")).unwrap();
     let earlier = format!("tls: {{earlier: {}, ", rig.path("earlier.pem").display());
     rig.write("config.yaml", &config.replace("tls: {", &earlier));
-    let all = ["tls.key", "earlier.pem", "identity", "pin", "tls.crt"];
+    // By this the server writes what it keeps for its next pod.
+    let account = rig.path("account");
+    std::fs::create_dir(&account).unwrap();
+    std::fs::write(account.join("token"), "the-servers-own").unwrap();
+    let folder = account.display().to_string();
+    rig.setup
+        .env
+        .push(("MOORING_SERVICE_ACCOUNT_DIR".into(), folder));
+    let all = [
+        "tls.key",
+        "earlier.pem",
+        "identity",
+        "pin",
+        "account/token",
+        "tls.crt",
+    ];
     let all = all.map(|n| rig.path(n).display().to_string());
     rig.setup.env.push(("FAULTY_READS".into(), all.join(":")));
     rig.run();
