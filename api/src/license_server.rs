@@ -128,6 +128,12 @@ impl LicenseServer {
         ServerRef::new(self.namespace().unwrap_or_default(), self.name_any())
     }
 
+    /// Where its Service is reached.
+    pub fn endpoint(&self) -> String {
+        let port = self.spec.service.port;
+        format!("https://{}:{port}", self.reference().dns_name())
+    }
+
     /// The longest that an application may go on without it, as far as is known.
     pub fn grace(&self) -> Span {
         let told = self.status.as_ref().and_then(|s| s.grace);

@@ -89,6 +89,16 @@ pub struct License {
     pub anchor_grace: Ms,
 }
 
+impl License {
+    /// The license's end as that of its seats, as a server has it that serves other files beside.
+    pub(crate) fn end_seats(&mut self) {
+        self.dates.resize(self.pools.len(), (None, None));
+        for (_, end) in &mut self.dates {
+            *end = Some(end.map_or(self.ends, |t| t.min(self.ends)));
+        }
+    }
+}
+
 /// What a silent holder's seat needs before it is given away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reclaim {

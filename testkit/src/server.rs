@@ -315,7 +315,7 @@ fn config(dir: &Path, lease_secs: u64) -> String {
     format!(
         "name: test\nlisten: 127.0.0.1:0\nmetrics: 127.0.0.1:0\n\
          tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
-         license: {d}/license\nvendorKeys: {d}/vendor-keys\n\
+         licenses: [{d}/license]\nvendorKeys: {d}/vendor-keys\n\
          anchor: {{usb: {{keyFile: {d}/anchor.key, sysfsRoot: {d}/sys}}}}\n\
          lease: {{durationSecs: {lease_secs}, graceSecs: 120}}\nearlierLongestLeaseSecs: 0\n\
          clients: {{keys: {d}/client-keys}}\nstateDir: {d}/state\nidentityKey: {d}/identity\n"

@@ -243,5 +243,8 @@ fn a_license_says_whether_it_covers_a_version_and_why_not() {
         .mooring(&["license", "inspect", "l.mooring", "-o", "json"])
         .good();
     let json: serde_json::Value = serde_json::from_str(&seen.stdout).unwrap();
-    assert_eq!(json["licenses"][0]["license"]["critical"], serde_json::json!(["scheme"]));
+    assert_eq!(
+        json["licenses"][0]["license"]["critical"],
+        serde_json::json!(["scheme"])
+    );
 }

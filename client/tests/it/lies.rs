@@ -52,7 +52,7 @@ const LIES: [(&str, Why, Lie); 10] = [
     }),
     ("another product", Why::NotVerified, |n, name| {
         good(n, name, |t| {
-            t.parts[0].items[0].product = "denoise".parse().unwrap()
+            t.parts[0].items[0].product = "denoise".parse().unwrap();
         })
     }),
     ("another application's seat", Why::NotVerified, |n, name| {

@@ -1150,7 +1150,7 @@ fn pods_of_one_service_account_are_one_subject() {
     ] {
         let mut l = license(&[("r", 5)], &[("render", "r")]);
         l.products[0].count_by = by;
-        let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+        let mut l = Ledger::new(settings(1, Duration::ZERO), one(&l), at(0));
         for n in 1..=5 {
             // All of account `default`; their tokens name no node.
             granted(l.claim(claim(n, "render"), at(n.into())));

@@ -98,11 +98,9 @@ impl Pass<'_> {
         let memory = self.recall();
         let snapshot = ctx.connections.snapshot(reference);
         let refusal = self.refusal();
-        let (others, written) = (self.others(), &memory.facts.policies.replaced);
-        let replaced = policies::replaced_elsewhere(&snapshot, &others, written);
-        let news = must_look(server, &memory) || replaced != *written;
+        let others = self.others();
         // What the platform does not allow is not looked at either: an answer would tell of it.
-        let look = refusal.is_none() && news;
+        let look = refusal.is_none() && must_look(server, &memory, (&snapshot, &others));
         let mut facts = self
             .facts(look, refusal.is_some(), (&snapshot, &others))
             .await?;
@@ -140,7 +138,6 @@ impl Pass<'_> {
         }
         let fitting = placement::fitting(&facts.nodes, &labels);
         let views = ctx.sightings.as_ref().map(|s| s.views(boot));
-        let port = server.spec.service.port;
         let node = facts.pod.as_ref().and_then(node_name);
         let judged = status::Judged {
             generation: server.metadata.generation,
@@ -153,7 +150,7 @@ impl Pass<'_> {
             cordoned: &placement::cordoned(&facts.nodes, &labels),
             node: node.map(str::to_owned),
             node_down: placement::down(&facts.nodes, node),
-            endpoint: format!("https://{}:{port}", reference.dns_name()),
+            endpoint: server.endpoint(),
             cluster_ips: cluster_ips(facts.children.service.as_ref()),
             snapshot: &snapshot,
             trust: &self.trust(&facts),
@@ -394,14 +391,21 @@ impl Pass<'_> {
 }
 
 /// Whether the objects are looked at; a change of numbers alone needs no look.
-fn must_look(server: &LicenseServer, memory: &Memory) -> bool {
+fn must_look(
+    server: &LicenseServer,
+    memory: &Memory,
+    (me, others): (&Snapshot, &[(ServerRef, Snapshot)]),
+) -> bool {
+    let written = &memory.facts.policies.replaced;
+    let replaced = policies::replaced_elsewhere(me, others, written);
     let patience = if memory.facts.missing.is_empty() && memory.facts.taken.is_empty() {
         LOOK
     } else {
         LOOK_SOON
     };
     let stale = memory.looked.is_none_or(|t| t.elapsed() >= patience);
-    memory.dirty || stale || memory.generation != server.metadata.generation
+    let changed = memory.generation != server.metadata.generation || replaced != *written;
+    memory.dirty || stale || changed
 }
 
 /// Where the server is reached, once its Service has an address.

@@ -47,12 +47,12 @@ pub fn in_force(
 /// by what both say of themselves now: which, and the license.
 pub fn twin(me: &Snapshot, others: &[(ServerRef, Snapshot)]) -> Option<(ServerRef, String)> {
     let mine = &me.says()?.licenses;
-    let on_anchor = others.iter().filter(|(_, s)| same_anchor(me, s));
+    let mut on_anchor = others.iter().filter(|(_, s)| same_anchor(me, s));
     let twice = |(name, s): &(ServerRef, Snapshot)| {
         let license = counted_twice(mine, &s.says()?.licenses)?;
         Some((name.clone(), license.to_owned()))
     };
-    on_anchor.filter_map(twice).next()
+    on_anchor.find_map(twice)
 }
 
 /// Whether two servers sign with one anchor, by what both say of themselves now.

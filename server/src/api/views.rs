@@ -15,7 +15,9 @@ pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, 
     let reader = reader(app, &asked).await?;
     let (products, mut pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
     if reader.only().is_some() {
-        pools.iter_mut().for_each(|p| p.license = None);
+        for p in &mut pools {
+            p.license = None;
+        }
     }
     let server = app.server_state(&reader);
     let all = Products {

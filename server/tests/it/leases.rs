@@ -266,7 +266,7 @@ async fn nobody_touches_anothers_claim_and_bounds_hold() {
     };
     c.claim(&b, None).await.problem(ProblemType::ExceedsSeats);
     let big = Call::new(http::Method::PUT, "/v1/claims/z")
-        .json(&"x".repeat(17 * 1024))
+        .json(&"x".repeat(65 * 1024))
         .unwrap();
     assert_eq!(problem(&ask(&b, big).await).kind, ProblemType::TooLarge);
     assert_eq!(

@@ -17,6 +17,7 @@ mod audit;
 mod clients;
 mod clones;
 mod edges;
+mod files;
 mod leases;
 mod outlives;
 mod pods;

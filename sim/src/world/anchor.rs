@@ -25,6 +25,19 @@ fn wall(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(EPOCH + ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// A file as it is served.
+fn served(license: RealLicense, digest: &Digest, number: u64, lease_for: Duration) -> Served {
+    Served {
+        terms: LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.policy),
+        open: Arc::new(OpenLicense {
+            license,
+            digest: digest.clone(),
+            envelope: paper(types::LICENSE, number),
+            signed_by: None,
+        }),
+    }
+}
+
 impl World {
     /// The license file as it lies there.
     fn license(&self) -> &License {
@@ -185,26 +198,14 @@ impl World {
         self.server_ticks();
         let files = self.real_licenses(&file);
         if files.len() > 1 {
-            // Beside others a file's end is that of its seats.
-            file.dates.resize(file.pools.len(), (None, None));
-            for (_, end) in &mut file.dates {
-                *end = Some(end.map_or(file.ends, |t| t.min(file.ends)));
-            }
+            file.end_seats();
         }
         let Some(run) = self.server.run.as_mut() else {
             return;
         };
         let before = run.seen.in_force.as_ref().map(|f| &f.delegation.licenses);
         let anew = before != Some(&digests);
-        let served = |(license, digest): (RealLicense, &Digest)| Served {
-            terms: LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.policy),
-            open: Arc::new(OpenLicense {
-                license,
-                digest: digest.clone(),
-                envelope: paper(types::LICENSE, run_no as u64),
-                signed_by: None,
-            }),
-        };
+        let served = |(l, digest)| served(l, digest, run_no as u64, lease_for);
         let licenses: Vec<Served> = files.into_iter().zip(&digests).map(served).collect();
         let Some(terms) = licenses.iter().map(|s| s.terms).reduce(LeaseTerms::and) else {
             return;

@@ -159,7 +159,7 @@ fn a_file_that_is_taken_away_takes_its_seats_along() {
     let mut l = ledger(&[a.clone(), b.clone()]);
     granted(l.claim(claim(1, "render"), at(0)));
     granted(l.claim(claim(2, "render"), at(0)));
-    relicense(&mut l, all(&[b.clone()]), at(1_000));
+    relicense(&mut l, all(std::slice::from_ref(&b)), at(1_000));
     let renewed = l.renew(&renewal(1, LeaseId::from_bytes([1; 16]), 1, 1), at(2_000));
     let told = renewed.unwrap().in_force(wall(0)).unwrap_err();
     assert_eq!(told.kind, ProblemType::LicenseInvalid);
