@@ -626,11 +626,16 @@ fn each_application_with_a_seat_of_its_own_is_licensed_and_all_are_by_the_pods()
         w.pod.start();
         for app in &mut apps {
             becomes(app, "licensed", "", secs(15));
-            says(
-                app,
-                &["hold", "2", "pod", "render", "1", "10000", "", "1"],
-                &["ok"],
-            );
+        }
+        let strangers = std::iter::repeat_with(|| {
+            let mut app = Runner::new(language);
+            connect(&mut app, &w.pod.socket(), "");
+            app
+        });
+        apps.extend(strangers.take(7));
+        for app in &mut apps {
+            let pod = ["hold", "2", "pod", "render", "1", "10000", "", "1"];
+            says(app, &pod, &["ok"]);
         }
         holds(&w.server, 4);
     });
