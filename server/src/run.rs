@@ -86,13 +86,22 @@ impl Server {
             Certificates::load(config.tls.clone()).context("configuration field tls")?;
         let acceptor = certificates.tls()?;
         let metrics = Arc::new(Metrics::new().context("metrics")?);
+        // It makes the folder.
+        let longest = LongestLease::open(&config.state_dir)?;
         let instance = random::instance_id();
         let keeper = Keeper::new(Place::of(config)?, instance, metrics.clone());
         let keeper = keeper.with_copy(state_file(config));
         // Without it no license is refused that an earlier pod knew to be superseded.
         keeper.flush().await;
         let keeper = Arc::new(keeper);
-        let opened = open_chain(config, &identity, (instance, started), &metrics, &keeper)?;
+        let opened = open_chain(
+            config,
+            &identity,
+            (instance, started),
+            &metrics,
+            &keeper,
+            longest,
+        )?;
         let app = Arc::new(App {
             engine: opened.engine.clone(),
             chain: opened.chain.clone(),
@@ -171,8 +180,8 @@ fn open_chain(
     (instance, started): (InstanceId, Now),
     metrics: &Arc<Metrics>,
     keeper: &Arc<Keeper>,
+    mut longest: LongestLease,
 ) -> Result<Opened> {
-    let mut longest = LongestLease::open(&config.state_dir)?;
     let mut files = LicenseFiles::new(config, Memory::new(keeper.clone()));
     files.look(started.wall, None);
     let terms = RunTerms::of(config, &files.good(started.wall), longest.known());

@@ -153,6 +153,18 @@ fn servers_and_people_may_do_what_the_page_says_and_no_more() {
             "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"],
         })]
     );
+    // Who grants a right must have it: a server's role is no more than the operator's own.
+    let all = rules("templates/rbac-operator.yaml", "mooring-operator-servers");
+    let verbs = |what: &str| {
+        let rule = all.iter().find(|r| r["resources"][0] == what).unwrap();
+        rule["verbs"].clone()
+    };
+    let by_name = serde_json::json!(["get", "create", "patch", "update"]);
+    assert_eq!(verbs("secrets"), by_name, "never listed, never deleted");
+    assert_eq!(
+        verbs("roles"),
+        serde_json::json!(["get", "create", "patch"])
+    );
     for rule in rules("templates/rbac-people.yaml", "mooring-viewer") {
         for verb in rule["verbs"].as_array().unwrap() {
             let reads = ["get", "list", "watch"].iter().any(|v| verb == v);

@@ -118,12 +118,11 @@ impl Keeper {
             written_by: self.run,
             kept: known.kept.clone(),
         };
-        match durable::replace_json(file, &document) {
-            Ok(()) => known.copied = document.kept,
-            Err(e) => {
-                tracing::warn!(file = %file.display(), error = %e, "what is kept has no copy here");
-            }
+        if let Err(e) = durable::replace_json(file, &document) {
+            tracing::warn!(file = %file.display(), error = %e, "what is kept has no copy here");
         }
+        // Told once for each change.
+        known.copied = document.kept;
     }
 
     /// Looks at what is known.
