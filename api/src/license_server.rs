@@ -82,7 +82,8 @@ pub struct LicenseServerSpec {
         regex(pattern = "-----BEGIN MOORING VOUCHER-----")
     )]
     pub voucher: Option<String>,
-    /// The vendor's public keys, only to explain errors; applications pin their own.
+    /// The vendors' public keys: what none of them signed is refused, and what is superseded or
+    /// revoked is remembered; applications pin their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_keys: Option<VendorKeys>,
     /// The hardware that the license is bound to: exactly one.

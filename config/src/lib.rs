@@ -61,7 +61,8 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocations: Option<PathBuf>,
     /// Optional: a file or folder with the vendor's public keys ("ed25519:‹hex›" a line, #
-    /// comments). Only to explain a forged license before applications refuse it.
+    /// comments). With it what none of them signed is refused here, and what is superseded or
+    /// revoked is remembered over restarts; applications pin keys of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_keys: Option<PathBuf>,
     /// The hardware that the license is bound to: exactly one of pkcs11, usb and hwid.

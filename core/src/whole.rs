@@ -51,9 +51,59 @@ pub(crate) fn read_option<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>
     Ok(Option::<Whole>::deserialize(d)?.map(|w| w.0))
 }
 
+/// A whole number of either sign that every language writes exactly.
+struct Signed(i64);
+
+impl<'de> Deserialize<'de> for Signed {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl Visitor<'_> for V {
+            type Value = Signed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Signed, E> {
+                let bad = |_| E::invalid_value(Unexpected::Unsigned(n), &self);
+                i64::try_from(n).map(Signed).map_err(bad)
+            }
+
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Signed, E> {
+                Ok(Signed(n))
+            }
+
+            fn visit_f64<E: Error>(self, n: f64) -> Result<Signed, E> {
+                if n.fract() == 0.0 && n.abs() <= EXACT {
+                    Ok(Signed(n as i64))
+                } else {
+                    Err(E::invalid_value(Unexpected::Float(n), &self))
+                }
+            }
+        }
+        d.deserialize_i64(V)
+    }
+}
+
+/// Reads one of either sign, where it may be absent.
+pub(crate) fn read_signed<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<Signed>::deserialize(d)?.map(|n| n.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_either_sign_too() {
+        let read = |s: &str| serde_json::from_str::<Signed>(s).ok().map(|w| w.0);
+        assert_eq!(read("-3600"), Some(-3600));
+        assert_eq!(read("-3600.0"), Some(-3600));
+        assert_eq!(read("7.2e3"), Some(7200));
+        for bad in ["0.5", "1e17", "-1e17", "9223372036854775808", "\"2\""] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_number_is_whole_however_it_is_written() {

@@ -228,3 +228,15 @@ fn no_flipped_bit_changes_a_meaning() {
         assert!(read < text.len(), "{read} of {} still read", text.len() * 8);
     }
 }
+
+#[test]
+fn a_list_that_does_not_fit_into_a_secret_is_refused_with_what_to_do() {
+    let text = "x".repeat(256 * 1024 + 1);
+    let why = OpenRevocations::read(&text, Trust::Unchecked)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        why.contains("it has 262145 bytes, expected at most 262144; leave out what has ended"),
+        "{why}"
+    );
+}

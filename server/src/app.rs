@@ -78,7 +78,7 @@ impl App {
             clock_skew: lock(&self.clock_skew).shown(clock::boot()).cloned(),
             renews: s.may_sign(clock::now(), clock).is_ok(),
             lease_for: self.lease_for,
-            run_for_secs: s.in_force.as_ref().map(|f| f.terms.run_for.as_secs()),
+            run_for_secs: s.in_force.as_ref().map(|f| f.longest_grace().as_secs()),
         }
     }
 }

@@ -32,7 +32,9 @@ impl RunTerms {
         let each = licenses.iter().map(AsRef::as_ref);
         let terms = LeaseTerms::under(lease_for, grace, each);
         let lease_for = terms.map_or(lease_for, |t| t.lease_for);
-        let grace = terms.map_or(grace, |t| t.run_for);
+        // Each file's own limit is kept by each lease; the books wait for the longest.
+        let limits = licenses.iter().map(|l| l.license.policy.grace_limit());
+        let grace = limits.max().map_or(grace, |limit| grace.min(limit));
         let mut demanded = licenses.iter().map(|l| l.license.policy.reclaim);
         let settle = if cfg!(feature = "mutant-no-settling") {
             Duration::ZERO

@@ -112,6 +112,12 @@ impl InForce {
         self.licenses.iter().find(|s| s.open.digest == *digest)
     }
 
+    /// The longest grace that any of the licenses gives.
+    pub fn longest_grace(&self) -> Duration {
+        let each = self.licenses.iter().map(|s| s.terms.run_for);
+        each.max().unwrap_or(self.terms.run_for)
+    }
+
     /// What a lease is like that has these parts.
     pub fn terms_of(&self, parts: &[Part]) -> LeaseTerms {
         let of = parts.iter().filter_map(|p| self.license(&p.license));

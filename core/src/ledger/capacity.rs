@@ -24,10 +24,23 @@ pub struct Capacity {
     pub(super) places: HashMap<ProductName, usize>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
     pub(super) shares: HashMap<ShareKey, Share>,
+    /// There may be room since stranded leases were looked at last.
+    pub(super) freed: bool,
     /// The wall clock as it was told last: which pools are open goes by it.
     pub(super) at: Timestamp,
     /// Between which dates the same pools are open as at that one: so a step looks at two numbers.
     pub(super) same: (Option<Timestamp>, Option<Timestamp>),
+}
+
+/// For whom seats are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// A claim that has none.
+    Anew,
+    /// A lease of an earlier run that had these.
+    Back,
+    /// A lease that has seats already, as if it had none.
+    ToMove(LeaseId),
 }
 
 /// One way to serve an item: out of this file.
@@ -170,18 +183,17 @@ impl Capacity {
 
     /// Where these items' seats would come from, all or nothing, out of `free`.
     pub(super) fn plan(&self, items: &[Item], holder: &Holder, free: &[u32]) -> Option<Plan> {
-        self.plan_without(None, items, holder, free)
+        self.plan_of(Asks::Anew, items, holder, free)
     }
 
-    /// The same for a lease that has seats already, as if it had none: `free` has them.
-    pub(super) fn plan_without(
+    pub(super) fn plan_of(
         &self,
-        lease: Option<LeaseId>,
+        asks: Asks,
         items: &[Item],
         holder: &Holder,
         free: &[u32],
     ) -> Option<Plan> {
-        let ways = |item| self.ways(lease, item, holder);
+        let ways = |item| self.ways(asks, item, holder);
         let ways: Option<Vec<Vec<Way<'_>>>> = items.iter().map(ways).collect();
         let ways = ways?;
         let mut wants: Vec<Want<'_>> = Vec::with_capacity(ways.len());
@@ -205,23 +217,19 @@ impl Capacity {
 
     /// In which files an item could be had: first where seats are out already that it would share,
     /// then in the files' order.
-    fn ways<'a>(
-        &'a self,
-        lease: Option<LeaseId>,
-        item: &Item,
-        holder: &Holder,
-    ) -> Option<Vec<Way<'a>>> {
+    fn ways<'a>(&'a self, asks: Asks, item: &Item, holder: &Holder) -> Option<Vec<Way<'a>>> {
         let rule = self.rule(&item.product)?;
         let way = |offer: &'a Offer| {
             let key = share_key((offer.count_by, offer.license), &item.product, holder);
             let share = key.as_ref().and_then(|k| self.shares.get(k));
-            // Seats that are to move are no place to move to.
+            // Seats that are to move are no place to come to, but for who had them.
             let stays = |s: &Share| s.taken().all(|(_, alt)| self.is_there(alt));
-            if lease.is_some() && share.is_some_and(|s| !stays(s)) {
+            if asks != Asks::Back && share.is_some_and(|s| !stays(s)) {
                 return None;
             }
-            let there = share.map_or(0, |s| {
-                lease.map_or_else(|| s.seats(), |l| s.seats_without(l))
+            let there = share.map_or(0, |s| match asks {
+                Asks::ToMove(lease) => s.seats_without(lease),
+                Asks::Anew | Asks::Back => s.seats(),
             });
             let seats = item.seats.get().saturating_sub(there);
             let shares = there > 0;
@@ -286,8 +294,12 @@ impl Capacity {
 
     /// Every pool that these items could draw on.
     pub(super) fn pools_of(&self, items: &[Item]) -> Vec<usize> {
-        let rules = items.iter().filter_map(|i| self.rule(&i.product));
-        let mut v: Vec<usize> = rules.flat_map(ProductRule::pools).collect();
+        let offers = items.iter().flat_map(|i| {
+            let rule = self.rule(&i.product).into_iter();
+            rule.flat_map(|r| r.offers_for(i.version.as_ref()))
+        });
+        let draws = offers.flat_map(|o| &o.from).flatten();
+        let mut v: Vec<usize> = draws.map(|(p, _)| *p).collect();
         v.sort_unstable();
         v.dedup();
         v
@@ -395,13 +407,14 @@ impl Capacity {
             of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
         };
         let had: Vec<u32> = self.pools.iter().map(had).collect();
-        if before.iter().all(|p| p.draws.is_empty()) || self.plan(items, holder, &had).is_none() {
+        let plan = |free: &[u32]| self.plan_of(Asks::Back, items, holder, free);
+        if before.iter().all(|p| p.draws.is_empty()) || plan(&had).is_none() {
             return self.plan(items, holder, &self.free());
         }
         // Also out of a pool that has ended meanwhile: what others have elsewhere is not known yet.
         let left = self.pools.iter().map(|p| p.sold().saturating_sub(p.used));
         let same = std::iter::zip(had, left).map(|(had, left)| had.min(left));
-        self.plan(items, holder, &same.collect::<Vec<_>>())
+        plan(&same.collect::<Vec<_>>())
     }
 
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.
@@ -414,6 +427,7 @@ impl Capacity {
     }
 
     pub(super) fn give_back(&mut self, lease: LeaseId, drawn: &Drawn) {
+        self.freed = true;
         self.undraw(&drawn.own);
         for key in &drawn.shared {
             let Some(share) = self.shares.get_mut(key) else {

@@ -9,7 +9,7 @@
 //! grace. When that has passed, the lease ends in the books, too.
 
 use super::alternative::{Alternative, Taken, draws};
-use super::capacity::Capacity;
+use super::capacity::{Asks, Capacity};
 use super::count_by::ShareKey;
 use super::entry::{Entry, State};
 use super::fit::{Found, Want, fit};
@@ -29,6 +29,7 @@ const AGAIN_SECS: u64 = 30;
 impl Capacity {
     /// Which pools are open now, and for how long that stays so.
     pub(super) fn look_at_dates(&mut self) {
+        self.freed = true;
         let at = self.at;
         for p in &mut self.pools {
             p.open = p.is_open(at);
@@ -162,7 +163,7 @@ impl Capacity {
                 *f = f.saturating_add(n);
             }
         }
-        let plan = self.plan_without(Some(id), &e.items, &e.holder, &free)?;
+        let plan = self.plan_of(Asks::ToMove(id), &e.items, &e.holder, &free)?;
         self.give_back(id, drawn);
         Some(self.book(id, plan))
     }
@@ -304,6 +305,7 @@ impl Ledger {
         // Its last request before counted, and no later one does.
         e.stranded = is_stranded.then(|| e.last + grace + margin(grace));
         if is_stranded {
+            self.capacity.freed = true;
             self.stranded.insert(id);
         } else {
             self.stranded.remove(&id);
@@ -315,6 +317,10 @@ impl Ledger {
     /// Moves leases whose pools are not open to others of their products that have room. In no
     /// order that anybody could make use of.
     pub(super) fn move_stranded(&mut self, now: BootTime) {
+        // Each claim comes by here, and many may be stranded for long.
+        if !std::mem::take(&mut self.capacity.freed) {
+            return;
+        }
         let ids: Vec<LeaseId> = self.stranded.iter().copied().collect();
         for id in ids {
             let barred = |e: &Entry| e.taken_back || self.is_revoked(&e.holder.key());

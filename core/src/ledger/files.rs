@@ -44,7 +44,9 @@ impl Capacity {
             in_force: true,
         });
         let within = if beside_others {
-            (license.not_before, license.expires)
+            // A server whose clock is behind the vendor's signs nothing of it yet.
+            let begins = license.not_before.max(Some(license.issued));
+            (begins, license.expires)
         } else {
             (None, None)
         };
@@ -91,8 +93,8 @@ impl Capacity {
     pub(super) fn replace(&mut self, new: Self) {
         let licenses = self.succeed(&new.licenses);
         for p in &mut self.pools {
+            // Its dates stay: seats that were sold until a day end on it.
             (p.seats, p.overdraft) = (0, 0);
-            (p.not_before, p.expires) = (None, None);
             p.gone = !self.licenses.get(p.license).is_some_and(|l| l.in_force);
         }
         let at = |places: &[usize], i: usize| places.get(i).copied().unwrap_or(i);
@@ -123,7 +125,8 @@ impl Capacity {
     }
 
     /// Which place here each new file takes: that of the license with its id, else of one that it
-    /// supersedes; and the only file that of the only one before it. Any other is new.
+    /// supersedes. Any other is new: leases of another license move to it as from a file that has
+    /// ended.
     fn succeed(&mut self, new: &[Source]) -> Vec<usize> {
         let before = self.licenses.iter().enumerate();
         let before: Vec<usize> = before.filter(|(_, l)| l.in_force).map(|(i, _)| i).collect();
@@ -139,8 +142,7 @@ impl Capacity {
                 let earlier = self.licenses.get(**b);
                 earlier.is_some_and(|b| l.supersedes.contains(&b.id))
             };
-            let only = new.len() == 1 && before.len() == 1;
-            let place = free.find(|b| only || supersedes(b)).copied();
+            let place = free.find(supersedes).copied();
             if let Some(p) = places.get_mut(i).filter(|p| p.is_none()) {
                 *p = place;
             }

@@ -96,7 +96,12 @@ impl<'a> Search<'a> {
         if want == 0 {
             return self.product(k + 1);
         }
-        let Some((alt, rest)) = from.split_first() else {
+        // More than each alternative has by itself is not in all of them.
+        let there = from.iter().map(|alt| u64::from(room(alt, &self.free)));
+        let Some((alt, rest)) = from
+            .split_first()
+            .filter(|_| there.sum::<u64>() >= want.into())
+        else {
             return false;
         };
         let most = room(alt, &self.free).min(want);

@@ -13,11 +13,16 @@ use base64::engine::general_purpose::STANDARD;
 /// average length.
 pub const MAX_FILE: usize = 4 * 1024 * 1024;
 
-/// The kinds of files: what the envelope's type is, and what the first line says.
-const KINDS: &[(&str, &str)] = &[
-    (types::LICENSE, "MOORING LICENSE"),
-    (types::REVOCATIONS, "MOORING REVOCATIONS"),
-    (types::VOUCHER, "MOORING VOUCHER"),
+/// The largest file of another kind: a revocation list is kept whole in a Secret, which holds
+/// 1 MiB.
+const MAX_OTHER_FILE: usize = 256 * 1024;
+
+/// The kinds of files: what the envelope's type is, what the first line says, and how large it may
+/// be.
+const KINDS: &[(&str, &str, usize)] = &[
+    (types::LICENSE, "MOORING LICENSE", MAX_FILE),
+    (types::REVOCATIONS, "MOORING REVOCATIONS", MAX_OTHER_FILE),
+    (types::VOUCHER, "MOORING VOUCHER", MAX_OTHER_FILE),
 ];
 
 /// Why a text is no such file.
@@ -26,8 +31,8 @@ const KINDS: &[(&str, &str)] = &[
 pub struct ArmourError(pub String);
 
 fn label(payload_type: &str) -> Option<&'static str> {
-    let kind = KINDS.iter().find(|(t, _)| *t == payload_type);
-    kind.map(|(_, label)| *label)
+    let kind = KINDS.iter().find(|(t, ..)| *t == payload_type);
+    kind.map(|(_, label, _)| *label)
 }
 
 fn begin(label: &str) -> String {
@@ -51,7 +56,7 @@ pub fn armour(envelope: &Envelope) -> Result<String, ArmourError> {
 /// reader to take.
 pub fn armoured_type(text: &str) -> Option<&'static str> {
     let at = |label| text.find(&begin(label));
-    let found = KINDS.iter().filter_map(|(t, l)| Some((at(l)?, *t)));
+    let found = KINDS.iter().filter_map(|(t, l, _)| Some((at(l)?, *t)));
     found.min().map(|(_, t)| t)
 }
 
@@ -60,10 +65,17 @@ pub(super) fn dearmour(text: &str, payload_type: &'static str) -> Result<Envelop
     let bad = |m: &str| ArmourError(m.to_owned());
     let label = label(payload_type).unwrap_or_default();
     let (begin, end) = (begin(label), format!("-----END {label}-----"));
-    if text.len() > MAX_FILE {
+    let kind = KINDS.iter().find(|(t, ..)| *t == payload_type);
+    let most = kind.map_or(MAX_OTHER_FILE, |(.., most)| *most);
+    if text.len() > most {
+        let todo = match payload_type {
+            types::LICENSE => "; have several licenses issued, each with a part of the products",
+            types::REVOCATIONS => "; leave out what has ended by itself",
+            _ => "",
+        };
+        let is = text.len();
         return Err(ArmourError(format!(
-            "it has {} bytes, expected at most {MAX_FILE}; have several licenses issued, each with a part of the products",
-            text.len()
+            "it has {is} bytes, expected at most {most}{todo}"
         )));
     }
     let (_, rest) = text.split_once(&begin).ok_or_else(|| {

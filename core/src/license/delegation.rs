@@ -72,7 +72,13 @@ impl Delegation {
         licenses: impl Iterator<Item = &'l License> + Clone,
     ) -> Result<(Self, &'l AnchorKey), DelegationError> {
         let mut anchors = licenses.flat_map(|l| &l.anchors);
-        let keys: Vec<PublicKey> = anchors.clone().map(|a| a.key).collect();
+        // Several licenses of one anchor list one key.
+        let mut keys: Vec<PublicKey> = Vec::new();
+        for a in anchors.clone() {
+            if !keys.contains(&a.key) {
+                keys.push(a.key);
+            }
+        }
         let (d, signer) = envelope.open::<Self>(types::DELEGATION, &keys)?;
         let by = |a: &&AnchorKey| a.key == signer && a.kind == d.kind && a.key.id() == d.key_id;
         let wrong = || DelegationError::WrongAnchor {

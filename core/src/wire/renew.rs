@@ -22,7 +22,12 @@ pub struct RenewRequest {
     pub renewals: Vec<Renewal>,
     /// By how many seconds the holder's wall clock is ahead of this server's, as the last token was
     /// dated (negative: behind); only from an hour on. Shown to people, and decides nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::whole::read_signed",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schema", schemars(range(min = -9_007_199_254_740_992_i64, max = 9_007_199_254_740_992_i64)))]
     pub clock_ahead_secs: Option<i64>,
 }
 

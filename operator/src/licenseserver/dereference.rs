@@ -35,7 +35,7 @@ pub async fn dereference(
     server: &LicenseServer,
     reference: &ServerRef,
     ctx: &ControllerContext,
-    (me, others): (&Snapshot, &[(ServerRef, Snapshot)]),
+    (me, others, known): (&Snapshot, &[(ServerRef, Snapshot)], &[ReplacedElsewhere]),
 ) -> Result<ServerFacts, Error> {
     let ns = Reader {
         ctx,
@@ -64,9 +64,11 @@ pub async fn dereference(
     let (missing, sources) = named(server, &ns).await?;
     let allowed = allowed_namespaces(server, reference, ctx).await?;
     let written = children.config.as_ref();
-    let before = written.and_then(policies::last).unwrap_or_default();
-    let others = with_unheard(others, &before.replaced, ctx).await?;
-    let replaced = policies::replaced_elsewhere(me, &others, &before.replaced);
+    // Also where somebody has deleted the ConfigMap.
+    let before = written.and_then(policies::last).map(|p| p.replaced);
+    let before = before.unwrap_or_else(|| known.to_vec());
+    let others = with_unheard(others, &before, ctx).await?;
+    let replaced = policies::replaced_elsewhere(me, &others, &before);
     Ok(ServerFacts {
         missing,
         sources,

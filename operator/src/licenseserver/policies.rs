@@ -54,8 +54,12 @@ pub(super) fn replaced_elsewhere(
         let of = others.iter().find(|(name, _)| name.to_string() == r.server);
         of.is_some_and(|(_, other)| {
             other.says().is_none_or(|s| {
+                // Also where the successor has a successor by now.
                 let mut valid = s.licenses.iter().filter(|l| l.valid);
-                valid.any(|l| l.id.as_ref() == Some(&r.by))
+                valid.any(|l| {
+                    let by = l.id.as_ref() == Some(&r.by);
+                    by || l.supersedes.contains(&r.by) || l.supersedes.contains(&r.id)
+                })
             })
         })
     };
@@ -173,6 +177,9 @@ mod tests {
         );
         // What ends it: the other is gone, or serves it no more.
         assert_eq!(replaced_elsewhere(&barred, &[], &found), []);
+        // A later one in its place keeps it barred.
+        let later = [(server("new"), serves("L5", &["L3"]))];
+        assert_eq!(replaced_elsewhere(&barred, &later, &found), found);
         let other = [(server("new"), serves("L9", &[]))];
         assert_eq!(replaced_elsewhere(&barred, &other, &found), []);
         // On another anchor they are two licenses.

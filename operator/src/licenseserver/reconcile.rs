@@ -167,7 +167,7 @@ impl Pass<'_> {
         &self,
         look: bool,
         refused: bool,
-        heard: (&Snapshot, &[(ServerRef, Snapshot)]),
+        (me, others): (&Snapshot, &[(ServerRef, Snapshot)]),
     ) -> Result<ServerFacts, Error> {
         if refused {
             return Ok(ServerFacts::default());
@@ -176,11 +176,12 @@ impl Pass<'_> {
             return Ok(self.recall().facts);
         }
         self.remember(|m| m.dirty = false);
+        let known = self.recall().facts.policies.replaced;
         Box::pin(dereference::dereference(
             self.server,
             self.reference,
             self.ctx,
-            heard,
+            (me, others, &known),
         ))
         .await
     }

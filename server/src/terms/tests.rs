@@ -71,3 +71,18 @@ fn a_run_settles_for_the_longest_lease_that_anyone_knows_of() {
         q(Some(S(120)))
     );
 }
+
+#[test]
+fn of_several_files_the_shortest_lease_and_the_longest_grace_hold_for_the_run() {
+    let wish = config("lease: {durationSecs: 30, graceSecs: 1209600}\n");
+    let of = |max_grace, max_lease| {
+        Arc::new(licensed(Policy {
+            max_grace: Some(max_grace),
+            max_lease: Some(max_lease),
+            ..Policy::default()
+        }))
+    };
+    let files = [of(S(60), S(20)), of(S(86_400), S(10))];
+    let t = RunTerms::of(&wish, &files, None);
+    assert_eq!((t.lease.duration(), t.lease.grace()), (S(10), S(86_400)));
+}

@@ -312,6 +312,106 @@ fn who_counts_as_one_leaves_together_for_a_file_with_room() {
     assert_eq!(numbers(&l)[1].2, 0);
 }
 
+#[test]
+fn another_license_in_the_only_ones_place_takes_no_seats_that_it_does_not_have() {
+    let mut l = ledger(&[file("x", 2, &["render"])]);
+    granted(l.claim(claim(1, "render"), at(0)));
+    granted(l.claim(claim(2, "render"), at(0)));
+    // It sells the same out of a pool of another name, and has one seat.
+    let y = License {
+        id: "y".into(),
+        ..license(&[("ry", 1)], &[("render", "ry")])
+    };
+    relicense(&mut l, all(std::slice::from_ref(&y)), at(1_000));
+    assert_eq!(now_has(&l, 1), ["render of y, drawing 1"]);
+    let second = l.renew(&renewal(2, LeaseId::from_bytes([2; 16]), 1, 1), at(2_000));
+    assert!(
+        second.unwrap().in_force(wall(0)).is_err(),
+        "no seat, no renewal"
+    );
+    assert_eq!(
+        place(l.claim(claim(3, "render"), at(2_000))).reason,
+        WaitReason::Full
+    );
+    // The first one beside it: its seats are two, whoever has them.
+    relicense(&mut l, all(&[y, file("x", 2, &["render"])]), at(3_000));
+    for n in [2, 3] {
+        assert_eq!(now_has(&l, n), ["render of x, drawing 1"]);
+    }
+    assert_eq!(
+        place(l.claim(claim(4, "render"), at(3_000))).reason,
+        WaitReason::Full
+    );
+}
+
+#[test]
+fn seats_end_on_their_day_also_where_the_license_does_not_list_them_any_more() {
+    let mut a = license(&[("p26", 1)], &[("render", "p26")]);
+    a.id = "a".into();
+    a.pools[0].expires = Some(wall(100));
+    let mut l = ledger(&[a]);
+    l.set_date(wall(0), at(0));
+    granted(l.claim(claim(1, "render"), at(0)));
+    let mut next = license(&[("p27", 1)], &[("render", "p27")]);
+    next.id = "a".into();
+    next.pools[0].not_before = Some(wall(100));
+    relicense(&mut l, all(&[next]), at(1_000));
+    l.set_date(wall(100), at(10_000));
+    l.grants(at(10_000));
+    assert_eq!(
+        place(l.claim(claim(2, "render"), at(10_000))).reason,
+        WaitReason::Full
+    );
+    let g = l.renew(&renewal(1, LeaseId::from_bytes([1; 16]), 1, 1), at(10_000));
+    assert_eq!(
+        g.unwrap().parts[0].draws[0].pool.as_str(),
+        "p27",
+        "it has moved"
+    );
+}
+
+#[test]
+fn nobody_joins_seats_that_have_ended() {
+    let mut a = by_node("a", 1);
+    a.expires = Some(wall(100));
+    let mut l = ledger(&[a, by_node("b", 1)]);
+    l.set_date(wall(0), at(0));
+    granted(l.claim(on_node(1, "x"), at(0)));
+    granted(l.claim(on_node(2, "y"), at(0)));
+    l.set_date(wall(100), at(10_000));
+    l.grants(at(10_000));
+    let waits = place(l.claim(on_node(3, "x"), at(11_000)));
+    assert_eq!(waits.reason, WaitReason::Full);
+}
+
+#[test]
+fn who_waits_for_a_file_blocks_no_other() {
+    let covers = |id: &str, from: &str, to: &str| {
+        let mut l = file(id, 1, &["render"]);
+        l.products[0].versions = VersionRange {
+            from: Some(from.parse::<Version>().unwrap()),
+            to: Some(to.parse::<Version>().unwrap()),
+            ..VersionRange::default()
+        };
+        l
+    };
+    let mut l = ledger(&[covers("a", "2024", "2025"), covers("b", "2026", "2027")]);
+    granted(l.claim(claim(1, "render@2027"), at(0)));
+    place(l.claim(claim(2, "render@2027"), at(0)));
+    let g = granted(l.claim(claim(3, "render@2025"), at(0)));
+    assert_eq!(parts(&g), ["render@2025 of a, drawing 1"]);
+}
+
+#[test]
+fn a_file_with_too_few_in_many_pools_does_not_keep_from_the_next() {
+    let pools = [("p", 60), ("q", 60), ("r", 60), ("s", 19)];
+    let mut a = license(&pools, &[("render", "p|q|r|s")]);
+    a.id = "a".into();
+    let mut l = ledger(&[a, file("b", 5000, &["render"])]);
+    let g = granted(l.claim(claim(1, "render:200"), at(0)));
+    assert_eq!(parts(&g), ["render:200 of b, drawing 200"]);
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Claim(u8, u8),
