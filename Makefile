@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit sbom down
+.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit sbom release down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,16 +45,19 @@ images: ## the container images, and into the cluster if it runs
 	e2e/cluster/build && e2e/cluster/images
 
 crds: ## crds/*.yaml and the chart's copies, from the Rust types
-	cargo run -q -p mooring-operator -- crds --out crds && e2e/chart-crds
+	cargo run --locked -q -p mooring-operator -- crds --out crds && e2e/chart-crds
 
 openapi: ## docs/openapi/*.json, docs/schema/*.json and the configuration in docs/contracts.md, from the Rust types and the tables in openapi/
-	cargo run -q -p mooring-openapi -- --out docs/openapi
+	cargo run --locked -q -p mooring-openapi -- --out docs/openapi
 
-audit: ## the dependencies: licenses, doubled and banned crates, sources; known holes where their list can be had (cargo-deny)
-	e2e/audit
+audit: ## licenses, doubled crates, known holes; Miri and loom over the C library: make audit [T="dependencies advisories miri loom"]
+	e2e/audit $(T)
 
 sbom: ## what is linked into each program, as CycloneDX: make sbom [OUT=sbom]
 	e2e/sbom "$(or $(OUT),sbom)"
+
+release: ## images on a base that is told by its digest, SBOMs, digests: make release BASE=NAME@sha256:… [OUT=release]
+	BASE="$(BASE)" e2e/release "$(or $(OUT),release)"
 
 down: ## ends the cluster and leaves nothing behind
 	e2e/cluster/down && e2e/cluster/check-clean

@@ -204,3 +204,6 @@ pub(crate) fn field<const N: usize>(text: &str) -> [c_char; N] {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

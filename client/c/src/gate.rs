@@ -2,9 +2,9 @@
 //! what it was given may go.
 
 use crate::state::mooring_state;
+use crate::sync::{Condvar, Mutex, MutexGuard, ThreadId, current};
 use std::ffi::c_void;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::PoisonError;
 
 /// Is told of each change of a seat; `user` is what was given with it.
 pub type mooring_changed =
@@ -38,13 +38,18 @@ impl Gate {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls back, unless the gate is closed.
-    pub(crate) fn pass(&self, f: impl FnOnce()) {
+    /// Tells C of a state, unless the gate is closed.
+    pub(crate) fn tell(&self, callback: &Callback, state: &mooring_state) {
+        // SAFETY: C's function, with what C gave for it; the gate is closed before either goes.
+        self.pass(|| unsafe { (callback.f)(state, callback.user) });
+    }
+
+    fn pass(&self, f: impl FnOnce()) {
         let mut inner = self.lock();
         if inner.closed {
             return;
         }
-        inner.inside = Some(std::thread::current().id());
+        inner.inside = Some(current().id());
         drop(inner);
         f();
         self.lock().inside = None;
@@ -53,7 +58,7 @@ impl Gate {
 
     /// From here on nobody passes; waits until who is inside has left, unless that is the caller.
     pub(crate) fn close(&self) {
-        let me = std::thread::current().id();
+        let me = current().id();
         let mut inner = self.lock();
         inner.closed = true;
         while inner.inside.is_some_and(|other| other != me) {
@@ -65,5 +70,7 @@ impl Gate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+#[cfg(all(test, not(loom)))]
 mod tests;

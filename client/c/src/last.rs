@@ -155,3 +155,6 @@ pub extern "C" fn mooring_last_reason() -> *const c_char {
 pub extern "C" fn mooring_last_code() -> mooring_code {
     last(mooring_code::MOORING_OK, |l| l.code)
 }
+
+#[cfg(test)]
+mod tests;

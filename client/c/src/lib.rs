@@ -18,7 +18,7 @@
 //! | [`opts`], [`mooring`] | the vendor's keys; connecting, claims by name, the sidecar's word |
 //! | [`seat`], [`claim`] | taking a seat, checking it, waiting for its changes |
 //! | [`state`], [`proof`] | what is told of a seat, and of a chain that verified |
-//! | [`gate`] | no callback after the seat is given back |
+//! | [`gate`], `sync` | no callback after the seat is given back |
 
 #![warn(missing_docs)]
 #![allow(
@@ -36,6 +36,7 @@ pub mod opts;
 pub mod proof;
 pub mod seat;
 pub mod state;
+mod sync;
 
 use std::ffi::{CStr, c_char};
 
@@ -68,3 +69,6 @@ pub extern "C" fn mooring_abi() -> u32 {
 pub extern "C" fn mooring_abi_1() -> u32 {
     1
 }
+
+#[cfg(test)]
+mod tests;

@@ -291,11 +291,8 @@ pub unsafe extern "C" fn mooring_on_change(
         s.gates().push(gate.clone());
         let mut told = 0;
         s.seat.on_change(move |state| {
-            let callback = &callback;
             told += 1;
-            let state = mooring_state::of(state, told);
-            // SAFETY: C's function, with what C gave for it; the gate is closed before either goes.
-            gate.pass(|| unsafe { (callback.f)(&raw const state, callback.user) });
+            gate.tell(&callback, &mooring_state::of(state, told));
         });
         if !s.thread {
             s.seat.poll();
