@@ -621,18 +621,17 @@ fn each_application_with_a_seat_of_its_own_is_licensed_and_all_are_by_the_pods()
             );
         }
         holds(&w.server, 4);
+        let mut others: Vec<_> = (0..7).map(|_| Runner::new(language)).collect();
+        for app in &mut others {
+            connect(app, &w.pod.socket(), "");
+        }
         // A restarted sidecar gives each its own back.
         w.pod.kill();
         w.pod.start();
         for app in &mut apps {
             becomes(app, "licensed", "", secs(15));
         }
-        let strangers = std::iter::repeat_with(|| {
-            let mut app = Runner::new(language);
-            connect(&mut app, &w.pod.socket(), "");
-            app
-        });
-        apps.extend(strangers.take(7));
+        apps.extend(others);
         for app in &mut apps {
             let pod = ["hold", "2", "pod", "render", "1", "10000", "", "1"];
             says(app, &pod, &["ok"]);
