@@ -61,16 +61,22 @@ impl<'de> Deserialize<'de> for Signed {
             type Value = Signed;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number")
+                f.write_str("a whole number of at most 2^53 of either sign")
             }
 
             fn visit_u64<E: Error>(self, n: u64) -> Result<Signed, E> {
-                let bad = |_| E::invalid_value(Unexpected::Unsigned(n), &self);
-                i64::try_from(n).map(Signed).map_err(bad)
+                let exact = i64::try_from(n).ok().filter(|n| *n <= EXACT as i64);
+                exact
+                    .map(Signed)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(n), &self))
             }
 
             fn visit_i64<E: Error>(self, n: i64) -> Result<Signed, E> {
-                Ok(Signed(n))
+                if n.unsigned_abs() <= EXACT as u64 {
+                    Ok(Signed(n))
+                } else {
+                    Err(E::invalid_value(Unexpected::Signed(n), &self))
+                }
             }
 
             fn visit_f64<E: Error>(self, n: f64) -> Result<Signed, E> {
@@ -100,7 +106,14 @@ mod tests {
         assert_eq!(read("-3600"), Some(-3600));
         assert_eq!(read("-3600.0"), Some(-3600));
         assert_eq!(read("7.2e3"), Some(7200));
-        for bad in ["0.5", "1e17", "-1e17", "9223372036854775808", "\"2\""] {
+        for bad in [
+            "0.5",
+            "1e17",
+            "-1e17",
+            "9007199254740993",
+            "-9007199254740993",
+            "\"2\"",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
