@@ -137,15 +137,13 @@ pub(super) async fn who_has_the_operators_token_makes_nothing_but_license_server
     let right = Server::new(&ns, 1);
     right.apply(lab).await?;
     right.ready(lab).await?;
-    let lines = format!(
-        "roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: main-mooring-server}}\n\
-         subjects: [{{kind: ServiceAccount, name: default, namespace: {ns}}}]\n"
-    );
-    let shared = object("RoleBinding", "main-mooring-server", &ns, "", &lines);
-    let refused = lab
-        .apply_as(OPERATOR, &shared)
-        .await?
-        .failed("another's right")?;
+    let line =
+        format!("--as={OPERATOR} -n {ns} patch rolebinding main-mooring-server --type merge -p");
+    let subject =
+        format!(r#"{{"kind": "ServiceAccount", "name": "default", "namespace": "{ns}"}}"#);
+    let subjects = format!(r#"{{"subjects": [{subject}]}}"#);
+    let refused = lab.kubectl_with(&line, &subjects).await?;
+    let refused = refused.failed("another's right")?;
     ensure!(
         refused.contains("to that server's service account, and nothing else"),
         "the state for another account: {refused}"
