@@ -34,7 +34,7 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
         "metadata": {"namespace": "licensing", "name": "main"},
         "spec": {
-            "license": {"secretName": "license"}, "placement": {"nodeSelector": {"a": "b"}},
+            "licenses": [{"secretName": "license"}], "placement": {"nodeSelector": {"a": "b"}},
             "anchor": {"pkcs11": {"module": "/m.so", "tokenLabel": "t", "pinSecret": {"name": "pin"}}},
         },
         "status": {"products": [{"name": "render", "seats": 2, "used": 0, "waiting": 0}]},
