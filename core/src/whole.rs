@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use std::fmt;
 
 /// Beyond 2⁵³ a floating point number is not exact, and whoever wrote it may have meant another.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+pub(crate) const EXACT: i64 = 1 << 53;
 
 /// A whole number, at least 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl<'de> Deserialize<'de> for Whole {
             }
 
             fn visit_f64<E: Error>(self, n: f64) -> Result<Whole, E> {
-                if n.fract() == 0.0 && (0.0..=EXACT).contains(&n) {
+                if n.fract() == 0.0 && (0.0..=EXACT as f64).contains(&n) {
                     Ok(Whole(n as u64))
                 } else {
                     Err(E::invalid_value(Unexpected::Float(n), &self))
@@ -65,14 +65,14 @@ impl<'de> Deserialize<'de> for Signed {
             }
 
             fn visit_u64<E: Error>(self, n: u64) -> Result<Signed, E> {
-                let exact = i64::try_from(n).ok().filter(|n| *n <= EXACT as i64);
+                let exact = i64::try_from(n).ok().filter(|n| *n <= EXACT);
                 exact
                     .map(Signed)
                     .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(n), &self))
             }
 
             fn visit_i64<E: Error>(self, n: i64) -> Result<Signed, E> {
-                if n.unsigned_abs() <= EXACT as u64 {
+                if n.unsigned_abs() <= EXACT.unsigned_abs() {
                     Ok(Signed(n))
                 } else {
                     Err(E::invalid_value(Unexpected::Signed(n), &self))
@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Signed {
             }
 
             fn visit_f64<E: Error>(self, n: f64) -> Result<Signed, E> {
-                if n.fract() == 0.0 && n.abs() <= EXACT {
+                if n.fract() == 0.0 && n.abs() <= EXACT as f64 {
                     Ok(Signed(n as i64))
                 } else {
                     Err(E::invalid_value(Unexpected::Float(n), &self))

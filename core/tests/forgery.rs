@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::license::{
-    AppClock, Bundle, Demand, Envelope, License, MinAnchor, OpenLicense, PublicKey, Trust, verify,
+    AppClock, Bundle, Demand, Envelope, License, OpenLicense, PublicKey, Trust, verify,
 };
 use mooring_core::names::ProductName;
 use proptest::prelude::*;
@@ -86,12 +86,8 @@ impl Plain {
             return Ok(());
         };
         let demand = Demand {
-            product: &self.product,
-            app_version: None,
-            built_on: None,
             nonce: Some(&self.nonce),
-            bind: None,
-            min_anchor: MinAnchor::Any,
+            ..Demand::of(&self.product)
         };
         let expected = verify(&self.bundle, &[self.vendor], &demand, &self.clock).unwrap();
         match verify(&bundle, &[self.vendor], &demand, &self.clock) {
@@ -133,14 +129,7 @@ fn no_bit_of_a_document_verifies() {
     // Inside the envelopes every bit counts: of payload and type each one, of the signature each
     // one.
     let p = plain();
-    let demand = Demand {
-        product: &p.product,
-        app_version: None,
-        built_on: None,
-        nonce: None,
-        bind: None,
-        min_anchor: MinAnchor::Any,
-    };
+    let demand = Demand::of(&p.product);
     for link in 0..3 {
         let signed = envelope(&mut p.bundle.clone(), link).clone();
         for i in 0..signed.payload.len() {

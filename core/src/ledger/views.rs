@@ -202,19 +202,6 @@ impl Ledger {
 }
 
 fn bare(id: LeaseId, e: &Entry, since: Duration) -> LeaseView {
-    LeaseView {
-        lease: id,
-        claim: e.name.clone(),
-        holder: e.holder.clone(),
-        items: e.items.clone(),
-        state: ViewState::Ended,
-        since,
-        place: None,
-        reason: None,
-        message: None,
-        runs_for_ms: None,
-        free_in_ms: None,
-        problem: None,
-        ended: None,
-    }
+    let (claim, holder, items) = (e.name.clone(), e.holder.clone(), e.items.clone());
+    LeaseView::new(id, claim, holder, items, ViewState::Ended, since)
 }

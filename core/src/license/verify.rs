@@ -35,6 +35,20 @@ pub struct Demand<'a> {
     pub min_anchor: MinAnchor,
 }
 
+impl<'a> Demand<'a> {
+    /// Seats of a product, anybody's, for whatever version and on any anchor.
+    pub const fn of(product: &'a ProductName) -> Self {
+        Self {
+            product,
+            app_version: None,
+            built_on: None,
+            nonce: None,
+            bind: None,
+            min_anchor: MinAnchor::Any,
+        }
+    }
+}
+
 /// What kind of anchor an application insists on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MinAnchor {

@@ -27,7 +27,7 @@ pub struct RenewRequest {
         deserialize_with = "crate::whole::read_signed",
         skip_serializing_if = "Option::is_none"
     )]
-    #[cfg_attr(feature = "schema", schemars(range(min = -9_007_199_254_740_992_i64, max = 9_007_199_254_740_992_i64)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = -crate::whole::EXACT, max = crate::whole::EXACT)))]
     pub clock_ahead_secs: Option<i64>,
 }
 

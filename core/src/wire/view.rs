@@ -103,6 +103,34 @@ pub struct LeaseView {
     pub ended: Option<EndReason>,
 }
 
+impl LeaseView {
+    /// A claim of which nothing else is to be said.
+    pub const fn new(
+        lease: LeaseId,
+        claim: ClaimName,
+        holder: Holder,
+        items: Vec<Item>,
+        state: ViewState,
+        since: Duration,
+    ) -> Self {
+        Self {
+            lease,
+            claim,
+            holder,
+            items,
+            state,
+            since,
+            place: None,
+            reason: None,
+            message: None,
+            runs_for_ms: None,
+            free_in_ms: None,
+            problem: None,
+            ended: None,
+        }
+    }
+}
+
 /// A position in the watch: the server's run and the number of its last event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -6,22 +6,17 @@ use mooring_core::wire::ViewState;
 use std::time::Duration;
 
 fn event(seq: u64) -> Event {
+    let subject = "x".into();
     let view = LeaseView {
-        lease: LeaseId::from_bytes([0; 16]),
-        claim: ClaimName::pod(),
-        holder: Holder::External {
-            subject: "x".into(),
-        },
-        items: Vec::new(),
-        state: ViewState::Silent,
-        since: Duration::from_secs(1),
-        place: None,
-        reason: None,
-        message: None,
-        runs_for_ms: None,
         free_in_ms: Some(5000),
-        problem: None,
-        ended: None,
+        ..LeaseView::new(
+            LeaseId::from_bytes([0; 16]),
+            ClaimName::pod(),
+            Holder::External { subject },
+            Vec::new(),
+            ViewState::Silent,
+            Duration::from_secs(1),
+        )
     };
     Event {
         seq,

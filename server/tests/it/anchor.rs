@@ -269,14 +269,7 @@ async fn bad_licenses_are_refused_with_the_field_and_a_good_one_stays_in_force()
     };
     let product = "render".parse().unwrap();
     let now = mooring_core::license::AppClock::at(Timestamp::now());
-    let demand = mooring_core::license::Demand {
-        product: &product,
-        app_version: None,
-        built_on: None,
-        nonce: None,
-        bind: None,
-        min_anchor: mooring_core::license::MinAnchor::Any,
-    };
+    let demand = mooring_core::license::Demand::of(&product);
     mooring_core::license::verify(&token, &[vendor().public()], &demand, &now).unwrap();
 
     // One that ends while the server runs: nothing new, no renewals, and a fresh one heals.

@@ -2,7 +2,7 @@
 //! the server's process, a PKCS#11 module, the clock.
 
 use crate::rig::{Rig, Setup, TestClaim, license, renew, until};
-use mooring_core::license::{AppClock, Bundle, Demand, License, MinAnchor, Pool, Verified, verify};
+use mooring_core::license::{AppClock, Bundle, Demand, License, Pool, Verified, verify};
 use mooring_core::names::ProductName;
 use mooring_core::request;
 use mooring_core::time::Timestamp;
@@ -41,14 +41,7 @@ async fn two_files(first_seats: u32) -> Rig {
 
 fn verified(bundle: &Bundle, product: &str) -> Result<Verified, &'static str> {
     let product = ProductName::new(product).unwrap();
-    let demand = Demand {
-        product: &product,
-        app_version: None,
-        built_on: None,
-        nonce: None,
-        bind: None,
-        min_anchor: MinAnchor::Any,
-    };
+    let demand = Demand::of(&product);
     let clock = AppClock::at(Timestamp::now());
     verify(bundle, &[vendor().public()], &demand, &clock).map_err(|e| e.reason())
 }

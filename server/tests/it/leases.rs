@@ -1,7 +1,7 @@
 //! Claims, renewals, waiting, releases: the server as a process, its clients outside Kubernetes.
 
 use crate::rig::{Outcome, Rig, Setup, TestClaim, ask, items, problem, release, renew, until};
-use mooring_core::license::{AppClock, Demand, MinAnchor, verify};
+use mooring_core::license::{AppClock, Demand, verify};
 use mooring_core::names::ProductName;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, TokenResponse, ViewState, WaitReason};
@@ -26,12 +26,8 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
     let nonce = "0123456789abcdefXYZ";
     let now = AppClock::at(Timestamp::now());
     let demand = Demand {
-        product: &product,
-        app_version: None,
-        built_on: None,
         nonce: Some(nonce),
-        bind: None,
-        min_anchor: MinAnchor::Any,
+        ..Demand::of(&product)
     };
     let body = serde_json::json!({"nonce": nonce, "secret": String::from(claim.secret.clone())});
     let call = Call::new(http::Method::POST, format!("/v1/leases/{}/token", g.lease))
@@ -40,16 +36,7 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
     let fresh: TokenResponse = ask(&c, call).await.json().unwrap();
     let v = verify(&fresh.token, &[vendor().public()], &demand, &now).unwrap();
     assert!(v.fresh && v.test && v.seats == 1 && v.lease == g.lease);
-    let stale = verify(
-        &g.token,
-        &[vendor().public()],
-        &Demand {
-            nonce: None,
-            ..demand.clone()
-        },
-        &now,
-    )
-    .unwrap();
+    let stale = verify(&g.token, &[vendor().public()], &Demand::of(&product), &now).unwrap();
     assert!(!stale.fresh);
 
     // Renewals need the secret, and no identity.

@@ -3,22 +3,18 @@ use super::*;
 use mooring_core::names::{ClaimName, LeaseId};
 
 fn lease(subject: &str, state: ViewState, place: Option<u32>) -> LeaseView {
+    let subject = subject.into();
     LeaseView {
-        lease: LeaseId::from_bytes([7; 16]),
-        claim: ClaimName::pod(),
-        holder: Holder::External {
-            subject: subject.into(),
-        },
-        items: request::parse("render:2").unwrap(),
-        state,
-        since: Duration::from_secs(75),
         place,
-        reason: None,
-        message: None,
-        runs_for_ms: None,
         free_in_ms: Some(1500),
-        problem: None,
-        ended: None,
+        ..LeaseView::new(
+            LeaseId::from_bytes([7; 16]),
+            ClaimName::pod(),
+            Holder::External { subject },
+            request::parse("render:2").unwrap(),
+            state,
+            Duration::from_secs(75),
+        )
     }
 }
 

@@ -18,21 +18,16 @@ fn holder(subject: &str) -> Holder {
 }
 
 fn event(n: u8, state: ViewState) -> Event {
-    let view = LeaseView {
-        lease: LeaseId::from_bytes([n; 16]),
-        claim: ClaimName::pod(),
-        holder: holder("ann"),
-        items: crate::request::parse("render:2").unwrap(),
+    let items = crate::request::parse("render:2").unwrap();
+    let lease = LeaseId::from_bytes([n; 16]);
+    let view = LeaseView::new(
+        lease,
+        ClaimName::pod(),
+        holder("ann"),
+        items,
         state,
-        since: Duration::ZERO,
-        place: None,
-        reason: None,
-        message: None,
-        runs_for_ms: None,
-        free_in_ms: None,
-        problem: None,
-        ended: None,
-    };
+        Duration::ZERO,
+    );
     Event {
         seq: 0,
         view,

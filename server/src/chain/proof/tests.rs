@@ -30,6 +30,17 @@ fn items() -> Vec<Item> {
     }]
 }
 
+/// What the claim's holder shows that has its secret.
+fn shown<'a>(claim: &'a ClaimName, secret: &'a Secret, holder: &'a Holder) -> Shown<'a> {
+    Shown {
+        claim,
+        secret_hash: secret.hash(),
+        secret: Some(secret),
+        bind: None,
+        holder,
+    }
+}
+
 fn now(boot_secs: u64, wall: &str) -> Now {
     Now {
         boot: BootTime::from_millis(boot_secs * 1000),
@@ -125,11 +136,8 @@ fn an_earlier_runs_lease_is_of_whose_seat_it_was() {
     let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
     let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
     let shown = Shown {
-        claim: &pod,
-        secret_hash: s.hash(),
-        secret: Some(&s),
         bind: Some(secret(7).hash()),
-        holder: &a,
+        ..shown(&pod, &s, &a)
     };
     let t = now(1021, "2026-05-01T12:00:21Z");
     let e = verify_held(&c, &f, &held(1), &shown, t).unwrap_err();
@@ -141,13 +149,7 @@ fn it_is_dated_at_the_receipt_and_expires_on_the_boot_clock() {
     let c = chain(2, "2026-05-01T12:00:20Z");
     let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
     let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
-    let shown = Shown {
-        claim: &pod,
-        secret_hash: s.hash(),
-        secret: Some(&s),
-        bind: None,
-        holder: &a,
-    };
+    let shown = shown(&pod, &s, &a);
     let at_boot =
         |secs| verify_held(&c, &f, &held(1), &shown, now(secs, "2026-05-01T23:00:00Z")).unwrap();
     assert_eq!(at_boot(1012).token.issued_at, at("2026-05-01T12:00:10Z"));
@@ -161,13 +163,7 @@ fn tampered_and_foreign_proofs_are_refused() {
     let c = chain(2, "2026-05-01T12:00:20Z");
     let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
     let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
-    let shown = Shown {
-        claim: &pod,
-        secret_hash: s.hash(),
-        secret: Some(&s),
-        bind: None,
-        holder: &a,
-    };
+    let shown = shown(&pod, &s, &a);
     let t = now(1021, "2026-05-01T12:00:21Z");
     let mut h = held(1);
     let text = String::from_utf8(h.lease.payload.clone())
@@ -216,13 +212,7 @@ fn a_ticket_brings_its_place_back() {
     let t = now(1005, "2026-05-01T12:00:05Z");
     let t = answer::waiting(&mut &c1, &f1, p, t).unwrap().ticket;
     let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
-    let shown = Shown {
-        claim: &pod,
-        secret_hash: s.hash(),
-        secret: Some(&s),
-        bind: None,
-        holder: &a,
-    };
+    let shown = shown(&pod, &s, &a);
     let f2 = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
     let back = c2.proofs(BootTime::from_millis(1_025_000)).ticket(&f2, &t);
     let back = back.unwrap().document;

@@ -2,7 +2,7 @@
 
 use super::stack::{Piv, Soft, Stack, TpmStack, prepare};
 use crate::rig::{Outcome, Rig, TestClaim, renew, until};
-use mooring_core::license::{AnchorKind, AppClock, Demand, MinAnchor, verify};
+use mooring_core::license::{AnchorKind, AppClock, Demand, verify};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Grant, ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
@@ -48,14 +48,7 @@ pub async fn renewed(c: &Client, claim: &mut TestClaim, g: &Grant) {
 /// As an application does that insists on an anchor.
 fn verified(g: &Grant) {
     let product = "render".parse().unwrap();
-    let demand = Demand {
-        product: &product,
-        app_version: None,
-        built_on: None,
-        nonce: None,
-        bind: None,
-        min_anchor: MinAnchor::Any,
-    };
+    let demand = Demand::of(&product);
     let v = verify(
         &g.token,
         &[vendor().public()],

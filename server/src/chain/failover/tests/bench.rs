@@ -9,8 +9,8 @@ use mooring_core::frontend::{Clock, answer};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::{Granted, Part, SeatDates};
 use mooring_core::license::{
-    AnchorKind, AppClock, Bundle, Demand, Envelope, License, MinAnchor, SigningKey, Standby,
-    armour, types, verify,
+    AnchorKind, AppClock, Bundle, Demand, Envelope, License, SigningKey, Standby, armour, types,
+    verify,
 };
 use mooring_core::names::{ClaimName, LeaseId, ProductName, Seats};
 use mooring_core::request::Item;
@@ -301,14 +301,7 @@ impl Bench {
     /// What an application makes of it.
     pub(super) fn verified(&self, bundle: &Bundle) -> Result<(), String> {
         let product = ProductName::new("render").unwrap();
-        let demand = Demand {
-            product: &product,
-            app_version: None,
-            built_on: None,
-            nonce: None,
-            bind: None,
-            min_anchor: MinAnchor::Any,
-        };
+        let demand = Demand::of(&product);
         verify(
             bundle,
             &[vendor().public()],
