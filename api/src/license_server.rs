@@ -68,7 +68,7 @@ pub struct LicenseServerSpec {
     /// The vendors' signed license files, all bound to this anchor, in the order in which they are
     /// drawn on: seats add up, and a claim's seats of a product come from one file. A change of a
     /// Secret is taken in without a restart.
-    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName", "key"]))]
+    #[schemars(length(min = 1, max = mooring_core::license::MAX_LICENSES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName", "key"]))]
     pub licenses: Vec<LicenseRef>,
     /// Where the vendor's revocation list is, if it ever sends one; without it in the Secret of the
     /// first license, under the key `revocations`. It need not be there.

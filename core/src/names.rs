@@ -45,6 +45,9 @@ fn dnsish(kind: &'static str, s: &str) -> Result<(), BadName> {
 /// The longest name of what is sold, in characters.
 pub const MAX_PRODUCT: usize = 64;
 
+/// The longest version.
+pub(crate) const MAX_VERSION: usize = 32;
+
 /// Names as vendors have them (`85690DSPRM_F`, `pgc++`, `_ep`). One of digits alone is half of
 /// something else: CodeMeter's firm code before its product code.
 fn sold(kind: &'static str, s: &str) -> Result<(), BadName> {
@@ -55,9 +58,13 @@ fn sold(kind: &'static str, s: &str) -> Result<(), BadName> {
     let ok = first && b.len() <= MAX_PRODUCT && s.chars().all(is_sold_char);
     let expected = "expected 1 to 64 of letters, digits, '.', '_', '+' and '-', beginning with a letter, a digit or '_'";
     BadName::unless(ok, kind, s, expected)?;
-    let digits = b.iter().all(u8::is_ascii_digit);
     let expected = "expected a name as the license has it, and not digits alone (CodeMeter's firm code and product code are none)";
-    BadName::unless(!digits, kind, s, expected)
+    BadName::unless(!is_digits_alone(s), kind, s, expected)
+}
+
+/// Whether it is digits and nothing else.
+pub(crate) fn is_digits_alone(s: &str) -> bool {
+    !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether it may stand in the name or the version of what is sold.
@@ -194,7 +201,7 @@ impl ClaimName {
 }
 
 fn version(kind: &'static str, s: &str) -> Result<(), BadName> {
-    let ok = (1..=32).contains(&s.len()) && s.chars().all(is_sold_char);
+    let ok = (1..=MAX_VERSION).contains(&s.len()) && s.chars().all(is_sold_char);
     // Slurm writes a license's host there (`nastran@flex_host`).
     let digit = |b: Option<&u8>| b.is_some_and(u8::is_ascii_digit);
     let b = s.as_bytes();

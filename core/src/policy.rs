@@ -93,8 +93,10 @@ pub enum OptimisticStart {
 
 words!(OptimisticStart: Allow = "allow", Voucher = "voucher", Deny = "deny");
 
-/// When a silent pod's seat is given away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// When a silent pod's seat is given away, the stricter the higher.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Reclaim {
     /// After its lease ran out.
@@ -105,6 +107,14 @@ pub enum Reclaim {
 }
 
 words!(Reclaim: Any = "Any", Confirmed = "Confirmed");
+
+impl Reclaim {
+    /// The strictest of this and of what licenses demand.
+    #[must_use]
+    pub fn and(self, demanded: impl IntoIterator<Item = Option<Self>>) -> Self {
+        demanded.into_iter().flatten().fold(self, Self::max)
+    }
+}
 
 /// What to do when the license is lost while the application runs (annotation
 /// `mooring.dev/on-loss`).

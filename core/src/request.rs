@@ -11,7 +11,7 @@
 //! A bad value is answered with the character where it went wrong (counted from 1) and what was
 //! expected there.
 
-use crate::names::{ProductName, Seats, Version, is_sold_char};
+use crate::names::{MAX_VERSION, ProductName, Seats, Version, is_digits_alone, is_sold_char};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -115,8 +115,8 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
         None => Seats::ONE,
         Some((s, at)) => {
             let expected = "a number of seats from 1 to 1000000";
-            let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-            let n = s.parse().ok().filter(|n| digits && *n <= MAX_SEATS);
+            let n = s.parse().ok();
+            let n = n.filter(|n| is_digits_alone(s) && *n <= MAX_SEATS);
             let seats = n.and_then(Seats::new);
             seats.ok_or_else(|| {
                 turned(&product, s, at)
@@ -132,7 +132,7 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
 }
 
 fn bad_product(word: &str, at: usize) -> BadRequest {
-    let expected = if !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()) {
+    let expected = if is_digits_alone(word) {
         "a product's name as the license has it, not digits alone (CodeMeter's firm code and product code are none)"
     } else {
         "a product's name (letters, digits, '.', '_', '+', '-'; at most 64; a letter, a digit or '_' first)"
@@ -142,7 +142,10 @@ fn bad_product(word: &str, at: usize) -> BadRequest {
 
 fn bad_version(word: &str, at: usize) -> BadRequest {
     // Each character may stand in one: so it is something else, such as Slurm's license server.
-    let expected = if !word.is_empty() && word.chars().all(is_sold_char) && word.len() <= 32 {
+    let expected = if !word.is_empty()
+        && word.chars().all(is_sold_char)
+        && word.len() <= MAX_VERSION
+    {
         "a version such as 2026.1 or v2026.1 after '@' (the license server is named by the annotation mooring.dev/server)"
     } else {
         "a version (letters, digits, '.', '-', '_', '+'; at most 32; a digit first, or after one letter)"

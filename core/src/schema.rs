@@ -6,7 +6,8 @@
 
 use crate::license::{Digest, HolderHmac, KeyId, PublicKey};
 use crate::names::{
-    ClaimName, InstanceId, LeaseId, MAX_PRODUCT, PoolName, ProductName, RequestId, Seats, Version,
+    ClaimName, InstanceId, LeaseId, MAX_PRODUCT, MAX_VERSION, PoolName, ProductName, RequestId,
+    Seats, Version,
 };
 use crate::request::MAX_SEATS;
 use crate::secret::{Secret, SecretHash};
@@ -58,7 +59,7 @@ schemas! {
     ProductName = {"type": "string", "pattern": SOLD, "maxLength": MAX_PRODUCT, "description": "What a license sells; compared without regard to case."};
     PoolName = {"type": "string", "pattern": SOLD, "maxLength": MAX_PRODUCT, "description": "A number of seats that products draw on; compared without regard to case."};
     ClaimName = {"type": "string", "pattern": DNSISH, "description": "A holder's name for one of its claims."};
-    Version = {"type": "string", "pattern": "^[A-Za-z]?[0-9][A-Za-z0-9._+-]*$", "maxLength": 32, "description": "A version of a product."};
+    Version = {"type": "string", "pattern": "^[A-Za-z]?[0-9][A-Za-z0-9._+-]*$", "maxLength": MAX_VERSION, "description": "A version of a product."};
     LeaseId = {"type": "string", "pattern": HEX32, "description": "One lease: given to a claim when it arrives, never given again."};
     InstanceId = {"type": "string", "pattern": HEX32, "description": "One run of a license server's process."};
     RequestId = {"type": "string", "pattern": HEX32, "description": "One request of a holder; a retry carries the same one."};

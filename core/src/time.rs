@@ -59,6 +59,12 @@ impl Sub<Duration> for BootTime {
     }
 }
 
+/// Whether something that is there `from` one instant on `to` another is at `at`: the first counts,
+/// the second does not, and where there is none it has no such end.
+pub(crate) fn is_within(from: Option<Timestamp>, to: Option<Timestamp>, at: Timestamp) -> bool {
+    from.is_none_or(|t| t <= at) && to.is_none_or(|t| at < t)
+}
+
 /// Its milliseconds, rounded down.
 pub(crate) fn whole_millis(d: Duration) -> u64 {
     u64::try_from(d.as_millis()).unwrap_or(u64::MAX)

@@ -35,7 +35,7 @@ impl RunTerms {
         // Each file's own limit is kept by each lease; the books wait for the longest.
         let limits = licenses.iter().map(|l| l.license.policy.grace_limit());
         let grace = limits.max().map_or(grace, |limit| grace.min(limit));
-        let mut demanded = licenses.iter().map(|l| l.license.policy.reclaim);
+        let demanded = licenses.iter().map(|l| l.license.policy.reclaim);
         let settle = if cfg!(feature = "mutant-no-settling") {
             Duration::ZERO
         } else {
@@ -49,11 +49,7 @@ impl RunTerms {
                 ..config.lease.clone()
             },
             settle,
-            reclaim: if demanded.any(|r| r == Some(Reclaim::Confirmed)) {
-                Reclaim::Confirmed
-            } else {
-                config.lease.reclaim
-            },
+            reclaim: config.lease.reclaim.and(demanded),
         }
     }
 }

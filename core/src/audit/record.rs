@@ -3,13 +3,13 @@
 use super::hash::LineHash;
 use crate::identity::{Holder, HolderKey};
 use crate::ledger::Part;
-use crate::license::{Digest, KeyId};
+use crate::license::{Digest, KeyId, TokenDraw, is_zero};
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName};
 use crate::policy::words;
 use crate::request::Item;
 use crate::time::Timestamp;
 use crate::wire::{EndReason, ProblemType};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The version of the format.
 pub(super) const VERSION: u32 = 1;
@@ -108,16 +108,15 @@ pub struct AuditDraw {
 impl AuditDraw {
     /// Where the seats of a lease come from.
     pub fn of(parts: &[Part]) -> Vec<Self> {
-        let of = |p: &Part| {
-            let license = p.license.clone();
-            let draws = p.draws.clone().into_iter();
-            draws.map(move |d| Self {
-                license: license.clone(),
-                pool: d.pool,
-                seats: d.seats,
-            })
+        let draws = parts
+            .iter()
+            .flat_map(|p| p.draws.iter().map(move |d| (p, d)));
+        let of = |(p, d): (&Part, &TokenDraw)| Self {
+            license: p.license.clone(),
+            pool: d.pool.clone(),
+            seats: d.seats,
         };
-        parts.iter().flat_map(of).collect()
+        draws.map(of).collect()
     }
 }
 
@@ -145,7 +144,11 @@ pub struct Fact {
     /// Seats over what was sold.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overdraft: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "short")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "short"
+    )]
     pub problem: Option<ProblemType>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<EndReason>,
@@ -237,7 +240,7 @@ pub struct AuditRecord {
     /// Its number in its chain, from 1.
     pub seq: u64,
     /// When, by the server's wall clock.
-    #[serde(with = "millis")]
+    #[serde(serialize_with = "millis")]
     pub at: Timestamp,
     /// The server's run.
     pub run: InstanceId,
@@ -251,44 +254,13 @@ pub struct AuditRecord {
     pub prev: Option<LineHash>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // the shape that serde wants
-fn is_zero(n: &u32) -> bool {
-    *n == 0
-}
-
 /// An instant to the millisecond.
-pub(super) mod millis {
-    use crate::time::Timestamp;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(t: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(&format_args!("{t:.3}"))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(d)
-    }
+fn millis<S: Serializer>(t: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(&format_args!("{t:.3}"))
 }
 
 /// A problem's name without the address that it has on the wire.
-mod short {
-    use crate::wire::ProblemType;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // the shape that serde wants
-    pub(crate) fn serialize<S: Serializer>(
-        p: &Option<ProblemType>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        match p {
-            Some(p) => s.serialize_str(p.name()),
-            None => s.serialize_none(),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<Option<ProblemType>, D::Error> {
-        Option::<ProblemType>::deserialize(d)
-    }
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // the shape that serde wants
+fn short<S: Serializer>(p: &Option<ProblemType>, s: S) -> Result<S::Ok, S::Error> {
+    p.map(ProblemType::name).serialize(s)
 }

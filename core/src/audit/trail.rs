@@ -131,8 +131,7 @@ impl Trail {
         match v.state {
             ViewState::Waiting | ViewState::Contested => {
                 if !self.leases.contains_key(&v.lease) {
-                    let fact = self.begin(AuditEvent::Claimed, e, actor);
-                    self.note(fact);
+                    self.begin(AuditEvent::Claimed, e, actor);
                 }
             }
             ViewState::Held | ViewState::Silent => self.holds(e, actor),
@@ -150,28 +149,26 @@ impl Trail {
     }
 
     /// A claim is in the books from here on.
-    fn begin(&mut self, event: AuditEvent, e: &Event, actor: Option<&Actor>) -> Fact {
+    fn begin(&mut self, event: AuditEvent, e: &Event, actor: Option<&Actor>) {
         let credential = actor.map(|a| a.credential.clone());
         let recorded = Recorded {
             credential: credential.clone().map(Arc::new),
-            ..Recorded::default()
+            granted: event == AuditEvent::Reinstated,
+            terms: self.number,
+            problem: None,
         };
         self.leases.insert(e.view.lease, recorded);
-        Fact {
+        self.note(Fact {
             credential,
             ..of(event, e)
-        }
+        });
     }
 
     fn holds(&mut self, e: &Event, actor: Option<&Actor>) {
         let v = &e.view;
         // A new claim waits first, if only for a moment.
         if !self.leases.contains_key(&v.lease) {
-            let fact = self.begin(AuditEvent::Reinstated, e, actor);
-            self.note(fact);
-            if let Some(r) = self.leases.get_mut(&v.lease) {
-                (r.granted, r.terms) = (true, self.number);
-            }
+            self.begin(AuditEvent::Reinstated, e, actor);
         }
         let Some(r) = self.leases.get_mut(&v.lease) else {
             return;

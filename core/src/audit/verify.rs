@@ -6,7 +6,7 @@
 //! off behind that leaves no trace in what is left).
 
 use super::hash::LineHash;
-use super::record::{AuditEvent, Original, VERSION, millis};
+use super::record::{AuditEvent, Original, VERSION};
 use crate::names::InstanceId;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,6 @@ pub struct LogPlace {
 struct Head {
     v: u32,
     seq: u64,
-    #[serde(with = "millis")]
     at: Timestamp,
     run: InstanceId,
     event: String,

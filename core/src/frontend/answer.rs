@@ -1,6 +1,6 @@
 //! What answers say, and what goes into lease tokens and tickets. Signing is the edge's.
 
-use super::authority::InForce;
+use super::authority::{InForce, LeaseTerms};
 use crate::ledger::{Granted, Part, Place};
 use crate::license::{
     BootStamp, Bundle, Envelope, IdentityKey, LeaseToken, License, OpenLicense, Ticket,
@@ -47,7 +47,7 @@ pub fn token(
 ) -> Result<Bundle, Problem> {
     let received = nonce.as_ref().map_or(g.received, |_| now.boot);
     let seq = s.next_seq();
-    let (lease_for, run_for) = limits(f, g, received);
+    let terms = limits(f, g, received);
     let run = s.run();
     let mut licenses: Vec<&OpenLicense> = Vec::new();
     let mut parts = Vec::new();
@@ -82,8 +82,8 @@ pub fn token(
             boot: run.boot_id.into(),
             ms: received,
         }),
-        lease_for,
-        run_for,
+        lease_for: terms.lease_for,
+        run_for: terms.run_for,
         counter: g.counter,
         overdraft: g.overdraft,
         cnf: g.secret_hash,
@@ -117,13 +117,17 @@ fn token_part(part: &Part, license: &License) -> TokenPart {
     }
 }
 
-/// D and the grace as they are told: within what is left of a lease that is called back, counted
-/// from the receipt of the holder's request.
-pub fn limits(f: &InForce, g: &Granted, received: BootTime) -> (Duration, Duration) {
+/// The limits as they are told: D and the grace within what is left of a lease that is called back,
+/// counted from the receipt of the holder's request.
+pub fn limits(f: &InForce, g: &Granted, received: BootTime) -> LeaseTerms {
     let left = g.called_back.as_ref().map(|c| c.left(received));
     let left = left.unwrap_or(Duration::MAX);
     let terms = f.terms_of(&g.parts);
-    (terms.lease_for.min(left), terms.run_for.min(left))
+    LeaseTerms {
+        lease_for: terms.lease_for.min(left),
+        run_for: terms.run_for.min(left),
+        ..terms
+    }
 }
 
 fn why_called_back(g: &Granted) -> Option<Problem> {
@@ -132,16 +136,15 @@ fn why_called_back(g: &Granted) -> Option<Problem> {
 
 pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<Grant, Problem> {
     let token = token(s, f, &g, now, None)?;
-    let (lease_for, run_for) = limits(f, &g, g.received);
-    let (called_back, terms) = (why_called_back(&g), f.terms_of(&g.parts));
+    let (called_back, terms) = (why_called_back(&g), limits(f, &g, g.received));
     Ok(Grant {
         lease: g.lease,
         claim: g.claim,
         instance: s.run().instance,
         called_back,
         items: g.items,
-        lease_for,
-        run_for,
+        lease_for: terms.lease_for,
+        run_for: terms.run_for,
         max_contested: terms.max_contested,
         optimistic_start: terms.optimistic_start,
         counter: g.counter,
@@ -157,13 +160,12 @@ pub fn renewed(
     now: Now,
 ) -> Result<Renewed, Problem> {
     let token = token(s, f, g, now, None)?;
-    let (lease_for, run_for) = limits(f, g, g.received);
-    let terms = f.terms_of(&g.parts);
+    let terms = limits(f, g, g.received);
     Ok(Renewed::Ok {
         lease: g.lease,
         instance: s.run().instance,
-        lease_for,
-        run_for,
+        lease_for: terms.lease_for,
+        run_for: terms.run_for,
         max_contested: terms.max_contested,
         optimistic_start: terms.optimistic_start,
         counter: g.counter,

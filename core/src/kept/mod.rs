@@ -21,6 +21,7 @@ use std::time::Duration;
 /// Of how many superseded licenses is known, and of how many standbys: with the longest names and
 /// the longest revocation list they fit into a Secret, which holds 1 MiB.
 pub const MOST_KEPT: usize = 200;
+
 /// The document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -128,13 +129,13 @@ impl Kept {
         self.superseded.get(id)
     }
 
-    /// A license came into force that supersedes this one. One that is known stays as it is.
     /// Which licenses this one has replaced.
     pub fn superseded_by(&self, by: &str) -> Vec<String> {
         let of = self.superseded.iter().filter(|(_, s)| s.by == by);
         of.map(|(id, _)| id.clone()).collect()
     }
 
+    /// A license came into force that supersedes this one. One that is known stays as it is.
     pub fn supersede(&mut self, id: &str, by: Superseded) {
         if !self.superseded.contains_key(id) {
             self.add_superseded(id.to_owned(), by);

@@ -2,7 +2,7 @@
 
 use super::alternative::{Alternative, draws};
 use super::count_by::{Share, ShareKey, share_key};
-use super::fit::{Want, fit, room, take};
+use super::fit::{Want, fit, most};
 use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
 use super::refusal::{Refusal, Sold};
 use super::types::Part;
@@ -110,7 +110,8 @@ impl Capacity {
                 });
             }
         }
-        if !self.fits_at_all(items) {
+        // One alone was looked at.
+        if items.len() > 1 && !self.fits_at_all(items) {
             return Err(Refusal::ExceedsSeatsTogether);
         }
         Ok(())
@@ -129,17 +130,9 @@ impl Capacity {
         };
         let own = rule.pools();
         let mut free: Vec<u32> = own.iter().map(|p| free(*p)).collect();
-        // Alternatives of one product may share pools, so this is what drawing in their order
-        // gives.
-        let mut most = 0u32;
-        for alt in rule.alternatives() {
-            let place = |(p, w): &(usize, u32)| Some((own.binary_search(p).ok()?, *w));
-            let alt: Alternative = alt.iter().filter_map(place).collect();
-            let n = room(&alt, &free);
-            take(&alt, n, &mut free);
-            most = most.saturating_add(n);
-        }
-        most
+        let place = |(p, w): &(usize, u32)| Some((own.binary_search(p).ok()?, *w));
+        let own = |alt: &Alternative| alt.iter().filter_map(place).collect::<Alternative>();
+        most(rule.alternatives().map(own), &mut free)
     }
 
     /// Of each alternative of a product the first pool that has no room for a seat: its name, how
@@ -252,7 +245,7 @@ impl Capacity {
         let pools = self.pools_of(items);
         wants.is_some_and(|w| {
             let mut dates = self.prospects(&pools);
-            dates.any(|at| fit(&w, &self.there_at(at)).is_some())
+            dates.any(|at| fit(&w, &self.there_at(at, &pools)).is_some())
         })
     }
 
@@ -272,18 +265,14 @@ impl Capacity {
         let pools = self.pools_of(std::slice::from_ref(item));
         let rule = self.rule(&item.product).into_iter();
         let offers = rule.flat_map(|r| r.offers_for(item.version.as_ref()));
-        let most = |o: &Offer| {
+        let of_file = |o: &Offer| {
             let there = self.prospects(&pools).map(|at| {
-                let mut there = self.there_at(at);
-                o.from.iter().fold(0u32, |sum, alt| {
-                    let n = room(alt, &there);
-                    take(alt, n, &mut there);
-                    sum.saturating_add(n)
-                })
+                let mut there = self.there_at(at, &pools);
+                most(&o.from, &mut there)
             });
             there.max().unwrap_or(0)
         };
-        offers.map(most).max().unwrap_or(0)
+        offers.map(of_file).max().unwrap_or(0)
     }
 
     /// Whether other claims of such holders can count as one with this one.

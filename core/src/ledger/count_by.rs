@@ -87,15 +87,18 @@ impl Share {
 
     /// How many there would be without this claim.
     pub(super) fn seats_without(&self, lease: LeaseId) -> u32 {
-        let mut rest = self.clone();
-        rest.leave(lease);
-        rest.seats()
+        self.seats().min(self.need_without(lease))
+    }
+
+    fn need_without(&self, lease: LeaseId) -> u32 {
+        let others = self.members.iter().filter(|(l, _)| *l != lease);
+        others.map(|(_, n)| *n).max().unwrap_or(0)
     }
 
     /// A claim leaves; returns the seats that nobody needs now, those taken last first.
     pub(super) fn leave(&mut self, lease: LeaseId) -> Taken {
+        let need = self.need_without(lease);
         self.members.retain(|(l, _)| *l != lease);
-        let need = self.members.iter().map(|(_, n)| *n).max().unwrap_or(0);
         let mut spare = self.seats().saturating_sub(need);
         let mut freed = Taken::new();
         while spare > 0 {

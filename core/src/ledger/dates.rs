@@ -14,17 +14,15 @@ use super::count_by::ShareKey;
 use super::entry::{Entry, State};
 use super::fit::{Found, Want, fit};
 use super::pool::{Drawn, Draws, ProductRule};
+use super::problem::FULL_AGAIN_SECS;
 use super::state::Ledger;
 use super::types::{Granted, SeatDates};
 use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, ProductName};
 use crate::request::Item;
-use crate::time::{BootTime, Timestamp, margin};
+use crate::time::{BootTime, Timestamp, is_within, margin};
 use crate::wire::{Problem, ProblemType, SeatChange};
 use std::collections::BTreeSet;
-
-/// After how many seconds who holds such a lease may ask again, at the latest.
-const AGAIN_SECS: u64 = 30;
 
 impl Capacity {
     /// Which pools are open now, and for how long that stays so.
@@ -43,7 +41,7 @@ impl Capacity {
     fn set_date(&mut self, at: Timestamp) -> bool {
         self.at = at;
         let (from, to) = self.same;
-        if from.is_none_or(|t| t <= at) && to.is_none_or(|t| at < t) {
+        if is_within(from, to, at) {
             return false;
         }
         self.look_at_dates();
@@ -57,9 +55,16 @@ impl Capacity {
         std::iter::once(self.at).chain(later)
     }
 
-    /// What each pool has at a date, were nothing out.
-    pub(super) fn there_at(&self, at: Timestamp) -> Vec<u32> {
-        self.pools.iter().map(|p| p.sold_at(at)).collect()
+    /// What each of these pools has at a date, were nothing out; a license may have thousands of
+    /// others, of which nothing is said.
+    pub(super) fn there_at(&self, at: Timestamp, pools: &[usize]) -> Vec<u32> {
+        let mut there = vec![0; self.pools.len()];
+        for i in pools {
+            if let (Some(n), Some(p)) = (there.get_mut(*i), self.pools.get(*i)) {
+                *n = p.sold_at(at);
+            }
+        }
+        there
     }
 
     fn most_at(&self, product: &ProductName, at: Timestamp) -> u32 {
@@ -101,10 +106,7 @@ impl Capacity {
     /// When more seats of a product begin.
     pub(super) fn next_begin(&self, product: &ProductName) -> Option<Timestamp> {
         let pools = self.rule(product)?.pools();
-        let begins = pools
-            .into_iter()
-            .filter_map(|p| self.pools.get(p)?.not_before);
-        begins.filter(|t| *t > self.at).min()
+        self.prospects(&pools).nth(1)
     }
 
     fn is_open(&self, pool: usize) -> bool {
@@ -375,7 +377,7 @@ impl SeatDates {
             (None, None) => return Ok(()),
         };
         let problem = Problem::new(ProblemType::LicenseInvalid, detail);
-        Err(problem.retry_after(AGAIN_SECS))
+        Err(problem.retry_after(FULL_AGAIN_SECS))
     }
 }
 

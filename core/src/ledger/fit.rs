@@ -8,6 +8,7 @@
 
 use super::alternative::{Alternative, Taken};
 use crate::mutant::{self, Mutant};
+use std::borrow::Borrow;
 
 /// How many steps a search may take. Licenses have few alternatives, and nearly every claim fits at
 /// the first try; one that is not placed within the bound waits.
@@ -37,8 +38,21 @@ pub(super) fn fit(wants: &[Want<'_>], free: &[u32]) -> Option<Vec<Found>> {
     (found || mutant::on(Mutant::PartialGrant)).then_some(search.taken)
 }
 
+/// The most seats that these alternatives give together. They may share pools, so this is what
+/// drawing in their order gives.
+pub(super) fn most(
+    alternatives: impl IntoIterator<Item = impl Borrow<Alternative>>,
+    free: &mut [u32],
+) -> u32 {
+    alternatives.into_iter().fold(0u32, |sum, alt| {
+        let n = room(alt.borrow(), free);
+        take(alt.borrow(), n, free);
+        sum.saturating_add(n)
+    })
+}
+
 /// How many seats an alternative has room for. A pool stands once in it, so the scarcest decides.
-pub(super) fn room(alt: &Alternative, free: &[u32]) -> u32 {
+fn room(alt: &Alternative, free: &[u32]) -> u32 {
     let each = alt
         .iter()
         .map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1));
@@ -46,7 +60,7 @@ pub(super) fn room(alt: &Alternative, free: &[u32]) -> u32 {
 }
 
 /// Takes `n` seats out of an alternative's pools; there must be room.
-pub(super) fn take(alt: &Alternative, n: u32, free: &mut [u32]) {
+fn take(alt: &Alternative, n: u32, free: &mut [u32]) {
     for (p, w) in alt {
         if let Some(f) = free.get_mut(*p) {
             *f = f.saturating_sub(n * w);

@@ -5,7 +5,7 @@ use super::count_by::ShareKey;
 use crate::license::{CountBy, Digest, VersionRange};
 use crate::mutant::{self, Mutant};
 use crate::names::{PoolName, ProductName, Version};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, is_within};
 
 /// A license file whose pools are in the books.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl PoolUse {
     }
 
     pub(super) fn is_open(&self, at: Timestamp) -> bool {
-        !self.gone && self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
+        !self.gone && is_within(self.not_before, self.expires, at)
     }
 
     /// Zero, never less, where a smaller license came while more was in use.

@@ -5,7 +5,7 @@ use crate::wire::{Problem, ProblemType as Kind};
 
 /// When a bound is reached, or seats have ended, how long to wait before asking again: others must
 /// give something back first, or the vendor must.
-const FULL_AGAIN_SECS: u64 = 30;
+pub(super) const FULL_AGAIN_SECS: u64 = 30;
 
 impl From<Refusal> for Problem {
     fn from(r: Refusal) -> Self {

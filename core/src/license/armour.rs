@@ -30,9 +30,10 @@ const KINDS: &[(&str, &str, usize)] = &[
 #[error("{0}")]
 pub struct ArmourError(pub String);
 
-fn label(payload_type: &str) -> Option<&'static str> {
+/// What the first line of such a document's file says, and how large it may be.
+fn kind(payload_type: &str) -> Option<(&'static str, usize)> {
     let kind = KINDS.iter().find(|(t, ..)| *t == payload_type);
-    kind.map(|(_, label, _)| *label)
+    kind.map(|(_, label, most)| (*label, *most))
 }
 
 fn begin(label: &str) -> String {
@@ -42,8 +43,8 @@ fn begin(label: &str) -> String {
 /// A file's text around an envelope: a license, a revocation list or a voucher.
 pub fn armour(envelope: &Envelope) -> Result<String, ArmourError> {
     let t = &envelope.payload_type;
-    let label =
-        label(t).ok_or_else(|| ArmourError(format!("a document of type {t:?} has no file")))?;
+    let none = || ArmourError(format!("a document of type {t:?} has no file"));
+    let (label, _) = kind(t).ok_or_else(none)?;
     let json = serde_json::to_vec(envelope).map_err(|e| ArmourError(e.to_string()))?;
     let b64 = STANDARD.encode(json);
     let lines = b64.as_bytes().chunks(64).map(String::from_utf8_lossy);
@@ -63,10 +64,8 @@ pub fn armoured_type(text: &str) -> Option<&'static str> {
 /// Reads an envelope of this type.
 pub(super) fn dearmour(text: &str, payload_type: &'static str) -> Result<Envelope, ArmourError> {
     let bad = |m: &str| ArmourError(m.to_owned());
-    let label = label(payload_type).unwrap_or_default();
+    let (label, most) = kind(payload_type).unwrap_or(("", MAX_OTHER_FILE));
     let (begin, end) = (begin(label), format!("-----END {label}-----"));
-    let kind = KINDS.iter().find(|(t, ..)| *t == payload_type);
-    let most = kind.map_or(MAX_OTHER_FILE, |(.., most)| *most);
     if text.len() > most {
         let todo = match payload_type {
             types::LICENSE => "; have several licenses issued, each with a part of the products",
@@ -79,8 +78,8 @@ pub(super) fn dearmour(text: &str, payload_type: &'static str) -> Result<Envelop
         )));
     }
     let (_, rest) = text.split_once(&begin).ok_or_else(|| {
-        let other = armoured_type(text).and_then(self::label);
-        let found = other.map(|o| format!(", found {:?}", self::begin(o)));
+        let other = armoured_type(text).and_then(kind);
+        let found = other.map(|(o, _)| format!(", found {:?}", self::begin(o)));
         let found = found.unwrap_or_default();
         bad(&format!("expected a line {begin:?}{found}"))
     })?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bundle {
     /// The vendor's word: each license file that the lease draws on.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = super::delegation::MAX_LICENSES)))]
     pub licenses: Vec<Envelope>,
     /// The anchor's word.
     pub delegation: Envelope,

@@ -4,7 +4,7 @@ use super::anchor::AnchorKey;
 use super::versions::VersionRange;
 use crate::names::{PoolName, ProductName};
 use crate::policy::{OptimisticStart, Reclaim};
-use crate::time::{DEFAULT_GRACE, Timestamp, span};
+use crate::time::{DEFAULT_GRACE, Timestamp, is_within, span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -88,12 +88,12 @@ pub struct Pool {
 impl Pool {
     /// Whether its seats are there at `at`: begun, and not ended.
     pub fn is_open(&self, at: Timestamp) -> bool {
-        self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
+        is_within(self.not_before, self.expires, at)
     }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-pub(super) fn is_zero(n: &u32) -> bool {
+pub(crate) fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 

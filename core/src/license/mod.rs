@@ -21,7 +21,6 @@ mod open;
 mod placeholder;
 mod proof;
 mod revocations;
-mod second;
 mod ticket;
 mod token;
 mod verify;
@@ -41,13 +40,13 @@ pub use dates::{
 };
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION, MAX_LICENSES};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
+pub(crate) use file::is_zero;
 pub use file::{CountBy, Draw, License, Policy, Pool, PoolsByName, Product};
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use open::{OpenLicense, Trust};
 pub use placeholder::is_placeholder;
 pub use proof::{BadProof, Proof, Shown};
 pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicense};
-pub use second::{counted_twice, replaced};
 pub use ticket::Ticket;
 pub use token::{
     BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem, TokenPart,

@@ -28,30 +28,19 @@ pub struct Shown<'a> {
 
 /// A signed document that was given to a holder for a claim.
 pub trait Proof {
-    /// The claim, the holder, and the hash of the claim's secret.
-    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash);
-
-    /// Whose seat it is.
-    fn bind(&self) -> Option<SecretHash>;
+    /// The claim, the holder, the hash of the claim's secret, and whose seat it is.
+    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash, Option<SecretHash>);
 }
 
 impl Proof for Ticket {
-    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash) {
-        (&self.claim, &self.holder, self.cnf)
-    }
-
-    fn bind(&self) -> Option<SecretHash> {
-        self.bind
+    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash, Option<SecretHash>) {
+        (&self.claim, &self.holder, self.cnf, self.bind)
     }
 }
 
 impl Proof for LeaseToken {
-    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash) {
-        (&self.claim, &self.holder, self.cnf)
-    }
-
-    fn bind(&self) -> Option<SecretHash> {
-        self.bind
+    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash, Option<SecretHash>) {
+        (&self.claim, &self.holder, self.cnf, self.bind)
     }
 }
 
@@ -59,7 +48,7 @@ impl Shown<'_> {
     /// Whether a proof, whose signature has been verified, counts for who shows it.
     pub fn counts(&self, p: &impl Proof, identity: &IdentityKey) -> Result<(), BadProof> {
         let bad = |what: String| Err(BadProof(what));
-        let (claim, holder, cnf) = p.given_to();
+        let (claim, holder, cnf, bind) = p.given_to();
         if claim != self.claim {
             let asked = self.claim;
             return bad(format!("field claim: it is for claim {claim}, not {asked}"));
@@ -68,7 +57,7 @@ impl Shown<'_> {
         if !knows && !mutant::on(Mutant::ReinstatedWithoutSecret) {
             return bad("field cnf: the claim's secret is not the one it was given for".into());
         }
-        if p.bind() != self.bind {
+        if bind != self.bind {
             return bad("field bind: it is another application's seat".into());
         }
         if !identity.is(self.holder, holder) {

@@ -11,6 +11,7 @@ mod claim;
 mod operator;
 mod problem;
 mod renew;
+mod second;
 mod socket;
 mod view;
 
@@ -24,6 +25,7 @@ pub use renew::{
     MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed, TokenResponse,
     is_nonce,
 };
+pub use second::{counted_twice, replaced, still_replaced};
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
     AnchorView, ClockSkew, EndReason, LeaseView, Leases, LicenseFileView, PoolView, ProductView,

@@ -18,7 +18,7 @@ pub const MAX_RENEWALS: usize = 32;
 #[serde(rename_all = "camelCase")]
 pub struct RenewRequest {
     /// Each answered for itself.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 32)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_RENEWALS)))]
     pub renewals: Vec<Renewal>,
     /// By how many seconds the holder's wall clock is ahead of this server's, as the last token was
     /// dated (negative: behind); only from an hour on. Shown to people, and decides nothing.

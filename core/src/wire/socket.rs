@@ -1,6 +1,7 @@
 //! What the sidecar's socket says to the application.
 
 use super::{Problem, WaitReason};
+use crate::license::is_zero;
 use crate::names::{ClaimName, LeaseId};
 use crate::policy::{Start, words};
 use crate::request::Item;
@@ -139,11 +140,6 @@ pub struct Status {
     /// How many claims other users of the machine have.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub others: u32,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // the shape that serde wants
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 /// `PUT /v1/claims/{name}` on the socket.

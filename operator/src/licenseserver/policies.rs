@@ -6,9 +6,10 @@ use super::status;
 use crate::connection::Snapshot;
 use k8s_openapi::api::core::v1::ConfigMap;
 use mooring_api::names::ServerRef;
-use mooring_core::license::replaced;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{AllowedNamespaces, Policies, ReplacedElsewhere};
+use mooring_core::wire::{
+    AllowedNamespaces, Policies, ReplacedElsewhere, ServerState, replaced, still_replaced,
+};
 
 /// Policies with a number above each that was written before; those that say the same keep theirs.
 /// It is at least the time in seconds, since the object that has the last one may have been
@@ -52,16 +53,8 @@ pub(super) fn replaced_elsewhere(
 ) -> Vec<ReplacedElsewhere> {
     let stands = |r: &&ReplacedElsewhere| {
         let of = others.iter().find(|(name, _)| name.to_string() == r.server);
-        of.is_some_and(|(_, other)| {
-            other.says().is_none_or(|s| {
-                // Also where the successor has a successor by now.
-                let mut valid = s.licenses.iter().filter(|l| l.valid);
-                valid.any(|l| {
-                    let by = l.id.as_ref() == Some(&r.by);
-                    by || l.supersedes.contains(&r.by) || l.supersedes.contains(&r.id)
-                })
-            })
-        })
+        let still = |s: &ServerState| still_replaced(&r.id, &r.by, &s.licenses);
+        of.is_some_and(|(_, other)| other.says().is_none_or(still))
     };
     let mut all: Vec<ReplacedElsewhere> = before.iter().filter(stands).cloned().collect();
     for (name, other) in others.iter().filter(|(_, o)| status::same_anchor(me, o)) {

@@ -12,10 +12,9 @@ use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
 use mooring_api::status::{MAX_STATUS_PRODUCTS, READY};
 use mooring_api::{LicenseServerStatus, ProductStatus, Span};
-use mooring_core::license::counted_twice;
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, MAX_LEASE, settling};
-use mooring_core::wire::ServerState;
+use mooring_core::wire::{ServerState, counted_twice};
 use std::time::Duration;
 
 /// The longest lease that any instance may have granted, from now on.

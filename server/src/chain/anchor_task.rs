@@ -108,13 +108,8 @@ impl<A: Anchor> AnchorTask<A> {
             tracing::info!(license = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "license in force");
             self.files.in_force(open);
         }
-        // What a license demands, or the configuration: the stricter.
-        let mut demands = f.licenses().map(|l| l.license.policy.reclaim);
-        let reclaim = if demands.any(|r| r == Some(Reclaim::Confirmed)) {
-            Reclaim::Confirmed
-        } else {
-            self.reclaim
-        };
+        let demanded = f.licenses().map(|l| l.license.policy.reclaim);
+        let reclaim = self.reclaim.and(demanded);
         self.counted.clone_from(&f.delegation.licenses);
         let capacity = Capacity::of(f.licenses().map(|l| (&l.license, &l.digest)));
         Some((capacity, reclaim))

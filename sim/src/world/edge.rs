@@ -338,11 +338,11 @@ impl World {
 
 fn lease_reply(g: &Granted, f: &InForce, bind: Option<SecretNo>) -> Reply {
     let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let (lease_for, run_for) = answer::limits(f, g, g.received);
+    let terms = answer::limits(f, g, g.received);
     Reply::Lease {
         lease: lease_no(g.lease),
-        lease_for: ms(lease_for),
-        run_for: ms(run_for),
+        lease_for: ms(terms.lease_for),
+        run_for: ms(terms.run_for),
         called_back: g.called_back.is_some(),
         bind,
     }

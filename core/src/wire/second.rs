@@ -2,7 +2,7 @@
 //! one. They count one license twice where both serve the same, or one serves what another has
 //! replaced.
 
-use crate::wire::LicenseFileView;
+use super::LicenseFileView;
 
 /// Whether one of two licenses that are in force stands for the other.
 fn stands_for(one: &LicenseFileView, other: &LicenseFileView) -> bool {
@@ -12,19 +12,16 @@ fn stands_for(one: &LicenseFileView, other: &LicenseFileView) -> bool {
         .is_some_and(|id| one.supersedes.contains(id))
 }
 
-/// The ids of the licenses that two servers on one anchor would count twice.
+/// The license that two servers on one anchor would count twice, if there is one.
 pub fn counted_twice<'a>(
     mine: &'a [LicenseFileView],
     others: &[LicenseFileView],
 ) -> Option<&'a str> {
     let twice = |m: &&LicenseFileView| {
-        m.valid
-            && others.iter().any(|o| {
-                o.valid
-                    && ((m.id.is_some() && o.id == m.id) || stands_for(o, m) || stands_for(m, o))
-            })
+        in_force(others)
+            .any(|o| (m.id.is_some() && o.id == m.id) || stands_for(o, m) || stands_for(m, o))
     };
-    mine.iter().find(twice)?.id.as_deref()
+    in_force(mine).find(twice)?.id.as_deref()
 }
 
 /// Which of `mine` another server on the anchor has replaced: each id, and the successor's.
@@ -32,12 +29,22 @@ pub fn replaced<'a>(
     mine: &'a [LicenseFileView],
     others: &'a [LicenseFileView],
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let in_force = |l: &&LicenseFileView| l.valid;
-    mine.iter().filter(in_force).filter_map(move |m| {
-        let mut others = others.iter().filter(in_force);
-        let by = others.find(|o| stands_for(o, m))?;
+    in_force(mine).filter_map(move |m| {
+        let by = in_force(others).find(|o| stands_for(o, m))?;
         Some((m.id.as_deref()?, by.id.as_deref()?))
     })
+}
+
+/// Whether a server that serves these still serves what replaced the license `id`: `by`, or a
+/// successor of either.
+pub fn still_replaced(id: &str, by: &str, others: &[LicenseFileView]) -> bool {
+    in_force(others).any(|l| {
+        l.id.as_deref() == Some(by) || l.supersedes.iter().any(|old| old == by || old == id)
+    })
+}
+
+fn in_force(files: &[LicenseFileView]) -> impl Iterator<Item = &LicenseFileView> {
+    files.iter().filter(|l| l.valid)
 }
 
 #[cfg(test)]
