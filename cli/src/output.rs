@@ -100,6 +100,12 @@ pub fn or_dash<T: ToString>(v: Option<T>) -> String {
     v.map_or_else(|| "-".to_owned(), |v| v.to_string())
 }
 
+/// The same of several.
+pub fn list_or_dash<T: ToString>(items: &[T]) -> String {
+    let some = (!items.is_empty()).then(|| list(items.iter().map(ToString::to_string)));
+    or_dash(some)
+}
+
 /// How many in line have their words shown under a table.
 pub const LINE: u32 = 10;
 

@@ -6,7 +6,7 @@ use crate::mooring::{Mooring, UnverifiedStart, product};
 use crate::sidecar::Sidecar;
 use mooring_core::license::{AppClock, Bundle, MinAnchor, PublicKey, Verified};
 use mooring_core::names::Version;
-use mooring_core::secret::SecretHash;
+use mooring_core::secret::{BYTES, SecretHash};
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
 
@@ -96,7 +96,7 @@ impl Builder {
     ) -> Result<Verified, Error> {
         let hash = |b: &str| {
             let read = SecretHash::try_from(b.to_owned());
-            read.map_err(|e| Error::argument("bind", b, e.to_string().replace("expected ", "")))
+            read.map_err(|_| Error::argument("bind", b, BYTES))
         };
         let bind = bind.map(hash).transpose()?;
         let (mooring, product) = (self.clone().checked()?, self::product(product)?);

@@ -21,8 +21,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// The longest body that is read whole: a license comes with each proof.
-const MAX_BODY: usize = MAX_FILE;
+/// The longest body that is read whole: a license comes with each token.
+pub const MAX_BODY: usize = MAX_FILE;
 /// How much one [`Conn::step`] reads at most, so that a sidecar that never ends does not keep its
 /// reader for ever.
 const STEP: usize = 64 * 1024;

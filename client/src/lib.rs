@@ -98,7 +98,7 @@ pub use watch::{State, Why};
 // For the C library alone.
 #[doc(hidden)]
 pub use {
-    conn::wait,
+    conn::{MAX_BODY, wait},
     error::{NAME, PRODUCT, VERSION},
 };
 

@@ -93,7 +93,8 @@ pub enum OptimisticStart {
 
 words!(OptimisticStart: Allow = "allow", Voucher = "voucher", Deny = "deny");
 
-/// When a silent pod's seat is given away, the stricter the higher.
+// The stricter the higher.
+/// When a silent pod's seat is given away.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

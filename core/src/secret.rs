@@ -9,9 +9,12 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// What secrets and hashes are, as errors tell it.
+pub const BYTES: &str = "32 bytes in base64url without padding (43 characters)";
+
 /// What is not 32 bytes in unpadded base64url.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected 32 bytes in base64url without padding (43 characters)")]
+#[error("expected {BYTES}")]
 pub struct BadBytes;
 
 macro_rules! bytes_as_text {

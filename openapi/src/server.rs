@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const WORDS: &str = "Who asks is known by a client certificate, by a client token (`mct_…`), or by a pod's service-account token; a claim's \
     secret is enough to renew it, to give it back, and to ask for a token. Unknown fields and parameters are ignored. Errors are problems \
-    (RFC 9457): act on the `type`, never on the status. Durations are told, never a clock's reading. Bodies are at most 16 KiB.";
+    (RFC 9457): act on the `type`, never on the status. Durations are told, never a clock's reading. Bodies are at most 64 KiB, the operator's 16 MiB.";
 
 /// The document.
 pub(crate) fn document() -> Result<Value> {

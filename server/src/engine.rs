@@ -225,24 +225,20 @@ impl Engine {
         (frontend.authority().clone(), frontend.clock())
     }
 
-    pub(crate) fn set_authority(&self, authority: Authority) {
-        self.step(None, |frontend, trail, now| {
-            if let Some(f) = &authority.in_force {
-                trail.in_force(f);
-            }
-            frontend.set_authority(Arc::new(authority), now);
-        });
-        self.changed.send_replace(());
-    }
-
-    /// Other licenses have come into force.
-    pub(crate) fn take_over(&self, authority: Authority, capacity: Capacity, reclaim: Reclaim) {
+    /// What they allow from now on; `counted`: what to count by, where other licenses have come
+    /// into force.
+    pub(crate) fn set_authority(&self, authority: Authority, counted: Option<(Capacity, Reclaim)>) {
         self.step(None, |frontend, trail, now| {
             if let Some(f) = &authority.in_force {
                 trail.in_force(f);
             }
             let authority = Arc::new(authority);
-            frontend.take_over(authority, capacity, reclaim, now);
+            match counted {
+                Some((capacity, reclaim)) => {
+                    frontend.take_over(authority, capacity, reclaim, now);
+                }
+                None => frontend.set_authority(authority, now),
+            }
         });
         self.changed.send_replace(());
     }

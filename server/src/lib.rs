@@ -14,7 +14,7 @@
 //! | `license`, `keys`, `state`, `tls` | files: the license, public keys, the one number kept, certificates |
 //! | `keeper`, `kubernetes` | what must outlive this run and its pod; the API server that keeps it |
 //! | `auth` | who asks, and who may |
-//! | `engine`, `events` | the ledger at work |
+//! | `engine`, `events`, `clock_skew` | the ledger at work; whose clock differs |
 //! | `audit` | the audit log: its files, and what cannot be written |
 //! | `api`, `watchers`, `metrics`, `scrape` | what is heard and said |
 

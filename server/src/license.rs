@@ -1,9 +1,8 @@
 //! The license files: read, checked, read anew when they change.
 //!
 //! A bad new file is refused loudly while the good old one stays in force; each file stands for
-//! itself. Files are compared by
-//! content: Kubernetes swaps whole mounted folders, and times and inodes say little. The vendor's
-//! revocation list is read the same way.
+//! itself. Files are compared by content: Kubernetes swaps whole mounted folders, and times and
+//! inodes say little. The vendor's revocation list is read the same way.
 
 mod memory;
 
@@ -291,13 +290,8 @@ impl LicenseFiles {
     /// here, or one of another file.
     fn replaced(&self, i: usize, open: &OpenLicense) -> Option<FileError> {
         let l = &open.license;
-        let superseded = |by: &str, issued| FileError::Superseded {
-            id: l.id.clone(),
-            by: by.to_owned(),
-            issued,
-        };
-        if let Some(superseded) = self.memory.superseded(&l.id) {
-            return Some(superseded);
+        if let Some(by_one_before) = self.memory.superseded(&l.id) {
+            return Some(by_one_before);
         }
         let elsewhere = self.elsewhere.get();
         if let Some(r) = elsewhere.iter().find(|r| r.id == l.id) {
@@ -308,7 +302,11 @@ impl LicenseFiles {
         others.find_map(|(j, file, o)| {
             let other = &o.license;
             if other.supersedes.contains(&l.id) {
-                return Some(superseded(&other.id, other.issued));
+                return Some(FileError::Superseded {
+                    id: l.id.clone(),
+                    by: other.id.clone(),
+                    issued: other.issued,
+                });
             }
             let goes_first = (other.issued, i) > (l.issued, j);
             (other.id == l.id && goes_first).then(|| FileError::Twice {

@@ -2,11 +2,10 @@
 //! here take no proof any more, and what the server is told of it.
 
 use mooring_client::Bundle;
-use mooring_core::license::{CLOCK_SLACK, clock_ahead};
+use mooring_core::license::{CLOCK_SLACK, clock_ahead, clocks_apart};
 use mooring_core::time::{Timestamp, print_span};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 /// By the last token. All claims share it.
 #[derive(Clone, Debug, Default)]
@@ -28,11 +27,10 @@ impl ClockSkew {
         let before = self.0.swap(ahead.unwrap_or_default(), Ordering::Relaxed);
         match ahead {
             Some(ahead) if before == 0 => {
-                let by = print_span(Duration::from_secs(ahead.unsigned_abs()));
-                let side = if ahead > 0 { "ahead of" } else { "behind" };
+                let apart = clocks_apart(ahead);
                 let most = print_span(CLOCK_SLACK);
                 tracing::warn!(here = %now, server = %issued_at,
-                    "this machine's clock is {by} {side} the license server's: from {most} on, applications here take no proof; \
+                    "this machine's clock is {apart} the license server's: from {most} on, applications here take no proof; \
                      set whichever clock is wrong");
             }
             None if before != 0 => {

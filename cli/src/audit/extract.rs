@@ -4,9 +4,8 @@ use super::{log, verify};
 use crate::license::file;
 use crate::output;
 use anyhow::Context as _;
-use mooring_core::audit::{Extract, LineHash, Salt, Verifier};
+use mooring_core::audit::{Extract, Salt, Verifier};
 use mooring_net::random;
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -40,12 +39,9 @@ pub fn run(args: &ExtractArgs) -> anyhow::Result<()> {
         Salt::from_bytes(random::bytes())
     };
     let (mut extract, mut verifier) = (Extract::new(&salt), Verifier::default());
-    let mut seen = HashSet::new();
     log::read(&args.files, |place, line| {
         let (file, number) = (place.file.clone(), place.line);
-        verifier.line(place, line);
-        // As verifying does: a line that is there twice is one record.
-        if seen.insert(LineHash::of(line)) {
+        if verifier.line(place, line) {
             match extract.line(line) {
                 Ok(line) => output::print(&(line + "\n"))?,
                 Err(e) => eprintln!("{file}, line {number} is left out: {e}"),

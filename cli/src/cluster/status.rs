@@ -3,7 +3,7 @@
 use super::api::Listed;
 use super::operator::{self, Word};
 use crate::age;
-use crate::output::{self, or_dash, table};
+use crate::output::{self, list_or_dash, or_dash, table};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
@@ -77,11 +77,7 @@ fn overview(servers: &[ServerObject], all: bool, wide: bool, now: Timestamp) -> 
         ];
         if wide {
             row.extend([
-                or_dash(
-                    (!st.licenses.is_empty())
-                        .then(|| st.licenses.join(", "))
-                        .as_ref(),
-                ),
+                list_or_dash(&st.licenses),
                 or_dash(st.endpoint.as_ref()),
                 or_dash(st.version.as_ref()),
             ]);

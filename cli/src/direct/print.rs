@@ -1,7 +1,7 @@
 //! What a license server answered, as text. Pure.
 
 use crate::age::span;
-use crate::output::{LINE, or_dash, problems, table};
+use crate::output::{LINE, list_or_dash, or_dash, problems, table};
 use mooring_core::identity::Holder;
 use mooring_core::reason::LicenseReason;
 use mooring_core::request;
@@ -33,7 +33,7 @@ pub fn status(url: &str, p: &Products) -> String {
         sum(|p| p.used),
         sum(|p| p.seats),
         waiting.to_string(),
-        or_dash((!ids.is_empty()).then(|| ids.join(", ")).as_ref()),
+        list_or_dash(&ids),
         s.version.clone(),
     ];
     let header = [

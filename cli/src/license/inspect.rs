@@ -109,15 +109,14 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
         anyhow::Ok((delegation, lease))
     });
     let (delegation, lease) = bundled.transpose()?.unzip();
-    let problem = |open: &OpenLicense| open.license.check_dates(now).err().map(|e| e.to_string());
-    let file = |open| File::of(open, problem(open));
     let seen = Seen {
-        licenses: opened.iter().map(file).collect(),
+        licenses: opened.iter().map(|open| File::of(open, now)).collect(),
         delegation,
         lease,
     };
     output::show(args.output.data(), &seen, || {
-        let texts = opened.iter().map(|o| license(o, problem(o).as_deref()));
+        let files = opened.iter().zip(&seen.licenses);
+        let texts = files.map(|(open, file)| license(open, file.problem.as_deref()));
         let mut text = texts.collect::<Vec<_>>().join("\n");
         if let (Some(d), Some(l)) = (&seen.delegation, &seen.lease) {
             text += &bundle(d, l);
@@ -127,7 +126,8 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
 }
 
 impl<'a> File<'a> {
-    fn of(open: &'a OpenLicense, problem: Option<String>) -> Self {
+    fn of(open: &'a OpenLicense, now: Timestamp) -> Self {
+        let problem = open.license.check_dates(now).err().map(|e| e.to_string());
         Self {
             verified: open.signed_by.is_some(),
             verified_by: open.signed_by.as_ref(),

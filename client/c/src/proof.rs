@@ -4,7 +4,7 @@ use crate::border::{Sized32, call, field, fill, optional, read, text};
 use crate::last::{Fault, mooring_code};
 use crate::opts::{builder, mooring_opts};
 use mooring_client::{
-    AnchorKind, AppClock, Bundle, Error, FirstProof, Licensed, Timestamp, Verified,
+    AnchorKind, AppClock, Bundle, Error, FirstProof, Licensed, MAX_BODY, Timestamp, Verified,
 };
 use std::ffi::c_char;
 use std::time::Duration;
@@ -17,9 +17,6 @@ pub const MOORING_ANCHOR_PKCS11: u32 = 1;
 pub const MOORING_ANCHOR_USB: u32 = 2;
 /// A machine's identity, and a software key.
 pub const MOORING_ANCHOR_HWID: u32 = 3;
-
-/// The longest chain that is read.
-const MAX_BUNDLE: usize = 256 * 1024;
 
 /// A lease that verified: signed by the anchored server under the vendor's license, for this
 /// application. Set size to sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
@@ -179,8 +176,9 @@ pub unsafe extern "C" fn mooring_verify(
         if bundle.is_null() {
             return Err(Fault::null("bundle"));
         }
-        if len > MAX_BUNDLE {
-            return Err(Fault::invalid("len", "expected at most 262144"));
+        if len > MAX_BODY {
+            let most = format!("expected at most {MAX_BODY}");
+            return Err(Fault::invalid("len", &most));
         }
         let clock = if clock.is_null() {
             None

@@ -10,6 +10,7 @@ use crate::opts::mooring_opts;
 use crate::proof::{mooring_clock, mooring_proof, mooring_verify};
 use crate::seat::*;
 use crate::state::*;
+use mooring_client::MAX_BODY;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{dangling_mut, null, null_mut};
 
@@ -152,6 +153,10 @@ fn a_bundle_is_read_as_far_as_its_length_and_the_clock_as_far_as_its_size() {
         let words = text(mooring_last_error());
         assert!(words.contains("bundle"), "{words}");
     }
+    // A license comes with each lease, and may sell ten thousand products.
+    let longest = verify(&vec![0xff; MAX_BODY], null(), None);
+    assert_eq!(longest, MOORING_ANSWER);
+    invalid(verify(&vec![0xff; MAX_BODY + 1], null(), None), "len");
     let empty = r#"{"payloadType":"","payload":"","signatures":[]}"#;
     let whole = format!(r#"{{"licenses":[{empty}],"delegation":{empty},"lease":{empty}}}"#);
     invalid(verify(whole.as_bytes(), c"short".as_ptr(), None), "bind");

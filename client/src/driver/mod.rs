@@ -6,7 +6,7 @@ mod outcome;
 mod question;
 
 use crate::clock::boot;
-use crate::conn::{Conn, Request};
+use crate::conn::{Conn, MAX_BODY, Request};
 use crate::error::Error;
 use crate::events::Parser;
 use crate::mooring::{Licensed, Mooring, UnverifiedStart};
@@ -14,7 +14,6 @@ use crate::nonce::{nonce, secret};
 use crate::order::{Order, Source};
 use crate::status::{SidecarClaim, SidecarStatus};
 use crate::watch::{Terms, Want, Watch, Word};
-use mooring_core::license::MAX_FILE;
 use mooring_core::names::ClaimName;
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::BootTime;
@@ -28,9 +27,6 @@ use rustix::time::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The longest token, and the longest problem, that is read: a license comes with each token.
-const MAX_ANSWER: usize = MAX_FILE;
 
 /// Longer than the sidecar itself waits for the license server.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -249,7 +245,7 @@ impl Driver {
             }
             (Ok(ended), Some(status)) => {
                 s.problem.append(&mut body);
-                if ended || s.problem.len() > MAX_ANSWER {
+                if ended || s.problem.len() > MAX_BODY {
                     Err(Error::of_answer(&s.path, status, &s.problem))
                 } else {
                     Ok(())

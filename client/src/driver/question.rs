@@ -1,7 +1,7 @@
 //! Asking for a token, and judging the answer.
 
-use super::{ANSWER, Driver, MAX_ANSWER, Question};
-use crate::conn::Request;
+use super::{ANSWER, Driver, Question};
+use crate::conn::{MAX_BODY, Request};
 use crate::error::Error;
 use crate::mooring::licensed;
 use crate::nonce::nonce;
@@ -45,7 +45,7 @@ impl Driver {
         let step = q.conn.step(&mut q.body);
         let e = match (step, q.conn.status()) {
             (Ok(false), _) if now >= q.asked + ANSWER => Error::timeout(TOKEN.path, ANSWER),
-            (Ok(false), _) if q.body.len() <= MAX_ANSWER => match self.register(&q.conn) {
+            (Ok(false), _) if q.body.len() <= MAX_BODY => match self.register(&q.conn) {
                 Ok(()) => {
                     self.question = Some(q);
                     return;

@@ -125,20 +125,24 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Takes the next line, without its newline.
-    pub fn line(&mut self, place: LogPlace, line: &[u8]) {
+    /// Takes the next line, without its newline; tells whether it was not shown before.
+    pub fn line(&mut self, place: LogPlace, line: &[u8]) -> bool {
         let hash = LineHash::of(line);
         // A copy that overlaps another, or what a run says again that it goes on from.
         if !self.seen.insert(hash) {
             self.report.repeated += 1;
-            return;
+            return false;
         }
-        let head = match serde_json::from_slice::<Head>(line) {
-            Ok(head) if head.v == VERSION => head,
-            Ok(head) => return self.break_at(place, Some(head.seq), Fault::Version(head.v)),
-            Err(e) => return self.break_at(place, None, Fault::NoRecord(e.to_string())),
-        };
-        if self.begins(&head) {
+        match serde_json::from_slice::<Head>(line) {
+            Ok(head) if head.v == VERSION => self.record(place, &head, hash),
+            Ok(head) => self.break_at(place, Some(head.seq), Fault::Version(head.v)),
+            Err(e) => self.break_at(place, None, Fault::NoRecord(e.to_string())),
+        }
+        true
+    }
+
+    fn record(&mut self, place: LogPlace, head: &Head, hash: LineHash) {
+        if self.begins(head) {
             let fault = match (head.seq, head.prev) {
                 (0 | 1, Some(found)) => Some(Fault::First { found }),
                 (found @ 2.., None) => Some(Fault::NotFirst { found }),
@@ -148,14 +152,14 @@ impl Verifier {
             if let Some(fault) = fault {
                 self.break_at(place, Some(head.seq), fault);
             }
-            self.begin(&head, hash);
+            self.begin(head, hash);
         } else {
-            if let Some(fault) = self.fault(&head) {
+            if let Some(fault) = self.fault(head) {
                 self.break_at(place, Some(head.seq), fault);
             }
-            self.go_on(&head, hash);
+            self.go_on(head, hash);
         }
-        self.original = head.of.map(|o| o.seq);
+        self.original = head.of.as_ref().map(|o| o.seq);
     }
 
     pub fn end(mut self) -> AuditReport {

@@ -1,6 +1,6 @@
 //! What answers say, and what goes into lease tokens and tickets. Signing is the edge's.
 
-use super::authority::{InForce, LeaseTerms};
+use super::authority::{InForce, LeaseTerms, Served};
 use crate::ledger::{Granted, Part, Place};
 use crate::license::{
     BootStamp, Bundle, Envelope, IdentityKey, LeaseToken, License, OpenLicense, Ticket,
@@ -57,9 +57,9 @@ pub fn token(
             let detail = format!("license {} is not in force any more", part.license);
             Problem::new(ProblemType::LicenseInvalid, detail).retry_after(1)
         };
-        let open = &f.license(&part.license).ok_or_else(unknown)?.open;
-        parts.push(token_part(part, &open.license));
-        licenses.push(open);
+        let served = f.license(&part.license).ok_or_else(unknown)?;
+        parts.push(token_part(part, served));
+        licenses.push(&served.open);
     }
     let issued = licenses.iter().map(|o| o.license.issued).max();
     let any = |is: fn(&License) -> bool| licenses.iter().any(|o| is(&o.license));
@@ -100,15 +100,15 @@ pub fn token(
     })
 }
 
-fn token_part(part: &Part, license: &License) -> TokenPart {
+fn token_part(part: &Part, served: &Served) -> TokenPart {
     let item = |i: &Item| TokenItem {
         product: i.product.clone(),
         seats: i.seats,
-        versions: license
+        versions: served
             .product(&i.product)
             .map(|p| p.versions.clone())
             .unwrap_or_default(),
-        maintenance_until: license.maintenance_until,
+        maintenance_until: served.open.license.maintenance_until,
     };
     TokenPart {
         license: part.license.clone(),

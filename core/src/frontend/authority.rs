@@ -6,12 +6,14 @@
 
 use crate::ledger::Part;
 use crate::license::{
-    Delegation, Digest, Envelope, License, OpenLicense, Policy, Revoked, TokenAnchor,
+    Delegation, Digest, Envelope, License, OpenLicense, Policy, Product, Revoked, TokenAnchor,
 };
+use crate::names::ProductName;
 use crate::policy::OptimisticStart;
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
 use crate::wire::{AnchorView, LicenseFileView, Problem, ProblemType};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +86,24 @@ impl LeaseTerms {
 pub struct Served {
     pub open: Arc<OpenLicense>,
     pub terms: LeaseTerms,
+    /// Where each product is in the license: each token of the thousands there may be names some.
+    places: HashMap<ProductName, usize>,
+}
+
+impl Served {
+    pub fn of(open: Arc<OpenLicense>, terms: LeaseTerms) -> Self {
+        let products = open.license.products.iter().enumerate();
+        let places = products.map(|(i, p)| (p.name.clone(), i)).collect();
+        Self {
+            open,
+            terms,
+            places,
+        }
+    }
+
+    pub(super) fn product(&self, name: &ProductName) -> Option<&Product> {
+        self.open.license.products.get(*self.places.get(name)?)
+    }
 }
 
 /// Licenses with the anchor's word for this run's key: all that signing needs. Replaced as a whole.

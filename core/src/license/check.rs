@@ -192,11 +192,8 @@ impl License {
         let pools = self.pools_by_name();
         for (i, p) in self.products.iter().enumerate() {
             check_draws(&pools, p, &format!("products[{i}].from"))?;
-            let v = &p.versions;
-            for (name, bound) in [("from", &v.from), ("to", &v.to)] {
-                if let Some(fault) = bound.as_ref().and_then(|b| v.scheme.fault(b)) {
-                    return bad(format!("products[{i}].versions.{name}"), fault);
-                }
+            if let Some((bound, fault)) = p.versions.fault() {
+                return bad(format!("products[{i}].versions.{bound}"), fault);
             }
         }
         Ok(())

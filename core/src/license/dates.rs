@@ -26,6 +26,14 @@ pub fn clock_ahead(here: Timestamp, there: Timestamp) -> Option<i64> {
     (ahead.unsigned_abs() >= CLOCK_WARNING.as_secs()).then_some(ahead)
 }
 
+/// How far two clocks are apart, the one by so many seconds ahead of the other (negative: behind),
+/// as people are told: `2h ahead of`.
+pub fn clocks_apart(ahead_secs: i64) -> String {
+    let by = print_span(Duration::from_secs(ahead_secs.unsigned_abs()));
+    let side = if ahead_secs > 0 { "ahead of" } else { "behind" };
+    format!("{by} {side}")
+}
+
 /// The application's clocks as it judges a token's date by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppClock {

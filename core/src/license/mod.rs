@@ -36,7 +36,7 @@ pub use bundle::{Bundle, TicketBundle};
 pub use check::LicenseError;
 pub use dates::{
     AppClock, CLOCK_SLACK, CLOCK_WARNING, ClockOrStale, DateFault, FirstProof, Restricts,
-    clock_ahead,
+    clock_ahead, clocks_apart,
 };
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION, MAX_LICENSES};
 pub use dsse::{Digest, DsseError, Envelope, Signature};

@@ -50,6 +50,13 @@ pub struct VersionRange {
 }
 
 impl VersionRange {
+    /// The bound that is no version by the scheme, and why.
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        let bounds = [("from", &self.from), ("to", &self.to)];
+        let mut bounds = bounds.into_iter();
+        bounds.find_map(|(name, bound)| Some((name, self.scheme.fault(bound.as_ref()?)?)))
+    }
+
     pub fn is_all(&self) -> bool {
         self.from.is_none() && self.to.is_none()
     }

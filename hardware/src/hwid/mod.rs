@@ -9,7 +9,7 @@ mod read;
 mod stability;
 
 pub use judge::{Verdict, judge};
-pub use read::{Unread, read, surroundings, unnumbered_disks};
+pub use read::{Found, Unread, read, surroundings};
 pub use stability::{Stability, Surroundings, stability};
 
 use mooring_core::license::{HwidHash, HwidItem, HwidItems, is_placeholder};

@@ -17,8 +17,20 @@ pub struct Unread {
     pub why: Unreadable,
 }
 
-/// All facts, sorted, each once; and what could not be read. Fails only if `root` is no folder.
-pub fn read(root: &Path) -> Result<(Vec<Fact>, Vec<Unread>), Unreadable> {
+/// What a machine says of itself.
+#[derive(Debug)]
+pub struct Found {
+    /// Sorted, each once.
+    pub facts: Vec<Fact>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+    /// How many disks are built in and tell no serial number of their own: those of a virtual
+    /// machine mostly.
+    pub unnumbered_disks: usize,
+}
+
+/// All facts, and what is none. Fails only if `root` is no folder.
+pub fn read(root: &Path) -> Result<Found, Unreadable> {
     std::fs::read_dir(root).map_err(|e| Unreadable::new(root, e))?;
     let mut r = Reader {
         root: root.to_owned(),
@@ -27,12 +39,16 @@ pub fn read(root: &Path) -> Result<(Vec<Fact>, Vec<Unread>), Unreadable> {
     };
     r.file(HwidItem::ProductUuid, "sys/class/dmi/id/product_uuid");
     r.file(HwidItem::BoardSerial, "sys/class/dmi/id/board_serial");
-    r.disks();
+    let unnumbered_disks = r.disks();
     r.network_cards();
     r.file(HwidItem::MachineId, "etc/machine-id");
     r.facts.sort();
     r.facts.dedup();
-    Ok((r.facts, r.unread))
+    Ok(Found {
+        facts: r.facts,
+        unread: r.unread,
+        unnumbered_disks,
+    })
 }
 
 /// What bears on how long the facts of the machine last.
@@ -46,17 +62,6 @@ pub fn surroundings(root: &Path) -> Surroundings {
         wsl: kernel.contains("microsoft"),
         transient_machine_id: points.any(|p| p == "/etc/machine-id"),
     }
-}
-
-/// How many disks are built in and tell no serial number of their own: those of a virtual machine
-/// mostly.
-pub fn unnumbered_disks(root: &Path) -> usize {
-    let mut r = Reader {
-        root: root.to_owned(),
-        facts: Vec::new(),
-        unread: Vec::new(),
-    };
-    r.disks()
 }
 
 struct Reader {

@@ -181,9 +181,7 @@ pub(super) async fn identity(
         immutable: Some(true),
         ..Secret::default()
     };
-    let api: Api<Secret> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
-    let made = api.create(&PostParams::default(), &secret).await;
-    made.map_err(|e| failed(&secret, e))?;
+    create(&secret, i, ctx).await?;
     tracing::info!(server = %i.reference, "identity made");
     Ok(())
 }
@@ -199,11 +197,20 @@ pub(super) async fn state(
         return Ok(());
     }
     let secret = build::state_secret(i);
-    let api: Api<Secret> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
-    let made = api.create(&PostParams::default(), &secret).await;
-    made.map_err(|e| failed(&secret, e))?;
+    create(&secret, i, ctx).await?;
     tracing::info!(server = %i.reference, "a Secret for its state made, empty");
     Ok(())
+}
+
+/// Fails if somebody has made it meanwhile: the next look sees whose it is.
+async fn create(
+    secret: &Secret,
+    i: &build::Inputs<'_>,
+    ctx: &ControllerContext,
+) -> Result<(), Error> {
+    let api: Api<Secret> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
+    let made = api.create(&PostParams::default(), secret).await;
+    made.map(drop).map_err(|e| failed(secret, e))
 }
 
 /// Brings a change of what the pod mounts to its kubelet's notice: it looks at a pod's volumes at

@@ -25,10 +25,11 @@ impl Machine {
         let wanted = entry.hwid.as_ref();
         let wanted = wanted.ok_or_else(|| other_kind(entry, AnchorKind::Hwid))?;
         let root = &self.config.host_root;
-        let (facts, unread) = hwid::read(root).map_err(|e| {
+        let found = hwid::read(root).map_err(|e| {
             let todo = "check anchor.hwid.hostRoot (--host-root), and that the host's paths are mounted there";
             Lost::new(AnchorReason::HostUnreadable, format!("the machine cannot be read: {e}; {todo}"))
         })?;
+        let hwid::Found { facts, unread, .. } = found;
         let verdict = hwid::judge(wanted, &facts);
         let missing = verdict.missing_words();
         let (found, k) = (verdict.found.len(), verdict.k);

@@ -120,9 +120,9 @@ impl PinGuard {
     /// Notes that a login is about to be made. If that cannot be kept, the login must not be made.
     pub(crate) async fn trying(&mut self, tries: Tries) -> Result<(), NotCommitted<Barred>> {
         self.may_log_in(tries).map_err(NotCommitted::Refused)?;
-        let unclear = self.with(PinLogin::unclear);
+        let known_right = self.with(|login| known_right(login, self.token.as_deref()));
         // A wrong one would be seen in the token's own flags by whoever comes next.
-        self.noted = !(self.has_worked() && unclear == 0 && tries == Tries::Several);
+        self.noted = !(known_right && tries == Tries::Several);
         if !self.noted {
             return Ok(());
         }
@@ -165,12 +165,16 @@ impl PinGuard {
     }
 }
 
+/// Whether this very token has taken it, and each login with it was answered.
+fn known_right(login: &PinLogin, token: Option<&str>) -> bool {
+    login.unclear() == 0 && token.is_some_and(|t| login.has_opened(t))
+}
+
 fn judge(login: &PinLogin, token: Option<&str>, tries: Tries) -> Result<(), Barred> {
-    let known_right = login.unclear() == 0 && token.is_some_and(|t| login.has_opened(t));
     match tries {
         _ if login.is_rejected() || login.unclear() >= UNCLEAR => Err(Barred::Rejected),
         Tries::Locked => Err(Barred::Locked),
-        Tries::Last if !known_right => Err(Barred::LastTry),
+        Tries::Last if !known_right(login, token) => Err(Barred::LastTry),
         Tries::Several | Tries::SomeUsed | Tries::Last => Ok(()),
     }
 }

@@ -72,29 +72,34 @@ async fn prove(
     let (authority, time) = app.engine.authority();
     let certificate = Auth::by_certificate(peer);
     let proofs = app.chain.proofs(now.boot);
-    let (proven, credential) =
-        match frontend::admit(name, body, certificate, (&authority, time, now), &proofs)? {
-            Admitted::Proven(p) => {
-                let credential = match (Auth::by_certificate(peer), &p.held) {
-                    (Some(who), _) => Known::by_certificate(who).credential,
-                    (None, Some(_)) => Credential::Lease,
-                    (None, None) => Credential::Ticket,
-                };
-                (*p, credential)
-            }
-            Admitted::Review(admission) => {
-                note(app, name, &admission.bad);
-                let known = app.auth.known(peer, headers).await;
-                let known = known.map_err(|r| admission.rejected(refuse(app, name, body, r)))?;
-                let proven = admission.reviewed(Ok(known.who), &proofs)?;
-                let proven = Proven {
-                    // What its token says now counts more than what an earlier one said.
-                    claims: known.claims.or(proven.claims),
-                    ..proven
-                };
-                (proven, known.credential)
-            }
-        };
+    let (proven, credential) = match frontend::admit(
+        name,
+        body,
+        certificate.clone(),
+        (&authority, time, now),
+        &proofs,
+    )? {
+        Admitted::Proven(p) => {
+            let credential = match (certificate, &p.held) {
+                (Some(who), _) => Known::by_certificate(who).credential,
+                (None, Some(_)) => Credential::Lease,
+                (None, None) => Credential::Ticket,
+            };
+            (*p, credential)
+        }
+        Admitted::Review(admission) => {
+            note(app, name, &admission.bad);
+            let known = app.auth.known(peer, headers).await;
+            let known = known.map_err(|r| admission.rejected(refuse(app, name, body, r)))?;
+            let proven = admission.reviewed(Ok(known.who), &proofs)?;
+            let proven = Proven {
+                // What its token says now counts more than what an earlier one said.
+                claims: known.claims.or(proven.claims),
+                ..proven
+            };
+            (proven, known.credential)
+        }
+    };
     note(app, name, &proven.bad);
     Ok((proven, credential))
 }

@@ -121,13 +121,11 @@ impl<A: Anchor> AnchorTask<A> {
         let (old, clock) = self.engine.authority();
         let granting = state.may_grant(now, clock).map(drop).map_err(Problem::from);
         let (anchor, license) = (state.anchor.reason, state.license.reason);
-        if let Some((capacity, reclaim)) = counted {
-            self.engine.take_over(state, capacity, reclaim);
-        } else if *old == state {
+        if counted.is_none() && *old == state {
             // Licenses end and clocks are set also while nobody asks.
             self.engine.act(|_, _| ());
         } else {
-            self.engine.set_authority(state);
+            self.engine.set_authority(state, counted);
         }
         // The detail may carry the time, which is no change.
         let told = match &granting {

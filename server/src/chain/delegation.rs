@@ -64,13 +64,13 @@ impl Unsigned {
             let opened = Delegation::open_for(&self.envelope, &l.license, &l.digest);
             opened.map_err(|e| failed(&e))?;
         }
-        let each = licenses.iter().map(AsRef::as_ref);
-        let terms = LeaseTerms::under(lease_for, grace, each);
-        let terms = terms.ok_or_else(|| failed(&"there is no license"))?;
-        let served = |open: Arc<OpenLicense>| Served {
-            terms: LeaseTerms::of(lease_for, grace, &open.license.policy),
-            open,
+        let served = |open: Arc<OpenLicense>| {
+            let terms = LeaseTerms::of(lease_for, grace, &open.license.policy);
+            Served::of(open, terms)
         };
+        let served: Vec<Served> = licenses.into_iter().map(served).collect();
+        let terms = served.iter().map(|s| s.terms).reduce(LeaseTerms::and);
+        let terms = terms.ok_or_else(|| failed(&"there is no license"))?;
         Ok(InForce {
             anchor: TokenAnchor {
                 kind: entry.kind,
@@ -80,7 +80,7 @@ impl Unsigned {
             envelope: self.envelope,
             delegation: self.delegation,
             terms,
-            licenses: licenses.into_iter().map(served).collect(),
+            licenses: served,
         })
     }
 }

@@ -309,12 +309,6 @@ impl<A: Anchor> Failover<A> {
             }
         }
         self.metrics.standby_left.set(most.as_secs_f64());
-        let spent = |served: &Served| {
-            let uses = listing
-                .iter()
-                .filter_map(|l| served.so_far(&l.license.id, &id));
-            words::spent(&id, standby, uses.map(|u| u.first).min(), first)
-        };
         if self.is_due(&licenses, entry, now) {
             let mut paid = Vec::new();
             for open in licenses {
@@ -329,7 +323,10 @@ impl<A: Anchor> Failover<A> {
             licenses = paid;
         }
         if licenses.is_empty() {
-            return Err(spent(&self.served));
+            let uses = listing.iter();
+            let uses = uses.filter_map(|l| self.served.so_far(&l.license.id, &id));
+            let began = uses.map(|u| u.first).min();
+            return Err(words::spent(&id, standby, began, first));
         }
         self.sign_for(i, entry, licenses).await?;
         self.stands_in(i, entry, standby, most, first);

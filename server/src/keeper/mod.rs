@@ -71,6 +71,13 @@ struct Known {
     trouble: Option<Trouble>,
 }
 
+impl Known {
+    /// What the place has is known, and it has what is known.
+    const fn is_well(&self) -> bool {
+        self.read && !self.unwritten
+    }
+}
+
 struct Trouble {
     words: String,
     back_off: Duration,
@@ -139,8 +146,9 @@ impl Keeper {
     pub(crate) fn trouble(&self) -> Option<String> {
         let known = lock(&self.known);
         let trouble = known.trouble.as_ref();
-        let well = known.read && !known.unwritten;
-        trouble.filter(|_| !well).map(|t| t.words.clone())
+        trouble
+            .filter(|_| !known.is_well())
+            .map(|t| t.words.clone())
     }
 
     /// Something happened: it holds at once, and is written by the next [`Keeper::flush`].
@@ -154,11 +162,8 @@ impl Keeper {
     /// Reads what was not read, and writes what was not written. A failure is told; it is tried
     /// again by the next one, after a while.
     pub(crate) async fn flush(&self) {
-        let all_well = {
-            let known = lock(&self.known);
-            known.read && !known.unwritten
-        };
-        if all_well {
+        let well = lock(&self.known).is_well();
+        if well {
             self.write_copy();
         } else {
             let _ = self.commit(|_| Ok::<(), Infallible>(())).await;

@@ -50,10 +50,7 @@ pub(crate) fn state_of(run: u8, from: &str) -> Authority {
     let envelope = Envelope::sign(types::DELEGATION, &delegation, &anchor()).unwrap();
     let terms = LeaseTerms::of(DEFAULT_LEASE, DEFAULT_GRACE, &open.license.policy);
     let in_force = InForce {
-        licenses: vec![Served {
-            open: Arc::new(open),
-            terms,
-        }],
+        licenses: vec![Served::of(Arc::new(open), terms)],
         anchor: TokenAnchor {
             kind: AnchorKind::Pkcs11,
             key_id,

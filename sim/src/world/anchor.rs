@@ -27,15 +27,14 @@ fn wall(ms: i64) -> Timestamp {
 
 /// A file as it is served.
 fn served(license: RealLicense, digest: &Digest, number: u64, lease_for: Duration) -> Served {
-    Served {
-        terms: LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.policy),
-        open: Arc::new(OpenLicense {
-            license,
-            digest: digest.clone(),
-            envelope: paper(types::LICENSE, number),
-            signed_by: None,
-        }),
-    }
+    let terms = LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.policy);
+    let open = OpenLicense {
+        license,
+        digest: digest.clone(),
+        envelope: paper(types::LICENSE, number),
+        signed_by: None,
+    };
+    Served::of(open.into(), terms)
 }
 
 impl World {

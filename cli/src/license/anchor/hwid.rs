@@ -47,9 +47,10 @@ const LEAST: usize = 2;
 pub(super) fn run(args: &HwidArgs) -> anyhow::Result<()> {
     args.destination.must_be_new()?;
     let root = &args.host_root;
-    let (all, unread) = hwid::read(root).context("--host-root")?;
+    let machine = hwid::read(root).context("--host-root")?;
     let around = hwid::surroundings(root);
-    let judged: Vec<(Fact, Stability)> = all
+    let judged: Vec<(Fact, Stability)> = machine
+        .facts
         .into_iter()
         .map(|f| {
             let s = hwid::stability(&f, around);
@@ -57,11 +58,11 @@ pub(super) fn run(args: &HwidArgs) -> anyhow::Result<()> {
         })
         .collect();
     let mut said: Vec<String> = judged.iter().map(|(f, s)| verdict(f.item, *s)).collect();
-    said.extend(unread.iter().map(|u| {
+    said.extend(machine.unread.iter().map(|u| {
         let (item, why) = (u.item, &u.why);
         format!("{item}: not read: {why}; run as root for more")
     }));
-    match hwid::unnumbered_disks(root) {
+    match machine.unnumbered_disks {
         0 => {}
         n => said.push(format!(
             "diskSerial: {n} more without a serial number: no fact"

@@ -296,10 +296,8 @@ fn product(
         let problem = "decimal, and no bound is given; expected from, to, or both";
         return Err(bad("versions.scheme", problem));
     }
-    for (name, bound) in [("from", &versions.from), ("to", &versions.to)] {
-        if let Some(fault) = bound.as_ref().and_then(|b| versions.scheme.fault(b)) {
-            return Err(bad(&format!("versions.{name}"), &fault));
-        }
+    if let Some((bound, fault)) = versions.fault() {
+        return Err(bad(&format!("versions.{bound}"), &fault));
     }
     if let (Some(a), Some(b)) = (&versions.from, &versions.to)
         && !versions.covers(a)

@@ -93,10 +93,7 @@ pub(crate) fn authority_of(license: &License, from: &str) -> Authority {
         digest: envelope.digest(),
         envelope,
         terms,
-        licenses: vec![Served {
-            open: Arc::new(open),
-            terms,
-        }],
+        licenses: vec![Served::of(Arc::new(open), terms)],
     };
     Authority {
         in_force: Some(Arc::new(in_force)),

@@ -34,7 +34,7 @@ impl Tree {
     }
 
     fn values(&self, item: HwidItem) -> Vec<String> {
-        let (facts, unread) = read(self.0.path()).unwrap();
+        let Found { facts, unread, .. } = read(self.0.path()).unwrap();
         assert!(unread.is_empty(), "{unread:?}");
         facts
             .into_iter()
@@ -164,7 +164,7 @@ fn what_cannot_be_read_is_told_and_the_rest_counts() {
     // A folder in a file's place: root may read every file, so permissions would not do here.
     std::fs::remove_file(t.0.path().join("sys/class/dmi/id/product_uuid")).unwrap();
     std::fs::create_dir(t.0.path().join("sys/class/dmi/id/product_uuid")).unwrap();
-    let (facts, unread) = read(t.0.path()).unwrap();
+    let Found { facts, unread, .. } = read(t.0.path()).unwrap();
     assert_eq!(facts.len(), 1);
     assert!(
         unread[0].item == HwidItem::ProductUuid && unread[0].why.path.ends_with("product_uuid")

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 pub(super) const CONFIG_FILE: &str = "config.yaml";
 /// The key and file name of the policies.
 pub const POLICIES_FILE: &str = "policies.yaml";
-/// Whose client tokens count, and which do not.
 /// The vendor's revocation list.
 pub(super) const REVOCATIONS_FILE: &str = "license/revocations.mooring";
+/// Whose client tokens count, and which do not.
 pub(super) const CLIENT_KEYS_FILE: &str = "clients/keys";
 pub(super) const REVOKED_FILE: &str = "clients/revoked";
 /// Where all that the server reads is mounted, but for the vendor's keys.

@@ -95,7 +95,6 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
         ("tls.key", "tls/tls.key"),
         ("ca.crt", "tls/ca.crt"),
     ];
-    // Optional as a whole: a key that is not there leaves the other.
     let identity = [("key", "identity/key")];
     let mut sources = vec![
         VolumeProjection {
@@ -116,6 +115,7 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
         sources.push(secret(name, &[(key, path)], true));
     }
     if let Some(c) = &spec.clients {
+        // Optional as a whole: a key that is not there leaves the other.
         let keys = [
             (c.keys_key.as_str(), CLIENT_KEYS_FILE),
             (c.revoked_key.as_str(), REVOKED_FILE),

@@ -14,8 +14,8 @@ use mooring_api::status::{
     PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
 use mooring_core::identity::Holder;
-use mooring_core::time::{Timestamp, print_span};
-use std::time::Duration;
+use mooring_core::license::clocks_apart;
+use mooring_core::time::Timestamp;
 
 /// All that the conditions look at.
 #[derive(Debug)]
@@ -162,15 +162,13 @@ fn clock_skew(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
         let text = "no holder's clock differs from the server's by an hour";
         return old.map(|_| either(false, "ClocksAgree", text));
     };
-    let secs = skew.ahead_secs;
-    let by = print_span(Duration::from_secs(secs.unsigned_abs()));
-    let side = if secs > 0 { "ahead of" } else { "behind" };
+    let apart = clocks_apart(skew.ahead_secs);
     let node = match &skew.holder {
         Holder::Pod { node: Some(n), .. } => format!(" on node {n}"),
         _ => String::new(),
     };
     let text = format!(
-        "the clock of {}{node} is {by} {side} the server's; from a day on its applications take no proof: set whichever is wrong",
+        "the clock of {}{node} is {apart} the server's; from a day on its applications take no proof: set whichever is wrong",
         skew.holder
     );
     Some(either(true, "HolderClock", text))
