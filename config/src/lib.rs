@@ -85,7 +85,9 @@ pub struct Config {
     /// place of stateDir. It must be there; the pod's own service account gets and updates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_secret: Option<String>,
-    /// 32 random bytes (raw): the HMAC key that hides holders' names in tokens. Keep it.
+    /// 32 random bytes (raw): what receipts and tickets are sealed with, and holders' names hidden
+    /// in tokens. Keep it secret, and keep it. To change it, write the new one in front of the old
+    /// one and take that away a day later: the first seals, up to four open.
     pub identity_key: PathBuf,
     /// Optional: which namespaces may use it (wire::Policies as YAML). Read anew when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,6 +232,13 @@ impl Config {
     /// The anchor, and the standby if there is one.
     pub fn anchors_mut(&mut self) -> impl Iterator<Item = &mut AnchorConfig> {
         std::iter::once(&mut self.anchor).chain(&mut self.standby)
+    }
+
+    /// The LicenseServer's name, after its namespace where it has one.
+    pub fn full_name(&self) -> String {
+        let namespace = self.namespace.iter();
+        let parts: Vec<&str> = namespace.chain([&self.name]).map(String::as_str).collect();
+        parts.join("/")
     }
 
     /// The audience that a pod's token must be for; none off Kubernetes.

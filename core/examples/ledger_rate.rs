@@ -155,6 +155,7 @@ fn rate(n: u32) -> (f64, f64, f64) {
                 secret,
                 counter: 1,
                 request_id: RequestId::from_bytes([1; 16]),
+                have: None,
             }
         })
         .collect();

@@ -10,7 +10,8 @@
 //! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
 //! | [`audit`] | the license server's log of who had what: records, their chain, verifying it |
 //! | [`client_token`] | who a holder outside Kubernetes is |
-//! | [`license`] | license files, delegations, lease tokens, tickets: the chain of signatures |
+//! | [`license`] | license files, delegations, lease tokens: the chain of signatures |
+//! | [`receipt`] | what holders keep for the server: sealed leases and places; what they show of them |
 //! | [`annotation`] | every annotation of a pod, in one table |
 //! | [`request`] | the grammar of the annotation `mooring.dev/licenses` |
 //! | [`wire`] | the messages of the server's API and of the sidecar's socket |
@@ -18,11 +19,12 @@
 //! | [`kept`] | what must outlive a license server's pod, and how two writers' words are merged |
 //! | [`reason`] | how anchor and license stand, in a word |
 //! | [`pin`] | what can be a token's PIN |
-//! | [`names`], [`time`], [`secret`], [`mod@cut`] | the words the rest is written in |
+//! | [`names`], [`time`], [`age`], [`secret`], [`mod@cut`] | the words the rest is written in |
 //!
 //! Each imports only what stands below it: `names`, `time`, `secret` ← `identity`, `policy` ←
-//! `license` ← `wire` ← `ledger`, `holder` ← `frontend` ← `audit`.
+//! `license` ← `receipt` ← `wire` ← `ledger`, `holder` ← `frontend` ← `audit`.
 
+pub mod age;
 pub mod annotation;
 pub mod audit;
 pub mod client_token;
@@ -38,6 +40,7 @@ pub mod names;
 pub mod pin;
 pub mod policy;
 pub mod reason;
+pub mod receipt;
 pub mod request;
 #[cfg(feature = "schema")]
 pub mod schema;

@@ -32,8 +32,17 @@ pub enum Mutant {
     ExpiredReinstated,
     /// A lease that ended in this run is reinstated again.
     ReinstatedTwice,
-    /// A token or ticket counts without the claim's secret.
+    /// A receipt, a ticket or a token counts without the claim's secret.
     ReinstatedWithoutSecret,
+    /// A receipt counts whoever has sealed it.
+    ReceiptUnverified,
+    /// A receipt counts for any holder's claim.
+    ReceiptOfAnyClaim,
+    /// A renewal whose answer needs no signature is answered with a receipt though the run may not
+    /// sign.
+    ReceiptWithoutAnchor,
+    /// On another machine a receipt's age is judged by that machine's clock alone.
+    SentAgoUnheard,
     /// A repeated claim is taken for a new one.
     RepeatTakesSecondSeat,
     /// A repeated claim goes to the end of the line.

@@ -1,7 +1,6 @@
 //! Names, as types that are checked once, where they come in.
 
 use crate::whole::Whole;
-use hex::FromHex as _;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
@@ -217,28 +216,33 @@ name!(
     Version, "version", version
 );
 
-fn hex_id(kind: &'static str, s: &str) -> Result<[u8; 16], BadName> {
+fn hex_id<const N: usize>(kind: &'static str, s: &str) -> Result<[u8; N], BadName> {
     let upper = s.bytes().any(|c| c.is_ascii_uppercase());
-    let id = <[u8; 16]>::from_hex(s).ok().filter(|_| !upper);
-    BadName::unless(id.is_some(), kind, s, "expected 32 hexadecimal digits")?;
-    Ok(id.unwrap_or_default())
+    let mut id = [0; N];
+    let ok = !upper && hex::decode_to_slice(s, &mut id).is_ok();
+    let expected = match N {
+        16 => "expected 32 hexadecimal digits",
+        _ => "expected 16 hexadecimal digits",
+    };
+    BadName::unless(ok, kind, s, expected)?;
+    Ok(id)
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $t:ident, $kind:literal) => {
+    ($(#[$doc:meta])* $t:ident, $kind:literal, $bytes:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $t([u8; 16]);
+        pub struct $t([u8; $bytes]);
 
         impl $t {
-            /// An id from 16 random bytes.
-            pub const fn from_bytes(b: [u8; 16]) -> Self {
+            /// An id from its bytes.
+            pub const fn from_bytes(b: [u8; $bytes]) -> Self {
                 Self(b)
             }
 
             /// The bytes.
-            pub const fn to_bytes(self) -> [u8; 16] {
+            pub const fn to_bytes(self) -> [u8; $bytes] {
                 self.0
             }
         }
@@ -269,15 +273,25 @@ macro_rules! id {
 id!(
     /// One lease: given to a claim when it arrives, kept while it waits and while it is held, never
     /// given again.
-    LeaseId, "lease id"
+    LeaseId, "lease id", 16
 );
 id!(
     /// One run of a license server's process.
-    InstanceId, "instance"
+    InstanceId, "instance", 16
 );
 id!(
     /// One request of a holder; a retry carries the same one.
-    RequestId, "request id"
+    RequestId, "request id", 16
+);
+
+id!(
+    /// What a lease stands under, as its holder was told it: the run, the license files and pools,
+    /// the limits. The first bytes of a hash.
+    TermsId, "terms", 8
+);
+id!(
+    /// One boot of one machine: readings of its boot clock compare with each other alone.
+    BootId, "boot id", 8
 );
 
 /// A number of seats: at least one.

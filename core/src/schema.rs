@@ -6,9 +6,10 @@
 
 use crate::license::{Digest, HolderHmac, KeyId, PublicKey};
 use crate::names::{
-    ClaimName, InstanceId, LeaseId, MAX_PRODUCT, MAX_VERSION, PoolName, ProductName, RequestId,
-    Seats, Version,
+    BootId, ClaimName, InstanceId, LeaseId, MAX_PRODUCT, MAX_VERSION, PoolName, ProductName,
+    RequestId, Seats, TermsId, Version,
 };
+use crate::receipt::Sealed;
 use crate::request::MAX_SEATS;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, Millis, Secs};
@@ -62,6 +63,9 @@ schemas! {
     Version = {"type": "string", "pattern": "^[A-Za-z]?[0-9][A-Za-z0-9._+-]*$", "maxLength": MAX_VERSION, "description": "A version of a product."};
     LeaseId = {"type": "string", "pattern": HEX32, "description": "One lease: given to a claim when it arrives, never given again."};
     InstanceId = {"type": "string", "pattern": HEX32, "description": "One run of a license server's process."};
+    BootId = {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "One boot of one machine: the kernel's boot id, hashed."};
+    TermsId = {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "What a lease stands under, as its holder was told it: the run, the license files and pools, the limits."};
+    Sealed = {"type": "string", "contentEncoding": "base64url", "pattern": "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$", "description": "What only the license server reads that gave it: bytes in base64url without padding, kept and shown again."};
     RequestId = {"type": "string", "pattern": HEX32, "description": "One request of a holder; a retry carries the same one."};
     Secret = {"type": "string", "pattern": BYTES32, "description": "A claim's secret: 32 random bytes, base64url without padding."};
     SecretHash = {"type": "string", "pattern": BYTES32, "description": "The SHA-256 of a claim's secret, base64url without padding."};

@@ -81,6 +81,10 @@ impl SecretHash {
         Self([0; 32])
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether `secret` is the one. Comparing hashes leaks nothing of the secret through time.
     pub fn matches(&self, secret: &Secret) -> bool {
         secret.hash() == *self

@@ -4,12 +4,13 @@
 
 use mooring_core::identity::Holder;
 use mooring_core::license::{
-    AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope,
-    IdentityKey, License, LicenseError, OpenLicense, Policy, Pool, Product, PublicKey, SigningKey,
-    Trust, VersionRange, armour, types,
+    AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope, License,
+    LicenseError, OpenLicense, Policy, Pool, Product, PublicKey, SigningKey, Trust, VersionRange,
+    armour, types,
 };
 use mooring_core::names::{InstanceId, PoolName, ProductName, Version};
 use mooring_core::policy::Reclaim;
+use mooring_core::receipt::Identity;
 use mooring_core::time::Timestamp;
 use std::time::Duration;
 
@@ -425,7 +426,10 @@ fn a_key_is_its_text() {
 
 #[test]
 fn a_holder_is_hidden_and_known_again() {
-    let (a, b) = (IdentityKey::new(&[1; 32]), IdentityKey::new(&[2; 32]));
+    let (a, b) = (
+        Identity::new(&[1; 32], &[], "a"),
+        Identity::new(&[2; 32], &[], "a"),
+    );
     let alice = Holder::External {
         subject: "alice".into(),
     };

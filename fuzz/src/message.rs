@@ -2,7 +2,8 @@
 
 use crate::readable;
 use mooring_core::identity::Holder;
-use mooring_core::license::{Bundle, TicketBundle};
+use mooring_core::license::Bundle;
+use mooring_core::receipt::Sealed;
 use mooring_core::wire::{
     ClaimRequest, ClaimStatus, Expected, Gone, Grant, HeldProof, LeaseView, Leases, NonceRequest,
     Policies, Problem, Products, RenewRequest, RenewResponse, Revoke, ServerState, SocketClaim,
@@ -44,7 +45,7 @@ const ALL: &[fn(&[u8])] = &[
     stands::<Holder>,
     stands::<HeldProof>,
     stands::<Bundle>,
-    stands::<TicketBundle>,
+    stands::<Sealed>,
     stands::<LeaseView>,
     stands::<Leases>,
     stands::<WatchEvent>,

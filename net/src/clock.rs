@@ -1,5 +1,6 @@
 //! The two clocks, read at the edge and handed to the core as data.
 
+use mooring_core::names::BootId;
 use mooring_core::time::{BootTime, Now, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
@@ -30,13 +31,14 @@ pub async fn sleep_until(t: BootTime) {
     }
 }
 
-/// This boot's name: the kernel's boot id, hashed, so that it means nothing elsewhere. Empty if it
+/// This boot's name: the kernel's boot id, hashed, so that it means nothing elsewhere. Zeros if it
 /// cannot be read.
-pub fn boot_id() -> String {
+pub fn boot_id() -> BootId {
     let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
-        return String::new();
+        return BootId::from_bytes([0; 8]);
     };
     let text = format!("mooring boot {}", id.trim());
     let d = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    hex::encode(d.as_ref().get(..8).unwrap_or_default())
+    let first = d.as_ref().first_chunk().copied();
+    BootId::from_bytes(first.unwrap_or_default())
 }

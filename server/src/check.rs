@@ -5,21 +5,32 @@ use crate::keeper::{Keeper, Place};
 use crate::license::{LicenseFiles, Memory};
 use crate::metrics::Metrics;
 use crate::tls::Certificates;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use mooring_config::{AnchorConfig, Config};
 use mooring_core::reason::LicenseReason;
+use mooring_core::receipt::{IDENTITY_KEY, Identity};
 use mooring_net::{clock, random};
-use std::path::Path;
 use std::sync::Arc;
 
-/// The HMAC key that hides holders' names.
-pub(crate) fn identity_key(path: &Path) -> Result<[u8; 32]> {
+/// The most keys that the file of the identity key may have: the one that seals, and those before
+/// it.
+const IDENTITY_KEYS: usize = 4;
+
+/// What receipts are sealed and holders' names hidden with, by the keys of this file.
+pub(crate) fn identity(config: &Config) -> Result<Identity> {
+    let path = &config.identity_key;
     let what = || format!("configuration field identityKey: {}", path.display());
     let bytes = std::fs::read(path).with_context(what)?;
-    bytes.try_into().map_err(|bytes: Vec<u8>| {
-        let todo = "expected 32 random ones (head -c 32 /dev/urandom)";
-        anyhow!("{}: {} bytes, {todo}", what(), bytes.len())
-    })
+    let (keys, rest) = bytes.as_chunks::<IDENTITY_KEY>();
+    match keys {
+        [first, earlier @ ..] if rest.is_empty() && keys.len() <= IDENTITY_KEYS => {
+            Ok(Identity::new(first, earlier, config.full_name()))
+        }
+        _ => {
+            let todo = "expected 32 random ones (head -c 32 /dev/urandom), and after them up to three earlier keys";
+            bail!("{}: {} bytes, {todo}", what(), bytes.len())
+        }
+    }
 }
 
 /// What earlier runs kept, to look at: nothing is written, and no Secret is asked for.
@@ -37,7 +48,7 @@ fn on_this_machine(config: &Config) -> Result<Arc<Keeper>> {
 /// Reads everything that the configuration names, and says what is wrong. Touches neither token
 /// nor network.
 pub(crate) fn check(config: &Config) -> Result<String> {
-    identity_key(&config.identity_key)?;
+    identity(config)?;
     Certificates::load(config.tls.clone())
         .context("configuration field tls")?
         .tls()?;

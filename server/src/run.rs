@@ -10,7 +10,7 @@ use crate::chain::Chain;
 use crate::chain::anchor_task::AnchorTask;
 use crate::chain::failover::Failover;
 use crate::chain::standby::Served;
-use crate::check::identity_key;
+use crate::check;
 use crate::engine::Engine;
 use crate::keeper::{Keeper, Place, state_file};
 use crate::kubernetes::service_account;
@@ -29,9 +29,10 @@ use mooring_config::{AnchorConfig, Config, Connections, Tls};
 use mooring_core::frontend::Authority;
 use mooring_core::kept::AnchorRole;
 use mooring_core::ledger::{Capacity, Ledger, Limits as LedgerLimits, Settings};
-use mooring_core::license::{IdentityKey, SigningKey};
+use mooring_core::license::SigningKey;
 use mooring_core::names::InstanceId;
 use mooring_core::reason::AnchorReason;
+use mooring_core::receipt::Identity;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::{AnchorView, ReplacedElsewhere};
 use mooring_net::http::Body;
@@ -81,7 +82,7 @@ impl Server {
     /// afterwards, by a task: without it the server explains itself, and renews what it can.
     pub async fn start(config: &Config, shutdown: Shutdown) -> Result<Self> {
         let started = clock::now();
-        let identity = identity_key(&config.identity_key)?;
+        let identity = check::identity(config)?;
         let certificates =
             Certificates::load(config.tls.clone()).context("configuration field tls")?;
         let acceptor = certificates.tls()?;
@@ -96,7 +97,7 @@ impl Server {
         let keeper = Arc::new(keeper);
         let opened = open_chain(
             config,
-            &identity,
+            identity,
             (instance, started),
             &metrics,
             &keeper,
@@ -176,7 +177,7 @@ impl Server {
 /// License, ledger, and the task that will keep the anchor. Grants nothing yet.
 fn open_chain(
     config: &Config,
-    identity: &[u8; 32],
+    identity: Identity,
     (instance, started): (InstanceId, Now),
     metrics: &Arc<Metrics>,
     keeper: &Arc<Keeper>,
@@ -214,11 +215,11 @@ fn open_chain(
     let audit = audit.context("the audit log's thread")?;
     let engine = Engine::new(ledger, authority, started, audit);
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
-    let (of_names, boot_id) = (IdentityKey::new(identity), clock::boot_id());
-    let chain = Arc::new(Chain::new(instance, key, of_names, boot_id, started));
+    let (boot, pin_key) = (clock::boot_id(), identity.pin_key());
+    let chain = Arc::new(Chain::new(instance, key, identity, boot, started));
     let secrets = secrets(config);
     let anchor = |config: &AnchorConfig, role| {
-        let pins = PinGuard::new(keeper.clone(), role, identity);
+        let pins = PinGuard::new(keeper.clone(), role, &pin_key);
         AnyAnchor::new(config, secrets.clone(), pins, metrics.clone())
     };
     let mut anchors = vec![anchor(&config.anchor, AnchorRole::Anchor)];

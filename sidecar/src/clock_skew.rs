@@ -1,8 +1,7 @@
 //! Does this machine's clock differ from the license server's? A warning long before applications
 //! here take no proof any more, and what the server is told of it.
 
-use mooring_client::Bundle;
-use mooring_core::license::{CLOCK_SLACK, clock_ahead, clocks_apart};
+use mooring_core::license::{CLOCK_SLACK, Envelope, clock_ahead, clocks_apart, says_issued_at};
 use mooring_core::time::{Timestamp, print_span};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,8 +18,8 @@ impl ClockSkew {
     }
 
     /// A token has just come.
-    pub(crate) fn note(&self, token: &Bundle, now: Timestamp) {
-        let Some(issued_at) = token.says_issued_at() else {
+    pub(crate) fn note(&self, token: &Envelope, now: Timestamp) {
+        let Some(issued_at) = says_issued_at(token) else {
             return;
         };
         let ahead = clock_ahead(now, issued_at);

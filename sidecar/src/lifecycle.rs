@@ -35,7 +35,7 @@ impl Holding {
         let client = ServerClient::new(config.client, config.credentials, paths.prefix.clone());
         let (licenses, server) = (request::print(&config.items), client.server());
         tracing::info!(version = env!("CARGO_PKG_VERSION"), licenses, server, socket = %paths.socket.display(), "starting");
-        let folder = Folder::new(&paths.state_dir, clock::boot_id());
+        let folder = Folder::new(&paths.state_dir, clock::boot_id().to_string());
         let terms = Terms {
             contact: config.contact,
             max_grace: config.max_grace,

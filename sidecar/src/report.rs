@@ -17,7 +17,7 @@ pub(crate) fn refusal(answer: &Answer) -> Refusal<'_> {
     let problem = match answer {
         Answer::Granted(_) | Answer::Waiting(_) => return Refusal::Lifted,
         Answer::Renewed(r) => match &**r {
-            Renewed::Ok { .. } => return Refusal::Lifted,
+            Renewed::Ok { .. } | Renewed::Same { .. } => return Refusal::Lifted,
             Renewed::Problem { problem, .. } => problem,
         },
         Answer::Problem(p) => p,

@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
 use http::{HeaderMap, HeaderName, StatusCode};
 use mooring_client::Bundle;
 use mooring_core::holder::{Answer, Request};
+use mooring_core::license::Envelope;
 use mooring_core::names::{ClaimName, InstanceId, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::server;
@@ -129,19 +130,25 @@ impl ServerClient {
         }
     }
 
-    /// A token bound to the application's nonce.
+    /// A token bound to the application's nonce, with the chain that is here already as far as that
+    /// is still the same.
     pub(crate) async fn nonce(
         &self,
-        lease: LeaseId,
-        secret: Secret,
+        (lease, secret): (LeaseId, Secret),
         nonce: String,
+        here: Option<&Bundle>,
         time: Duration,
     ) -> Result<Bundle, Problem> {
-        let call = Call::of(&server::TOKEN, lease).json(&NonceRequest { nonce, secret });
+        let call = Call::of(&server::TOKEN, lease).json(&NonceRequest {
+            nonce,
+            secret,
+            documents: here.map(Bundle::documents).unwrap_or_default(),
+        });
         let answer = self.send(call, time).await.map_err(|e| no_contact(&e))?;
         if answer.status == StatusCode::OK {
-            let read = answer.json::<TokenResponse>();
-            return read.map(|t| t.token).map_err(|e| no_contact(&e));
+            let read = answer.json::<TokenResponse>().map_err(|e| no_contact(&e))?;
+            let whole = read.token.complete(here);
+            return whole.ok_or_else(|| no_contact(&strange(&answer)));
         }
         let problem = answer.json();
         Err(problem.unwrap_or_else(|_| no_contact(&strange(&answer))))
@@ -222,12 +229,12 @@ fn read_renewal(answer: &client::Answer) -> Answer {
 }
 
 /// What a server dated just now.
-fn token_of(answer: &Answer) -> Option<&Bundle> {
+fn token_of(answer: &Answer) -> Option<&Envelope> {
     match answer {
-        Answer::Granted(g) => Some(&g.token),
+        Answer::Granted(g) => Some(&g.token.lease),
         Answer::Renewed(r) => match &**r {
-            Renewed::Ok { token, .. } => Some(token),
-            Renewed::Problem { .. } => None,
+            Renewed::Ok { token, .. } => Some(&token.lease),
+            Renewed::Same { .. } | Renewed::Problem { .. } => None,
         },
         _ => None,
     }

@@ -168,6 +168,8 @@ pub enum Msg {
         held: Option<LeaseNo>,
         /// When that token was given, in true time, and the grace that it says.
         held_given: Option<(Ms, Ms)>,
+        /// When the request was sent that it answered, as its holder says.
+        held_sent: Option<Ms>,
         /// The lease of the ticket that it shows, if any.
         ticket: Option<LeaseNo>,
         /// Whether the application runs licensed at the moment of sending: was `Held` before.
@@ -249,6 +251,10 @@ pub enum Fact {
         /// What it demands before giving a silent holder's seat away.
         reclaim: Reclaim,
         license: License,
+        /// An earlier run was on another machine.
+        moved: bool,
+        /// The last one was, and the wall clock there differs from the one here.
+        skewed: bool,
     },
     /// The run ends without a word.
     Crashed,

@@ -46,6 +46,8 @@ pub struct Pod {
     /// The longest grace on its side.
     pub max_grace: Ms,
     pub priority: i32,
+    /// Its sidecar is of a version that knows no receipts.
+    pub knows_receipts: bool,
 }
 
 macro_rules! faults {
@@ -85,7 +87,7 @@ faults! {
     /// The server is killed and started again on the same machine.
     ServerCrash { down: Ms };
     /// The server is killed and started on another machine.
-    ServerMoves { down: Ms };
+    ServerMoves { down: Ms, wall_secs: i64 };
     /// The server is started again with another D.
     NewDuration { lease_for: Ms, down: Ms };
     /// What a pod sends is lost.
@@ -169,6 +171,7 @@ impl Plan {
                 optimistic: r.u8(..3) == 0,
                 max_grace: pick(&mut r, &[8 * 3_600_000, 120_000, 600_000]).min(licenses[0].grace),
                 priority: if r.u8(..4) == 0 { r.i32(-1..=2) } else { 0 },
+                knows_receipts: r.u8(..6) != 0,
             })
             .collect();
         // A renewal is about four steps; three quarters of the steps shall see trouble.
@@ -377,9 +380,17 @@ fn faults(r: &mut Rng, quiet_at: Ms, of: Setting) -> Vec<(Ms, Fault)> {
 /// forward.
 fn no_two_restarts_after_a_clock_went_back(all: &mut [(Ms, Fault)]) {
     let mut restarts = 0;
+    let moves = |(_, f): &&(Ms, Fault)| matches!(f, Fault::ServerMoves { .. });
+    let moves = all.iter().filter(moves).count();
     for (_, fault) in all.iter_mut().rev() {
         match fault {
             Fault::ServerCrash { .. } | Fault::NewDuration { .. } => restarts += 1,
+            Fault::ServerMoves { wall_secs, .. } => {
+                if restarts > 0 || moves > 1 {
+                    *wall_secs = 0;
+                }
+                restarts += 1;
+            }
             Fault::WallJump { by_secs } if restarts > 1 => *by_secs = by_secs.abs(),
             _ => {}
         }
@@ -438,7 +449,10 @@ fn one(r: &mut Rng, of: Setting) -> Fault {
         Kind::ServerCrash => Fault::ServerCrash {
             down: if r.bool() { r.u64(50..2_000) } else { down },
         },
-        Kind::ServerMoves => Fault::ServerMoves { down },
+        Kind::ServerMoves => Fault::ServerMoves {
+            down,
+            wall_secs: pick(r, &[0, 0, -50, -20, 20, 50, -600, 600]),
+        },
         Kind::NewDuration => Fault::NewDuration {
             lease_for: pick(r, &LEASES),
             down: r.u64(50..3_000),

@@ -7,10 +7,9 @@
 use super::authority::{Authority, Clock, InForce};
 use crate::identity::Holder;
 use crate::ledger::HeldLease;
-use crate::license::{
-    BadProof, Digest, IdentityKey, LeaseToken, Proof, Shown, Ticket, TicketBundle,
-};
-use crate::names::ClaimName;
+use crate::license::{Digest, LeaseToken};
+use crate::names::{BootId, ClaimName};
+use crate::receipt::{BadProof, Identity, LeaseReceipt, Shown, Ticket};
 use crate::time::{Now, Timestamp};
 use crate::wire::{ClaimRequest, HeldProof, Problem, ProblemType};
 use std::sync::Arc;
@@ -21,23 +20,22 @@ pub enum Who {
     Holder(Holder),
 }
 
-/// A document that a run of this license's servers signed.
+/// A lease token that a run of this license's servers signed.
 #[derive(Clone, Debug)]
-pub struct Opened<P> {
-    pub document: P,
+pub struct Opened {
+    pub token: LeaseToken,
     /// The licenses that its run served then.
     pub licenses: Vec<Digest>,
 }
 
 /// What the edge knows of documents: whose signature they bear.
 pub trait Opener {
-    fn ticket(&self, f: &InForce, t: &TicketBundle) -> Result<Opened<Ticket>, BadProof>;
     /// Opens the token of an earlier lease.
-    fn lease(&self, f: &InForce, h: &HeldProof) -> Result<Opened<LeaseToken>, BadProof>;
-    /// The key that hides holders' names in them.
-    fn identity(&self) -> &IdentityKey;
+    fn lease(&self, f: &InForce, h: &HeldProof) -> Result<Opened, BadProof>;
+    /// What has sealed receipts and tickets, and hides holders' names in tokens.
+    fn identity(&self) -> &Identity;
     /// This machine's boot.
-    fn boot_id(&self) -> &str;
+    fn boot(&self) -> BootId;
 }
 
 /// What a claim's holder has proven.
@@ -156,62 +154,61 @@ impl Admission<'_> {
         };
         let shown = Shown {
             claim: self.name,
+            items: &self.body.items,
             secret_hash: self.body.secret_hash,
             secret: self.body.secret.as_ref(),
             bind: self.body.bind,
             holder,
         };
+        let here = (self.now, opener.boot());
         if let Some(t) = &self.body.ticket {
-            let opened = counts(opener.ticket(f, t), &shown, opener);
-            proven.ticket = proven.note("ticket", opened, |t| t.issued_at);
+            let ticket = Ticket::open(t, opener.identity(), &shown);
+            proven.ticket = proven.note("ticket", ticket);
             if let Some(t) = &mut proven.ticket {
-                t.contested &= t.runs_on(self.now, opener.boot_id());
+                t.contested &= t.runs_on(here);
                 proven.claims = t.claims;
             }
         }
         if let Some(h) = &self.body.held {
-            let opened = counts(opener.lease(f, h), &shown, opener);
-            let token = proven.note("lease", opened, |t| t.issued_at);
-            proven.claims = token.as_ref().and_then(|t| t.claims).or(proven.claims);
-            proven.held = token.map(|token: LeaseToken| HeldLease {
-                unexpired: token.unexpired(self.now, opener.boot_id()),
-                runs_on: token.runs_on(self.now, opener.boot_id()),
-                age: token.age(self.now.boot, opener.boot_id()),
-                counter: h.counter,
-                token,
-            });
+            proven.held = proven.lease(h, f, &shown, here, opener);
         }
         proven
     }
 }
 
-fn counts<P: Proof>(
-    opened: Result<Opened<P>, BadProof>,
-    shown: &Shown<'_>,
-    opener: &impl Opener,
-) -> Result<Opened<P>, BadProof> {
-    let opened = opened?;
-    shown.counts(&opened.document, opener.identity())?;
-    Ok(opened)
-}
-
 impl Proven {
-    fn note<P>(
+    /// The lease that a claim shows: by its receipt; its token decides where there is none, and
+    /// else says what the time must be.
+    fn lease(
         &mut self,
-        kind: &'static str,
-        opened: Result<Opened<P>, BadProof>,
-        date: impl Fn(&P) -> Timestamp,
-    ) -> Option<P> {
-        match opened {
-            Ok(o) => {
-                let date = date(&o.document);
-                self.dates.extend(o.licenses.into_iter().map(|l| (l, date)));
-                Some(o.document)
-            }
-            Err(e) => {
-                self.bad.push((kind, e));
-                None
-            }
+        h: &HeldProof,
+        f: &InForce,
+        shown: &Shown<'_>,
+        here: (Now, BootId),
+        opener: &impl Opener,
+    ) -> Option<HeldLease> {
+        let opened = opener.lease(f, h).and_then(|o| {
+            shown.counts(&o.token, opener.identity())?;
+            Ok(o)
+        });
+        let opened = self.note("lease", opened);
+        if let Some(o) = &opened {
+            let date = o.token.issued_at;
+            let licenses = o.licenses.iter().cloned();
+            self.dates.extend(licenses.map(|l| (l, date)));
         }
+        let Some(receipt) = &h.receipt else {
+            let token = opened?.token;
+            self.claims = token.claims.or(self.claims);
+            return Some(HeldLease::by_token(token, h, here));
+        };
+        let receipt = LeaseReceipt::open(receipt, opener.identity(), shown);
+        let receipt = self.note("receipt", receipt)?;
+        self.claims = receipt.claims.or(self.claims);
+        Some(HeldLease::by_receipt(receipt, h, here))
+    }
+
+    fn note<P>(&mut self, kind: &'static str, opened: Result<P, BadProof>) -> Option<P> {
+        opened.map_err(|e| self.bad.push((kind, e))).ok()
     }
 }

@@ -1,15 +1,18 @@
-//! What answers say, and what goes into lease tokens and tickets. Signing is the edge's.
+//! What answers say, and what goes into lease tokens, receipts and tickets. Signing is the edge's;
+//! receipts are sealed here.
 
 use super::authority::{InForce, LeaseTerms, Served};
+use super::terms::terms_id;
+use crate::age::{BootStamp, Given};
 use crate::ledger::{Granted, Part, Place};
 use crate::license::{
-    BootStamp, Bundle, Envelope, IdentityKey, LeaseToken, License, OpenLicense, Ticket,
-    TicketBundle, TokenItem, TokenPart,
+    Bundle, Envelope, FreshToken, LeaseToken, License, OpenLicense, TokenItem, TokenPart,
 };
-use crate::names::InstanceId;
+use crate::names::{BootId, InstanceId};
+use crate::receipt::{Besides, Identity, LeaseReceipt, PartBefore, Sealed, Ticket};
 use crate::request::Item;
 use crate::time::{BootTime, Now, Timestamp};
-use crate::wire::{Grant, Problem, ProblemType, Renewed, Waiting};
+use crate::wire::{Grant, Have, Problem, ProblemType, Renewed, Waiting};
 use std::time::Duration;
 
 /// The run that answers.
@@ -17,8 +20,20 @@ use std::time::Duration;
 pub struct ThisRun<'a> {
     pub instance: InstanceId,
     /// The machine's boot that it runs in.
-    pub boot_id: &'a str,
-    pub identity: &'a IdentityKey,
+    pub boot: BootId,
+    pub identity: &'a Identity,
+}
+
+impl ThisRun<'_> {
+    fn given(&self, now: Now, received: BootTime) -> Given {
+        Given {
+            at: wall_at(now, received),
+            stamp: Some(BootStamp {
+                boot: self.boot,
+                ms: received,
+            }),
+        }
+    }
 }
 
 pub trait Signer {
@@ -26,7 +41,6 @@ pub trait Signer {
     /// The number of the next token: each has a higher one.
     fn next_seq(&mut self) -> u64;
     fn sign_lease(&mut self, token: LeaseToken) -> Result<Envelope, Problem>;
-    fn sign_ticket(&mut self, ticket: Ticket) -> Result<Envelope, Problem>;
 }
 
 /// When `then` was, by the wall clock as it reads now.
@@ -52,15 +66,11 @@ pub fn token(
     let mut licenses: Vec<&OpenLicense> = Vec::new();
     let mut parts = Vec::new();
     for part in &g.parts {
-        // The books follow the licenses in force in the same step.
-        let unknown = || {
-            let detail = format!("license {} is not in force any more", part.license);
-            Problem::new(ProblemType::LicenseInvalid, detail).retry_after(1)
-        };
-        let served = f.license(&part.license).ok_or_else(unknown)?;
+        let served = served(f, part)?;
         parts.push(token_part(part, served));
         licenses.push(&served.open);
     }
+    let given = run.given(now, received);
     let issued = licenses.iter().map(|o| o.license.issued).max();
     let any = |is: fn(&License) -> bool| licenses.iter().any(|o| is(&o.license));
     let token = LeaseToken {
@@ -74,14 +84,12 @@ pub fn token(
         parts,
         // A request that was held open may have come before a delegation that was renewed
         // meanwhile, or a license that was issued meanwhile, or before its seats began.
-        issued_at: wall_at(now, received)
+        issued_at: given
+            .at
             .max(f.delegation.not_before)
             .max(issued.unwrap_or(Timestamp::MIN))
             .max(g.dates.begin.unwrap_or(Timestamp::MIN)),
-        issued_boot: Some(BootStamp {
-            boot: run.boot_id.into(),
-            ms: received,
-        }),
+        issued_boot: given.stamp,
         lease_for: terms.lease_for,
         run_for: terms.run_for,
         counter: g.counter,
@@ -100,6 +108,15 @@ pub fn token(
     })
 }
 
+/// The license that a lease has something of. The books follow the licenses in force in the same
+/// step.
+fn served<'f>(f: &'f InForce, part: &Part) -> Result<&'f Served, Problem> {
+    f.license(&part.license).ok_or_else(|| {
+        let detail = format!("license {} is not in force any more", part.license);
+        Problem::new(ProblemType::LicenseInvalid, detail).retry_after(1)
+    })
+}
+
 fn token_part(part: &Part, served: &Served) -> TokenPart {
     let item = |i: &Item| TokenItem {
         product: i.product.clone(),
@@ -112,6 +129,7 @@ fn token_part(part: &Part, served: &Served) -> TokenPart {
     };
     TokenPart {
         license: part.license.clone(),
+        id: served.open.license.id.clone(),
         items: part.items.iter().map(item).collect(),
         draws: part.draws.clone(),
     }
@@ -134,10 +152,46 @@ fn why_called_back(g: &Granted) -> Option<Problem> {
     g.called_back.as_ref().map(|c| c.why.clone())
 }
 
+/// What the next run must know of a granted lease.
+fn receipt(
+    run: ThisRun<'_>,
+    f: &InForce,
+    g: &Granted,
+    (terms, now): (&LeaseTerms, Now),
+) -> Result<Sealed, Problem> {
+    let part = |part: &Part| {
+        Ok(PartBefore {
+            license: served(f, part)?.open.license.id.clone(),
+            draws: part.draws.clone(),
+        })
+    };
+    let receipt = LeaseReceipt {
+        lease: g.lease,
+        instance: run.instance,
+        given: run.given(now, g.received),
+        lease_for: terms.lease_for,
+        run_for: terms.run_for,
+        counter: g.counter,
+        claims: g.claims,
+        parts: g.parts.iter().map(part).collect::<Result<_, Problem>>()?,
+    };
+    let besides = Besides {
+        claim: &g.claim,
+        items: &g.items,
+        holder: &g.holder,
+        secret_hash: g.secret_hash,
+        bind: g.bind,
+    };
+    Ok(receipt.seal(run.identity, &besides))
+}
+
 pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<Grant, Problem> {
     let token = token(s, f, &g, now, None)?;
     let (called_back, terms) = (why_called_back(&g), limits(f, &g, g.received));
+    let receipt = receipt(s.run(), f, &g, (&terms, now))?;
     Ok(Grant {
+        terms: terms_id(s.run().instance, &g, &terms),
+        receipt,
         lease: g.lease,
         claim: g.claim,
         instance: s.run().instance,
@@ -153,64 +207,79 @@ pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<G
     })
 }
 
+/// The answer to a renewal: the lease, sealed. What its holder has already is not said again; the
+/// signed token comes when it is asked for, or where the terms have changed that it was signed
+/// under.
 pub fn renewed(
     s: &mut impl Signer,
     f: &InForce,
     g: &Granted,
     now: Now,
+    have: Option<&Have>,
 ) -> Result<Renewed, Problem> {
-    let token = token(s, f, g, now, None)?;
     let terms = limits(f, g, g.received);
+    let run = s.run();
+    let receipt = receipt(run, f, g, (&terms, now))?;
+    let id = terms_id(run.instance, g, &terms);
+    // What is left of a lease that is called back is told anew each time.
+    let have = have.filter(|have| have.terms == id && g.called_back.is_none());
+    if have.is_some_and(|have| have.documents.is_none()) {
+        return Ok(Renewed::Same {
+            lease: g.lease,
+            counter: g.counter,
+            receipt,
+        });
+    }
+    let instance = run.instance;
+    let known = have.and_then(|have| have.documents.as_deref());
+    let token = token(s, f, g, now, None)?;
     Ok(Renewed::Ok {
         lease: g.lease,
-        instance: s.run().instance,
+        instance,
         lease_for: terms.lease_for,
         run_for: terms.run_for,
         max_contested: terms.max_contested,
         optimistic_start: terms.optimistic_start,
         counter: g.counter,
         called_back: why_called_back(g).map(Box::new),
-        token,
+        terms: id,
+        receipt,
+        token: FreshToken::of(token, known.unwrap_or_default()),
     })
 }
 
 /// The answer to a claim that waits: its place, and a ticket for it.
-pub fn waiting(s: &mut impl Signer, f: &InForce, p: Place, now: Now) -> Result<Waiting, Problem> {
-    let run = s.run();
+pub fn waiting(run: ThisRun<'_>, f: &InForce, p: Place, now: Now) -> Waiting {
     let instance = run.instance;
     let ticket = Ticket {
         instance,
         generation: p.generation,
         arrival: p.arrival,
         lease: p.lease,
-        claim: p.claim.clone(),
-        items: p.items.clone(),
-        holder: run.identity.hide(&p.holder),
-        cnf: p.secret_hash,
-        bind: p.bind,
         contested: p.contested,
         claims: p.claims,
-        issued_at: now.wall,
-        issued_boot: Some(BootStamp {
-            boot: run.boot_id.into(),
-            ms: now.boot,
-        }),
+        given: run.given(now, now.boot),
         runs_for: p.runs_until.map_or(Duration::ZERO, |t| now.boot.until(t)),
     };
-    Ok(Waiting {
+    let besides = Besides {
+        claim: &p.claim,
+        items: &p.items,
+        holder: &p.holder,
+        secret_hash: p.secret_hash,
+        bind: p.bind,
+    };
+    let ticket = ticket.seal(run.identity, &besides);
+    Waiting {
         lease: p.lease,
         claim: p.claim,
         instance,
         place: p.place,
         reason: p.reason,
         message: p.message,
-        ticket: TicketBundle {
-            delegation: f.envelope.clone(),
-            ticket: s.sign_ticket(ticket)?,
-        },
+        ticket,
         // The place dies a lease after the request.
         retry_in: (f.terms.lease_for / 3).max(Duration::from_secs(1)),
         max_contested: f.terms.max_contested,
         holder: p.holder,
-    })
+    }
 }

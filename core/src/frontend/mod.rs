@@ -11,13 +11,15 @@
 //! | `admission` | who claims, and which of the things shown count |
 //! | `entitlement` | which namespaces may use this server |
 //! | `machine` | the frontend itself: requests in, answers out, who is held open |
-//! | `answer` | what answers say, and what goes into tokens and tickets |
+//! | `answer` | what answers say, and what goes into tokens, receipts and tickets |
+//! | `terms` | the name of what a holder was told its lease stands under |
 
 mod admission;
 pub mod answer;
 mod authority;
 mod entitlement;
 mod machine;
+mod terms;
 #[cfg(test)]
 mod tests;
 

@@ -216,6 +216,7 @@ fn without_the_anchor_nothing_is_granted_and_renewals_are_heard_all_the_same() {
             secret: secret(1),
             counter,
             request_id: RequestId::from_bytes([9; 16]),
+            have: None,
         };
         let (renewed, may) = f.renew(&[r], |_| Ok(()), t);
         (renewed[0].1.is_ok(), may.map_err(|p| p.kind).err())

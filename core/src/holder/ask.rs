@@ -1,8 +1,8 @@
 //! What to send next, and when.
 
-use super::{Bar, Claimant, Do, Outstanding, Random, Releasing, Request, Tag};
+use super::{Bar, Claimant, Do, Outstanding, Random, Releasing, Request, TOKEN_AGE, Tag};
 use crate::time::BootTime;
-use crate::wire::{ClaimRequest, HeldProof, HoldState, Renewal, Standing};
+use crate::wire::{ClaimRequest, Have, HeldProof, HoldState, Renewal, Standing};
 use std::time::Duration;
 
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
@@ -43,8 +43,19 @@ impl Claimant {
             secret: self.s.secret.clone(),
             counter: self.s.counter,
             request_id,
+            have: self.have(now),
         };
         self.send(now, Request::Renew(renewal), None)
+    }
+
+    /// What the answer to a renewal need not say again.
+    fn have(&self, now: BootTime) -> Option<Have> {
+        let papers = self.s.papers.as_ref()?;
+        let old = now.since(papers.token_sent) >= TOKEN_AGE;
+        Some(Have {
+            terms: papers.terms?,
+            documents: old.then(|| papers.bundle.documents()),
+        })
     }
 
     pub(super) fn poll_release(&mut self, now: BootTime) -> Do {
@@ -75,14 +86,16 @@ impl Claimant {
             _ => Standing::Optimistic,
         };
         let counter = self.s.counter;
-        let bundle = self.s.bundle.as_ref();
-        let held = bundle.filter(|_| standing == Standing::Held);
-        let held = held.map(|b| HeldProof {
-            delegation: b.delegation.clone(),
-            lease: b.lease.clone(),
+        let papers = self.s.papers.as_ref();
+        let held = papers.filter(|_| standing == Standing::Held);
+        let held = held.map(|p| HeldProof {
+            receipt: Some(p.receipt.clone()),
+            sent_ago: Some(now.since(p.sent)),
+            delegation: p.bundle.delegation.clone(),
+            lease: p.bundle.lease.clone(),
             counter,
         });
-        let ticket = self.s.ticket.as_deref().cloned();
+        let ticket = self.s.ticket.clone();
         let vouched = (held.is_some() || ticket.is_some()) && self.s.holder.is_some();
         // Only who is known to wait has the server hold the answer: a first answer must come at
         // once.

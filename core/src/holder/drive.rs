@@ -205,7 +205,7 @@ impl Drive {
     fn kept(&mut self) -> Do {
         let s = &mut self.holder.s;
         if s.lease.take().is_some() || self.holder.dirty {
-            (s.bundle, s.ticket, s.pending) = (None, None, None);
+            (s.papers, s.ticket, s.pending) = (None, None, None);
             self.holder.dirty = false;
             self.staged = Some(Do::Kept);
             return Do::Save;

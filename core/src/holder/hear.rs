@@ -1,13 +1,15 @@
 //! What an answer changes (docs/protocol.md, "States at the holder").
 
-use super::{Answer, Bar, Claimant, Outstanding, Random, Releasing, Tag};
+use super::{Answer, Bar, Claimant, Outstanding, Papers, Random, Releasing, Tag};
 use crate::license::Bundle;
 use crate::mutant::{self, Mutant};
-use crate::names::{InstanceId, LeaseId};
+use crate::names::{InstanceId, LeaseId, TermsId};
 use crate::policy::OptimisticStart;
+use crate::receipt::Sealed;
 use crate::secret::Secret;
 use crate::time::{BootTime, LONGEST_GRACE, MAX_LEASE};
 use crate::wire::{Grant, HoldState, Problem, ProblemType, Renewed, Waiting};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The pause between two requests of a claim in line: the server holds each open, so this is all
@@ -17,15 +19,21 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// What a grant and a renewal both say.
 struct Terms {
     lease: LeaseId,
-    instance: InstanceId,
+    /// None: the run that was heard last.
+    instance: Option<InstanceId>,
     lease_for: Duration,
     run_for: Duration,
     max_contested: Duration,
     optimistic_start: OptimisticStart,
     counter: u64,
     called_back: Option<Problem>,
-    token: Bundle,
+    receipt: Sealed,
+    /// What of it was said anew.
+    news: Option<News>,
 }
+
+/// The name of the terms, and the token that came with them; none if something of it is lacking.
+struct News(TermsId, Option<Bundle>);
 
 impl Terms {
     /// Within what any server may rightly say, so that no number of one stalls this side. A shorter
@@ -39,6 +47,34 @@ impl Terms {
             ..self
         }
     }
+}
+
+/// What is kept of an answer, with what is kept of those before. A token that lacks a document
+/// leaves the one before, and the next answer is to say all.
+fn papers(
+    before: Option<Papers>,
+    sent: BootTime,
+    run_for: Duration,
+    receipt: Sealed,
+    news: Option<News>,
+) -> Option<Papers> {
+    let (terms, bundle) = match news {
+        Some(News(terms, Some(bundle))) => (Some(terms), Some(Arc::new(bundle))),
+        Some(News(_, None)) => (None, None),
+        None => (before.as_ref().and_then(|p| p.terms), None),
+    };
+    let token_sent = match (&bundle, &before) {
+        (None, Some(p)) => p.token_sent,
+        _ => sent,
+    };
+    Some(Papers {
+        bundle: bundle.or(before.map(|p| p.bundle))?,
+        token_sent,
+        receipt,
+        sent,
+        terms,
+        run_for,
+    })
 }
 
 impl Claimant {
@@ -72,30 +108,8 @@ impl Claimant {
             Answer::Granted(g) => self.granted(out.sent, *g, now, fraction),
             Answer::Waiting(w) => self.waits(out, *w, now, fraction),
             Answer::Renewed(r) => match *r {
-                Renewed::Ok {
-                    lease,
-                    instance,
-                    lease_for,
-                    run_for,
-                    max_contested,
-                    optimistic_start,
-                    counter,
-                    called_back,
-                    token,
-                    ..
-                } => {
-                    let t = Terms {
-                        lease,
-                        instance,
-                        lease_for,
-                        run_for,
-                        max_contested,
-                        optimistic_start,
-                        counter,
-                        called_back: called_back.map(|p| *p),
-                        token,
-                    };
-                    self.holds(out.sent, t, now, fraction);
+                ok @ (Renewed::Ok { .. } | Renewed::Same { .. }) => {
+                    self.renewed(out.sent, ok, now, fraction);
                 }
                 Renewed::Problem { problem: p, .. } if p.kind == ProblemType::GivenBack => {
                     self.given_back(random.secret(), &p, now);
@@ -141,14 +155,64 @@ impl Claimant {
         // A grant may begin the counter anew at the server; ours never goes back.
         let t = Terms {
             lease: g.lease,
-            instance: g.instance,
+            instance: Some(g.instance),
             lease_for: g.lease_for,
             run_for: g.run_for,
             max_contested: g.max_contested,
             optimistic_start: g.optimistic_start,
             counter: g.counter,
             called_back: g.called_back,
-            token: g.token,
+            receipt: g.receipt,
+            news: Some(News(g.terms, Some(g.token))),
+        };
+        self.holds(sent, t, now, fraction);
+    }
+
+    fn renewed(&mut self, sent: BootTime, r: Renewed, now: BootTime, fraction: f64) {
+        let papers = self.s.papers.as_ref();
+        let t = match r {
+            Renewed::Ok {
+                lease,
+                instance,
+                lease_for,
+                run_for,
+                max_contested,
+                optimistic_start,
+                counter,
+                called_back,
+                terms,
+                receipt,
+                token,
+            } => Terms {
+                lease,
+                instance: Some(instance),
+                lease_for,
+                run_for,
+                max_contested,
+                optimistic_start,
+                counter,
+                called_back: called_back.map(|p| *p),
+                receipt,
+                news: Some(News(terms, token.complete(papers.map(|p| &*p.bundle)))),
+            },
+            // As it was told before: only who shows what that was is answered so.
+            Renewed::Same {
+                lease,
+                counter,
+                receipt,
+            } => Terms {
+                lease,
+                instance: None,
+                lease_for: self.s.lease_for,
+                run_for: papers.map_or(Duration::ZERO, |p| p.run_for),
+                max_contested: self.s.max_contested,
+                optimistic_start: self.s.optimistic_start,
+                counter,
+                called_back: self.s.called_back.as_deref().cloned(),
+                receipt,
+                news: None,
+            },
+            Renewed::Problem { .. } => return,
         };
         self.holds(sent, t, now, fraction);
     }
@@ -159,7 +223,7 @@ impl Claimant {
         let s = &mut self.s;
         s.state = HoldState::Held;
         s.lease = Some(t.lease);
-        s.bundle = Some(t.token.into());
+        s.papers = papers(s.papers.take(), sent, t.run_for, t.receipt, t.news);
         s.ticket = None;
         s.pending = None;
         s.counter = s.counter.max(t.counter);
@@ -178,7 +242,8 @@ impl Claimant {
         }
         // Fixed when it was first called back: another run of the server lengthens it no more than
         // this one.
-        let other_run = s.heard.replace(t.instance).is_some_and(|i| i != t.instance);
+        let run_before = t.instance.and_then(|i| s.heard.replace(i));
+        let other_run = run_before.is_some() && run_before != t.instance;
         let still = licensed && s.called_back.is_some() && t.called_back.is_some();
         if still && other_run {
             s.ends_at_last = Some(before);
@@ -221,13 +286,13 @@ impl Claimant {
             _ => {
                 self.s.state = HoldState::Waiting;
                 self.s.was_held = false;
-                self.s.bundle = None;
+                self.s.papers = None;
             }
         }
         self.s.heard = Some(w.instance);
         self.s.lease = Some(w.lease);
         self.s.holder = Some(w.holder.into());
-        self.s.ticket = Some(w.ticket.into());
+        self.s.ticket = Some(w.ticket);
         self.s.pending = None;
         self.place = Some(w.place);
         self.reason = Some(w.reason);
@@ -323,7 +388,7 @@ impl Claimant {
         }
         self.secret_hash = fresh.hash();
         self.s.secret = fresh;
-        (self.s.lease, self.s.bundle, self.s.ticket, self.s.pending) = (None, None, None, None);
+        (self.s.lease, self.s.papers, self.s.ticket, self.s.pending) = (None, None, None, None);
         (self.repeat, self.bearer) = (false, true);
         self.next_at = now;
     }

@@ -22,10 +22,11 @@ mod states;
 mod tests;
 
 use crate::identity;
-use crate::license::{Bundle, TicketBundle};
+use crate::license::{Bundle, MAX_DELEGATION};
 use crate::mutant::{self, Mutant};
-use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::names::{ClaimName, InstanceId, LeaseId, RequestId, TermsId};
 use crate::policy::{OptimisticStart, Start};
+use crate::receipt::Sealed;
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, Millis};
@@ -41,6 +42,10 @@ pub const CONTACT: Duration = Duration::from_secs(15);
 /// The least time that the answer to an attempt has: a server that is there must answer within it,
 /// whatever it waits for itself.
 pub const LEAST_ATTEMPT: Duration = Duration::from_secs(CONTACT.as_secs() / 3);
+
+/// From which age on a lease token is asked for anew: where it answers no question of the
+/// application's, it is never much older.
+pub const TOKEN_AGE: Duration = Duration::from_secs(MAX_DELEGATION.as_secs() / 5);
 
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -168,8 +173,8 @@ pub struct Saved {
     lease: Option<LeaseId>,
     // Shared, since all of this is copied at each save, and these are large and seldom change.
     holder: Option<Arc<identity::Holder>>,
-    bundle: Option<Arc<Bundle>>,
-    ticket: Option<Arc<TicketBundle>>,
+    papers: Option<Papers>,
+    ticket: Option<Sealed>,
     counter: u64,
     /// A renewal that was sent and not answered: retried with the same numbers.
     pending: Option<RequestId>,
@@ -196,6 +201,25 @@ pub struct Saved {
     /// When it ends by the word of a run of the server that was before the present one.
     #[serde(default)]
     ends_at_last: Option<BootTime>,
+}
+
+/// What a lease was answered with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Papers {
+    /// For the application.
+    bundle: Arc<Bundle>,
+    /// When the request was sent that its token answered.
+    token_sent: BootTime,
+    /// For the server's next run.
+    receipt: Sealed,
+    /// When the request was sent that the receipt answered.
+    sent: BootTime,
+    /// What the server need not say again; none if something of it is lacking here.
+    terms: Option<TermsId>,
+    /// The grace, as it was told.
+    #[serde(with = "Millis")]
+    run_for: Duration,
 }
 
 /// Taken away for good, or until lifted.
@@ -278,7 +302,7 @@ impl Claimant {
             begun: now,
             lease: None,
             holder: None,
-            bundle: None,
+            papers: None,
             ticket: None,
             counter: 0,
             pending: None,
@@ -347,7 +371,14 @@ impl Claimant {
     /// The last lease token with its chain, for the application. `None` when not licensed by a
     /// lease.
     pub fn bundle(&self) -> Option<&Bundle> {
-        self.s.bundle.as_deref()
+        let papers = self.s.papers.as_ref();
+        let licensed = papers.filter(|_| self.s.state.is_licensed());
+        licensed.map(|p| &*p.bundle)
+    }
+
+    /// The last receipt of the lease.
+    pub fn receipt(&self) -> Option<&Sealed> {
+        self.s.papers.as_ref().map(|p| &p.receipt)
     }
 
     /// The lease and its secret, while there is one: for asking a token with a nonce.

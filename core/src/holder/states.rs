@@ -38,7 +38,7 @@ impl Claimant {
         s.state = HoldState::Lost;
         s.limit = s.limit.min(now);
         s.was_held = false;
-        s.bundle = None;
+        // Its papers stay: the answer to a renewal may be under way that builds on them.
         s.ticket = None;
         s.pending = None;
         s.called_back = None;

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::license::Envelope;
+use crate::license::{Envelope, FreshToken};
 use crate::names::InstanceId;
 use crate::policy::Start;
 use crate::wire::{ProblemType, Standing};
 
 mod drive;
 mod numbers;
+mod papers;
 
 struct Steady(u8);
 
@@ -39,10 +40,15 @@ fn envelope() -> Envelope {
 }
 
 fn bundle() -> Bundle {
+    let there = envelope().digest();
+    let says = serde_json::json!({"delegation": there, "parts": [{"license": there}]});
     Bundle {
         licenses: vec![envelope()],
         delegation: envelope(),
-        lease: envelope(),
+        lease: Envelope {
+            payload: says.to_string().into_bytes(),
+            ..envelope()
+        },
     }
 }
 
@@ -73,6 +79,8 @@ fn grant(counter: u64) -> Answer {
         counter,
         called_back: None,
         holder: pod(),
+        terms: terms(),
+        receipt: sealed(1),
         token: bundle(),
     }))
 }
@@ -87,8 +95,27 @@ fn renewed(counter: u64) -> Answer {
         optimistic_start: OptimisticStart::Allow,
         counter,
         called_back: None,
-        token: bundle(),
+        terms: terms(),
+        receipt: sealed(counter),
+        token: FreshToken::of(bundle(), &[]),
     }))
+}
+
+/// Nothing but the counter is new.
+fn same(counter: u64) -> Answer {
+    Answer::Renewed(Box::new(Renewed::Same {
+        lease: lease(1),
+        counter,
+        receipt: sealed(counter),
+    }))
+}
+
+fn terms() -> TermsId {
+    TermsId::from_bytes([4; 8])
+}
+
+fn sealed(n: u64) -> Sealed {
+    Sealed::from_bytes(&n.to_be_bytes())
 }
 
 fn full() -> Answer {
@@ -99,10 +126,7 @@ fn full() -> Answer {
         place: 2,
         reason: WaitReason::Full,
         message: "all 2 seats of render are taken".into(),
-        ticket: TicketBundle {
-            delegation: envelope(),
-            ticket: envelope(),
-        },
+        ticket: sealed(0),
         retry_in: Duration::from_secs(10),
         max_contested: Duration::from_secs(60),
         holder: pod(),

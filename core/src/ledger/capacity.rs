@@ -7,8 +7,9 @@ use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
 use super::refusal::{Refusal, Sold};
 use super::types::Part;
 use crate::identity::Holder;
-use crate::license::{CountBy, Digest, TokenDraw, TokenPart};
+use crate::license::{CountBy, TokenDraw};
 use crate::names::{LeaseId, PoolName, ProductName};
+use crate::receipt::PartBefore;
 use crate::request::Item;
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -383,12 +384,12 @@ impl Capacity {
         &self,
         items: &[Item],
         holder: &Holder,
-        before: &[TokenPart],
+        before: &[PartBefore],
     ) -> Option<Plan> {
         // A license that is not here any more was replaced: by which, its pools' names say.
-        let is_here = |d: &Digest| self.licenses.iter().any(|l| l.in_force && l.digest == *d);
+        let is_here = |id: &str| self.licenses.iter().any(|l| l.in_force && l.id == id);
         let had = |p: &PoolUse| {
-            let of = self.licenses.get(p.license).map(|l| &l.digest);
+            let of = self.licenses.get(p.license).map(|l| &l.id);
             let parts = before.iter();
             let parts = parts.filter(|part| Some(&part.license) == of || !is_here(&part.license));
             let draws = parts.flat_map(|part| &part.draws);

@@ -40,6 +40,10 @@ impl Ledger {
         self.grant_queue(now);
         self.grant_sharers(now);
         let id = answer?;
+        if let Some(State::Held { .. }) = self.state_of(id) {
+            // It may have been stranded until settling ended in this step.
+            self.judge(id, c.call_back.as_ref(), now)?;
+        }
         self.tell_news(id, now);
         let claimed = self.status(id).ok_or(Refusal::Ended)?;
         match (&self.paused, claimed) {
@@ -213,10 +217,6 @@ impl Ledger {
             // run is restored while the time in which that run's places can be alive lasts.
             t.instance != self.settings.instance
                 && self.settling.restores_places()
-                && t.cnf == c.secret_hash
-                && t.claim == c.name
-                && t.bind == c.bind
-                && t.items == c.items
                 && !self.entries.contains_key(&t.lease)
                 && !self.ended_ids.contains_key(&t.lease)
         });

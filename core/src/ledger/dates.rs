@@ -304,8 +304,9 @@ impl Ledger {
         if is_stranded == e.stranded.is_some() {
             return;
         }
-        // Its last request before counted, and no later one does.
-        e.stranded = is_stranded.then(|| e.last + grace + margin(grace));
+        // Its last request before counted, and no later one does. Its holder may still go by a
+        // longer lease of an earlier run.
+        e.stranded = is_stranded.then(|| (e.last + grace + margin(grace)).max(e.not_before));
         if is_stranded {
             self.capacity.freed = true;
             self.stranded.insert(id);

@@ -8,47 +8,42 @@ use super::types::{Claim, HeldLease};
 use crate::identity::{Holder, HolderKey};
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
-use crate::request::Item;
 use crate::time::{BootTime, margin};
 use crate::wire::Standing;
 
 impl Ledger {
     /// Whether a claim shows an unexpired lease of an earlier run that can be reinstated, within
     /// the seats (promise 3); from where its seats come. One that ended in this run is not
-    /// reinstated again, whatever its token says.
+    /// reinstated again, whatever its receipt says.
     pub(super) fn shows_lease<'a>(&self, c: &'a Claim) -> Option<(&'a HeldLease, Plan)> {
-        let held = c.held.as_ref().filter(|h| {
-            (h.unexpired || mutant::on(Mutant::ExpiredReinstated))
-                && (h.token.cnf == c.secret_hash || mutant::on(Mutant::ReinstatedWithoutSecret))
-                && h.token.claim == c.name
-                && h.token.bind == c.bind
-        })?;
-        // By the files, not in the claim's order; each product stands once in both.
-        let had = |i: &Item| {
-            let mut items = held.token.items();
-            items.any(|h| h.product == i.product && h.seats == i.seats)
-        };
-        let same = held.token.items().count() == c.items.len() && c.items.iter().all(had);
-        let own = held.token.instance == self.settings.instance;
-        let ended = self.ended_ids.get(&held.token.lease) == Some(&true);
-        if !same || ((own || ended) && !mutant::on(Mutant::ReinstatedTwice)) {
+        let held = c.held.as_ref();
+        let held = held.filter(|h| h.unexpired || mutant::on(Mutant::ExpiredReinstated))?;
+        let own = held.instance == self.settings.instance;
+        // Another run has told its holder since that it has a place and no lease: its seats may be
+        // somebody's whom this one does not know yet.
+        if c.heard.is_some_and(|run| run != held.instance) {
             return None;
         }
-        let parts = &held.token.parts;
-        let plan = self.capacity.plan_as_before(&c.items, &c.holder, parts)?;
+        let ended = self.ended_ids.get(&held.lease) == Some(&true);
+        if (own || ended) && !mutant::on(Mutant::ReinstatedTwice) {
+            return None;
+        }
+        let plan = self
+            .capacity
+            .plan_as_before(&c.items, &c.holder, &held.parts)?;
         Some((held, plan))
     }
 
     /// Takes the lease in that a claim shows, with its id.
     pub(super) fn reinstate(&mut self, c: &Claim, now: BootTime) -> Option<LeaseId> {
         let (held, plan) = self.shows_lease(c)?;
-        let id = held.token.lease;
+        let id = held.lease;
         if self.entries.contains_key(&id) {
             return None;
         }
         // Its holder goes by the earlier run's word until it has heard this one's, and that may be
         // a longer lease.
-        let (d, run) = (held.token.lease_for, &self.settings);
+        let (d, run) = (held.lease_for, &self.settings);
         let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
         let state = self.booked(id, plan);
         self.insert(id, c, state, now);

@@ -22,10 +22,13 @@ impl Ledger {
     /// It is not kept over a restart: whoever bars holders says so again to each run.
     pub fn revoke(&mut self, holder: &HolderKey, reason: Option<&str>, now: BootTime) {
         self.tick(now);
-        match reason {
-            Some(reason) => self.revoked.insert(holder.clone(), reason.to_owned()),
-            None => self.revoked.remove(holder),
-        };
+        if let Some(reason) = reason {
+            self.revoked.insert(holder.clone(), reason.to_owned());
+        } else {
+            self.revoked.remove(holder);
+            // Its lease may be one that waits for room elsewhere.
+            self.capacity.freed = true;
+        }
         for id in self.claims_of(holder) {
             match (self.state_of(id), reason) {
                 (Some(State::Queued(_)), Some(reason)) => {

@@ -1,13 +1,14 @@
 //! What the ledger is told and what it answers: plain data.
 
 use crate::identity::Holder;
-use crate::license::{Digest, LeaseToken, Ticket, TokenDraw};
-use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, RequestId};
+use crate::license::{Digest, LeaseToken, TokenDraw, TokenPart};
+use crate::names::{BootId, ClaimName, InstanceId, LeaseId, PoolName, RequestId};
 use crate::policy::Reclaim;
+use crate::receipt::{LeaseReceipt, PartBefore, Ticket};
 use crate::request::Item;
 use crate::secret::SecretHash;
-use crate::time::{BootTime, Timestamp};
-use crate::wire::{ClaimRequest, LeaseView, Problem, Standing, WaitReason};
+use crate::time::{BootTime, Now, Timestamp, margin};
+use crate::wire::{ClaimRequest, HeldProof, LeaseView, Problem, Standing, WaitReason};
 use std::time::Duration;
 
 /// What a ledger is told once, at its start.
@@ -55,8 +56,8 @@ impl Default for Limits {
     }
 }
 
-/// A claim whose holder the edge has authenticated, and whose ticket and token it has verified:
-/// signature, holder, secret.
+/// A claim whose holder the edge has authenticated, and whose ticket and receipt (or token) it has
+/// verified: seal or signature, holder, items, secret.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub holder: Holder,
@@ -126,29 +127,73 @@ impl Claim {
 
     /// The highest number that the holder says it has used.
     pub(super) fn highest(&self) -> u64 {
-        let held = self
-            .held
-            .as_ref()
-            .map_or(0, |h| h.counter.max(h.token.counter));
+        let held = self.held.as_ref().map_or(0, |h| h.counter);
         self.counter.unwrap_or(0).max(held)
     }
 }
 
-/// An earlier lease that the holder showed.
+/// An earlier lease that the holder showed, and that was given to it for this claim.
 #[derive(Clone, Debug)]
 pub struct HeldLease {
-    pub token: LeaseToken,
-    /// Whether it may still be in force at the holder ([`LeaseToken::unexpired`]).
+    pub lease: LeaseId,
+    /// The run that gave it.
+    pub instance: InstanceId,
+    /// D, as the holder was told it.
+    pub lease_for: Duration,
+    /// Where its seats came from.
+    pub parts: Vec<PartBefore>,
+    /// Whether it may still be in force at the holder: not longer ago than D + M.
     pub unexpired: bool,
-    /// Whether an application may still run on by it ([`LeaseToken::runs_on`]): by an older one
-    /// nobody comes before others.
+    /// Whether an application may still run on by it: not longer ago than its grace and the margin
+    /// that goes with that. By an older one nobody comes before others.
     pub runs_on: bool,
+    /// The highest counter that is known of it.
     pub counter: u64,
     /// How long ago it was given, if that is known.
     pub age: Option<Duration>,
 }
 
 impl HeldLease {
+    /// By the receipt that the holder showed.
+    pub fn by_receipt(r: LeaseReceipt, shown: &HeldProof, here: (Now, BootId)) -> Self {
+        let is_younger = |limit: Duration| {
+            let limit = limit + margin(limit);
+            r.given.is_younger(limit, shown.sent_ago, here)
+        };
+        let age = r.given.age(here.0.boot, here.1);
+        // On another machine its clock alone makes nothing young: two could be `Held` for one seat.
+        let known = age.is_some() || shown.sent_ago.is_some();
+        Self {
+            unexpired: known && is_younger(r.lease_for),
+            runs_on: is_younger(r.run_for),
+            age,
+            counter: shown.counter.max(r.counter),
+            lease: r.lease,
+            instance: r.instance,
+            lease_for: r.lease_for,
+            parts: r.parts,
+        }
+    }
+
+    /// By the token that a holder without receipts showed.
+    pub fn by_token(t: LeaseToken, shown: &HeldProof, here: (Now, BootId)) -> Self {
+        let part = |p: TokenPart| PartBefore {
+            license: p.id,
+            draws: p.draws,
+        };
+        let receipt = LeaseReceipt {
+            lease: t.lease,
+            instance: t.instance,
+            given: t.given(),
+            lease_for: t.lease_for,
+            run_for: t.run_for,
+            counter: t.counter,
+            claims: t.claims,
+            parts: t.parts.into_iter().map(part).collect(),
+        };
+        Self::by_receipt(receipt, shown, here)
+    }
+
     /// When it was given, at the latest.
     pub(super) fn given(&self, now: BootTime) -> BootTime {
         now - self.age.unwrap_or_default()

@@ -19,9 +19,7 @@ mod file;
 mod keys;
 mod open;
 mod placeholder;
-mod proof;
 mod revocations;
-mod ticket;
 mod token;
 mod verify;
 mod versions;
@@ -32,7 +30,7 @@ pub use anchor::{
     MAX_USB_SERIAL, Standby, UsbDevice,
 };
 pub use armour::{ArmourError, MAX_FILE, armour, armoured_type};
-pub use bundle::{Bundle, TicketBundle};
+pub use bundle::{Bundle, FreshToken, says_issued_at};
 pub use check::LicenseError;
 pub use dates::{
     AppClock, CLOCK_SLACK, CLOCK_WARNING, ClockOrStale, DateFault, FirstProof, Restricts,
@@ -45,12 +43,8 @@ pub use file::{CountBy, Draw, License, Policy, Pool, PoolsByName, Product};
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use open::{OpenLicense, Trust};
 pub use placeholder::is_placeholder;
-pub use proof::{BadProof, Proof, Shown};
 pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicense};
-pub use ticket::Ticket;
-pub use token::{
-    BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem, TokenPart,
-};
+pub use token::{HolderHmac, LeaseToken, TokenAnchor, TokenDraw, TokenItem, TokenPart};
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
 pub use versions::{VersionRange, VersionScheme};
 pub use voucher::{OpenVoucher, Voucher, VoucherError};
@@ -60,8 +54,6 @@ pub mod types {
     pub const LICENSE: &str = "application/vnd.mooring.license.v1+json";
     pub const DELEGATION: &str = "application/vnd.mooring.delegation.v1+json";
     pub const LEASE: &str = "application/vnd.mooring.lease.v1+json";
-    /// A place in line.
-    pub const TICKET: &str = "application/vnd.mooring.ticket.v1+json";
     /// A revocation list: which licenses the vendor has taken back.
     pub const REVOCATIONS: &str = "application/vnd.mooring.revocations.v1+json";
     /// A voucher: a permit to start without a license server in reach.

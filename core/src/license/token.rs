@@ -5,12 +5,10 @@ use super::dsse::Digest;
 use super::file::is_zero;
 use super::keys::KeyId;
 use super::versions::VersionRange;
-use crate::identity::Holder;
-use crate::mutant::{self, Mutant};
+use crate::age::{BootStamp, Given};
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats};
 use crate::secret::SecretHash;
-use crate::time::{BootTime, Now, Secs, Timestamp, margin};
-use ring::hmac;
+use crate::time::{Secs, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -79,6 +77,8 @@ pub struct LeaseToken {
 pub struct TokenPart {
     /// The license.
     pub license: Digest,
+    /// Its id, which stays where the vendor issues it anew.
+    pub id: String,
     /// Its products.
     pub items: Vec<TokenItem>,
     /// Which of its pools the seats come from: applications look at the pools' dates, and another
@@ -126,57 +126,16 @@ pub struct TokenItem {
     pub maintenance_until: Option<Timestamp>,
 }
 
-/// A reading of a named boot's clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct BootStamp {
-    /// Which boot: the kernel's boot id, hashed.
-    pub boot: String,
-    /// The reading.
-    pub ms: BootTime,
-}
-
 impl LeaseToken {
     pub fn items(&self) -> impl Iterator<Item = &TokenItem> {
         self.parts.iter().flat_map(|p| &p.items)
     }
 
-    /// How long ago it was given, on this machine's boot clock; `None` if another boot gave it.
-    pub fn age(&self, now: BootTime, boot_id: &str) -> Option<Duration> {
-        let of_this_boot = self.issued_boot.as_ref().filter(|s| s.boot == boot_id);
-        of_this_boot.map(|s| now.since(s.ms))
-    }
-
-    /// Whether the lease may still be in force at its holder: not longer ago than D + M.
-    pub fn unexpired(&self, now: Now, boot_id: &str) -> bool {
-        let given = (self.issued_at, self.issued_boot.as_ref());
-        is_younger(self.lease_for + margin(self.lease_for), given, now, boot_id)
-    }
-
-    /// Whether an application may still run on by it: not longer ago than its grace and the margin
-    /// that goes with that.
-    pub fn runs_on(&self, now: Now, boot_id: &str) -> bool {
-        let given = (self.issued_at, self.issued_boot.as_ref());
-        is_younger(self.run_for + margin(self.run_for), given, now, boot_id)
-    }
-}
-
-/// Whether what was given then is younger than `limit`. Counted on the boot clock where the machine
-/// still runs, else on the wall clock.
-pub(super) fn is_younger(
-    limit: Duration,
-    (at, stamp): (Timestamp, Option<&BootStamp>),
-    now: Now,
-    boot_id: &str,
-) -> bool {
-    match stamp {
-        Some(s) if s.boot == boot_id && !mutant::on(Mutant::AgedByWallClock) => {
-            s.ms <= now.boot && now.boot.since(s.ms) < limit
-        }
-        _ => {
-            let age = now.wall.duration_since(at);
-            // What is from the future is as good as from now: only a clock can have moved.
-            age.is_negative() || age.unsigned_abs() < limit
+    /// When it was given.
+    pub fn given(&self) -> Given {
+        Given {
+            at: self.issued_at,
+            stamp: self.issued_boot,
         }
     }
 }
@@ -185,26 +144,3 @@ pub(super) fn is_younger(
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HolderHmac(pub String);
-
-/// The server's key for hiding holders' names; it outlives restarts, so that a holder's word on who
-/// it is can be checked against a token of an earlier run.
-#[derive(Debug)]
-pub struct IdentityKey(hmac::Key);
-
-impl IdentityKey {
-    /// From 32 random bytes.
-    pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
-    }
-
-    pub fn hide(&self, holder: &Holder) -> HolderHmac {
-        let tag = hmac::sign(&self.0, holder.canonical().as_bytes());
-        HolderHmac(hex::encode(tag))
-    }
-
-    /// Whether `holder` is the one that was hidden.
-    pub fn is(&self, holder: &Holder, hidden: &HolderHmac) -> bool {
-        hex::decode(&hidden.0)
-            .is_ok_and(|tag| hmac::verify(&self.0, holder.canonical().as_bytes(), &tag).is_ok())
-    }
-}

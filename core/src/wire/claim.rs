@@ -2,9 +2,10 @@
 
 use super::Problem;
 use crate::identity::Holder;
-use crate::license::{Bundle, Envelope, TicketBundle};
-use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::license::{Bundle, Envelope};
+use crate::names::{ClaimName, InstanceId, LeaseId, RequestId, TermsId};
 use crate::policy::OptimisticStart;
+use crate::receipt::Sealed;
 use crate::request::Item;
 #[cfg(feature = "schema")]
 use crate::request::MAX_ITEMS;
@@ -72,27 +73,41 @@ pub struct ClaimRequest {
     pub clock_ahead_secs: Option<i64>,
     /// The place in line an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ticket: Option<TicketBundle>,
+    pub ticket: Option<Sealed>,
     /// The lease this holder has from this server or an earlier instance of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldProof>,
     /// With `ticket` or `held`: the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
-    /// With `ticket` or `held`: who the server said this is; checked against the HMAC in the signed
-    /// token.
+    /// With `ticket` or `held`: who the server said this is; both are good for that holder alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
 }
 
-/// An earlier lease, shown to be reinstated.
+/// An earlier lease, shown to be reinstated: by its receipt, or by its token where there is no
+/// receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HeldProof {
-    /// The signed delegation of the server that gave it.
+    /// The last receipt of the lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Sealed>,
+    /// How long ago the request was sent that the receipt answered, by the holder's boot clock, in
+    /// milliseconds.
+    #[serde(
+        default,
+        rename = "sentAgoMs",
+        with = "millis_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub sent_ago: Option<Duration>,
+    /// The signed delegation of the server that gave the token.
     pub delegation: Envelope,
-    /// The signed lease token.
+    /// The last lease token. Beside a receipt it decides nothing: it shows a second server, and
+    /// what the time must be at least.
     pub lease: Envelope,
     /// The holder's renewal counter, as last used.
     #[serde(deserialize_with = "crate::whole::read")]
@@ -145,7 +160,11 @@ pub struct Grant {
     pub called_back: Option<Problem>,
     /// Who the server knows the holder as.
     pub holder: Holder,
-    /// What the application verifies offline, and what another instance takes in.
+    /// What this is said under: shown at the next renewal (`have`).
+    pub terms: TermsId,
+    /// The lease, sealed: kept, and shown to the next run.
+    pub receipt: Sealed,
+    /// What the application verifies offline.
     pub token: Bundle,
 }
 
@@ -168,8 +187,8 @@ pub struct Waiting {
     /// own namespace).
     #[serde(default)]
     pub message: String,
-    /// The place, signed: shown again at the next request, also to a restarted server.
-    pub ticket: TicketBundle,
+    /// The place, sealed: shown again at the next request, also to a restarted server.
+    pub ticket: Sealed,
     /// When to ask again at the latest; the place dies a lease duration after the last request.
     #[serde(rename = "retryInSecs", with = "Secs")]
     pub retry_in: Duration,

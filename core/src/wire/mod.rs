@@ -22,8 +22,8 @@ pub use operator::{
 };
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{
-    MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed, TokenResponse,
-    is_nonce,
+    Have, MAX_DOCUMENTS, MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed,
+    TokenResponse, is_nonce,
 };
 pub use second::{counted_twice, replaced, still_replaced};
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};

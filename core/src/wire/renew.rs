@@ -1,9 +1,10 @@
 //! `POST /v1/leases/renew` and `POST /v1/leases/{id}/token`.
 
 use super::Problem;
-use crate::license::Bundle;
-use crate::names::{InstanceId, LeaseId, RequestId};
+use crate::license::{Digest, FreshToken, MAX_LICENSES};
+use crate::names::{InstanceId, LeaseId, RequestId, TermsId};
 use crate::policy::OptimisticStart;
+use crate::receipt::Sealed;
 use crate::secret::Secret;
 use crate::time::Secs;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,27 @@ pub struct Renewal {
     pub counter: u64,
     /// With the same counter: a retry if equal, a copy of the holder if not.
     pub request_id: RequestId,
+    /// What its holder knows already, so that the answer need not say it again. Without it each
+    /// answer says all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub have: Option<Have>,
 }
+
+/// What a holder knows of its lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Have {
+    /// `terms` of the last answer that had them.
+    pub terms: TermsId,
+    /// Its lease token is old, and comes anew: without those documents of its chain that are named
+    /// here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_DOCUMENTS)))]
+    pub documents: Option<Vec<Digest>>,
+}
+
+/// The most documents in a token's chain: its licenses and a delegation.
+pub const MAX_DOCUMENTS: usize = MAX_LICENSES + 1;
 
 /// The answers, in the order of the request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,7 +82,8 @@ pub struct RenewResponse {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", untagged)]
 #[allow(clippy::large_enum_variant)] // mostly it is the large one
 pub enum Renewed {
-    /// It holds for another D from the sending of the request.
+    /// It holds for another D from the sending of the request. The terms have changed, or a fresh
+    /// token was asked for, or nothing was said of what is known.
     Ok {
         /// The lease.
         lease: LeaseId,
@@ -83,8 +105,21 @@ pub enum Renewed {
         /// It ends when `runForSecs` are over although it is renewed, unless this is mended before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         called_back: Option<Box<Problem>>,
-        /// The lease, signed anew.
-        token: Bundle,
+        /// What this is said under: shown at the next renewal (`have`).
+        terms: TermsId,
+        /// The lease, sealed: kept, and shown to the next run.
+        receipt: Sealed,
+        /// The lease, signed anew, with what its holder lacks.
+        token: FreshToken,
+    },
+    /// It holds for another D from the sending of the request, under the terms that its holder has.
+    Same {
+        /// The lease.
+        lease: LeaseId,
+        /// As the server keeps it now.
+        counter: u64,
+        /// The lease, sealed: kept, and shown to the next run.
+        receipt: Sealed,
     },
     /// It was not renewed.
     Problem {
@@ -107,6 +142,10 @@ pub struct NonceRequest {
     pub nonce: String,
     /// The claim's secret.
     pub secret: Secret,
+    /// Those documents of the token's chain that are known, and need not come along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_DOCUMENTS)))]
+    pub documents: Vec<Digest>,
 }
 
 /// Whether this is a nonce: 16 to 64 characters of base64url.
@@ -119,6 +158,6 @@ pub fn is_nonce(s: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenResponse {
-    /// License, delegation and lease token.
-    pub token: Bundle,
+    /// The lease token, with what of its chain was not named.
+    pub token: FreshToken,
 }

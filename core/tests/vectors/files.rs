@@ -19,6 +19,7 @@ fn second_file(first: &License) -> (License, TokenPart) {
     license.products[0].name = product("composite");
     license.products[0].versions = range(None, None);
     let part = TokenPart {
+        id: license.id.clone(),
         license: Digest(String::new()),
         items: vec![TokenItem {
             product: product("composite"),

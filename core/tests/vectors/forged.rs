@@ -184,7 +184,7 @@ pub fn types_and_links(c: &mut Cases) {
                     _ => &ch.k.server,
                 };
                 let p = e.payload.clone();
-                resign(e, types::TICKET, &p, key);
+                resign(e, types::CLIENT, &p, key);
             },
         );
         c.forged(
@@ -192,7 +192,7 @@ pub fn types_and_links(c: &mut Cases) {
             "the type is changed after signing",
             reason,
             |_, b| {
-                link(b, name).payload_type = types::TICKET.into();
+                link(b, name).payload_type = types::CLIENT.into();
             },
         );
     }

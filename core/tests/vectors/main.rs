@@ -104,7 +104,6 @@ fn make(old: Option<&Vectors>) -> Vectors {
         envelopes,
         bundles,
         license_files: small::files(),
-        tickets: small::tickets(),
         pae: small::pae(),
         versions: small::versions(),
         holders: small::holders(),

@@ -6,12 +6,12 @@ use super::model::{BundleCase, Demand, Expect, Good};
 use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, HwidHash, HwidItem,
-    HwidItems, IdentityKey, LeaseToken, License, Policy, Pool, Product, PublicKey, SigningKey,
-    Standby, TokenAnchor, TokenDraw, TokenItem, TokenPart, UsbDevice, VersionRange, VersionScheme,
-    types,
+    HwidItems, LeaseToken, License, Policy, Pool, Product, PublicKey, SigningKey, Standby,
+    TokenAnchor, TokenDraw, TokenItem, TokenPart, UsbDevice, VersionRange, VersionScheme, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats, Version};
 use mooring_core::policy::OptimisticStart;
+use mooring_core::receipt::Identity;
 use mooring_core::secret::Secret;
 use mooring_core::time::Timestamp;
 use std::time::Duration;
@@ -165,9 +165,10 @@ impl Chain {
             seq: 7,
             lease: LeaseId::from_bytes([0xab; 16]),
             claim: ClaimName::pod(),
-            holder: IdentityKey::new(&[9; 32]).hide(&holder()),
+            holder: Identity::new(&[9; 32], &[], "main").hide(&holder()),
             parts: vec![TokenPart {
                 license: none,
+                id: "ACME-2026-001".into(),
                 items: vec![TokenItem {
                     product: product("render"),
                     seats: Seats::new(2).unwrap(),

@@ -2,7 +2,7 @@
 //! the contract.
 
 use mooring_core::identity::Holder;
-use mooring_core::license::{Envelope, HolderHmac, PublicKey, TicketBundle, VersionRange};
+use mooring_core::license::{Envelope, HolderHmac, PublicKey, VersionRange};
 use mooring_core::names::{ProductName, Version};
 use mooring_core::request::Item;
 use mooring_core::secret::SecretHash;
@@ -19,7 +19,6 @@ pub struct Vectors {
     pub envelopes: BTreeMap<String, Envelope>,
     pub bundles: Vec<BundleCase<Links>>,
     pub license_files: Vec<FileCase>,
-    pub tickets: Vec<TicketCase>,
     pub pae: Vec<PaeCase>,
     pub versions: Vec<VersionCase>,
     pub holders: Vec<HolderCase>,
@@ -129,15 +128,6 @@ pub struct GoodFile {
     pub id: String,
     pub sha256: String,
     pub signed_by: String,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TicketCase {
-    pub name: String,
-    pub server_key: PublicKey,
-    pub bundle: TicketBundle,
-    pub expect: Expect<u64>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -1,18 +1,15 @@
-//! The smaller cases: files, tickets, encodings, grammar.
+//! The smaller cases: files, encodings, grammar.
 
 use super::keys::keys;
 use super::make::{at, holder, license, range, version};
 use super::model::{
     AnnotationCase, DurationCase, Expect, FileCase, GoodFile, HolderCase, PaeCase, Parsed,
-    SecretCase, TicketCase, VersionCase,
+    SecretCase, VersionCase,
 };
 use mooring_core::identity::Holder;
-use mooring_core::license::{
-    AnchorKind, Delegation, Digest, Envelope, IdentityKey, Revocations, Ticket, TicketBundle,
-    VersionRange, VersionScheme, armour, types,
-};
-use mooring_core::names::{ClaimName, InstanceId, LeaseId, ProductName, Seats, Version};
-use mooring_core::request::{self, Item};
+use mooring_core::license::{Envelope, Revocations, VersionRange, VersionScheme, armour, types};
+use mooring_core::receipt::Identity;
+use mooring_core::request;
 use mooring_core::secret::Secret;
 use mooring_core::time::parse_span;
 
@@ -166,60 +163,6 @@ pub fn files() -> Vec<FileCase> {
     cases
 }
 
-pub fn tickets() -> Vec<TicketCase> {
-    let k = keys();
-    let instance = InstanceId::from_bytes([0x11; 16]);
-    let delegation = Delegation {
-        licenses: vec![Digest("00".repeat(32))],
-        kind: AnchorKind::Pkcs11,
-        key_id: k.anchor.public().id(),
-        server_key: k.server.public(),
-        instance,
-        not_before: at("2026-06-01T12:00:00Z"),
-        not_after: at("2026-06-01T12:15:00Z"),
-    };
-    let ticket = Ticket {
-        instance,
-        generation: 4,
-        arrival: 17,
-        lease: LeaseId::from_bytes([0xcd; 16]),
-        claim: ClaimName::pod(),
-        items: vec![item("render", 2, None)],
-        holder: IdentityKey::new(&[9; 32]).hide(&holder()),
-        bind: None,
-        cnf: Secret::from_bytes([8; 32]).hash(),
-        contested: false,
-        claims: None,
-        issued_at: at("2026-06-01T12:05:00Z"),
-        issued_boot: None,
-        runs_for: std::time::Duration::ZERO,
-    };
-    let delegation = Envelope::sign(types::DELEGATION, &delegation, &k.anchor).unwrap();
-    let bundle = |key: &mooring_core::license::SigningKey, kind| TicketBundle {
-        delegation: delegation.clone(),
-        ticket: Envelope::sign(kind, &ticket, key).unwrap(),
-    };
-    let case = |name: &str, bundle, expect| TicketCase {
-        name: name.into(),
-        server_key: k.server.public(),
-        bundle,
-        expect,
-    };
-    vec![
-        case("good", bundle(&k.server, types::TICKET), Expect::Ok(17)),
-        case(
-            "other-server",
-            bundle(&k.other_server, types::TICKET),
-            Expect::Error("NotSigned".into()),
-        ),
-        case(
-            "type",
-            bundle(&k.server, types::LEASE),
-            Expect::Error("Type".into()),
-        ),
-    ]
-}
-
 pub fn pae() -> Vec<PaeCase> {
     let case = |t: &str, payload: &[u8]| {
         let e = Envelope {
@@ -330,7 +273,7 @@ pub fn holders() -> Vec<HolderCase> {
         key_hex: hex::encode([k; 32]),
         holder: h.clone(),
         canonical: h.canonical(),
-        hmac: IdentityKey::new(&[k; 32]).hide(h),
+        hmac: Identity::new(&[k; 32], &[], "main").hide(h),
     };
     vec![
         keyed(&holder(), 9),
@@ -351,14 +294,6 @@ pub fn secrets() -> Vec<SecretCase> {
     };
     let rising = std::array::from_fn(|i| u8::try_from(i).unwrap());
     vec![case([0; 32]), case([0xff; 32]), case(rising)]
-}
-
-fn item(product: &str, seats: u32, version: Option<&str>) -> Item {
-    Item {
-        product: ProductName::new(product).unwrap(),
-        seats: Seats::new(seats).unwrap(),
-        version: version.map(|v| Version::new(v).unwrap()),
-    }
 }
 
 pub fn annotations() -> Vec<AnnotationCase> {

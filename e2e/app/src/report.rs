@@ -14,7 +14,7 @@ pub(crate) fn line(key: &str, value: &Value) {
 pub(crate) fn full_line(key: &str, value: &Value) {
     let mut whole = json!({ "bootMs": boot().as_millis(), key: value });
     if let Some(fields) = whole.as_object_mut() {
-        fields.insert("boot".into(), clock::boot_id().into());
+        fields.insert("boot".into(), clock::boot_id().to_string().into());
         fields.insert("wall".into(), clock::now().wall.to_string().into());
         let pod = std::env::var("POD_NAME").unwrap_or_default();
         fields.insert("pod".into(), pod.into());

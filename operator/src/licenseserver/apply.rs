@@ -163,8 +163,9 @@ pub(super) async fn certificate(
     Ok(())
 }
 
-/// Makes the identity once: 32 random bytes. It hides holders' names in tokens; another one would
-/// make the same holder a stranger to its own leases, so it is created and never overwritten.
+/// Makes the identity once: 32 random bytes. It seals what holders show of their leases after a
+/// restart, and another one would open nothing of it: so it is created and never overwritten. An
+/// administrator may put a new key in front of it (docs/operate.md).
 pub(super) async fn identity(
     i: &build::Inputs<'_>,
     facts: &ServerFacts,
@@ -178,7 +179,6 @@ pub(super) async fn identity(
         metadata: build::meta(i, i.reference.child("identity")),
         data: Some([("key".to_owned(), ByteString(key.to_vec()))].into()),
         type_: Some("mooring.dev/identity".into()),
-        immutable: Some(true),
         ..Secret::default()
     };
     create(&secret, i, ctx).await?;

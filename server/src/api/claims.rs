@@ -8,10 +8,10 @@ use crate::engine::Asker;
 use crate::metrics::count;
 use http::{HeaderMap, Response, StatusCode};
 use mooring_core::audit::Credential;
-use mooring_core::frontend::{self, Admitted, Proven, answer};
+use mooring_core::frontend::{self, Admitted, Proven, Signer as _, answer};
 use mooring_core::ledger::Claimed;
-use mooring_core::license::BadProof;
 use mooring_core::names::{ClaimName, LeaseId};
+use mooring_core::receipt::BadProof;
 use mooring_core::secret::Secret;
 use mooring_core::wire::{COUNTER_HEADER, ClaimRequest, Problem, ProblemType, SECRET_HEADER};
 use mooring_net::head::prefer_wait;
@@ -53,7 +53,7 @@ pub(super) async fn put(
             Ok(net::json(StatusCode::OK, &grant))
         }
         Claimed::Waiting(p) => {
-            let waiting = answer::waiting(&mut chain, &f, p, now)?;
+            let waiting = answer::waiting(chain.run(), &f, p, now);
             Ok(net::json(StatusCode::ACCEPTED, &waiting))
         }
     }

@@ -6,6 +6,7 @@ use crate::metrics::count;
 use http::{Response, StatusCode};
 use mooring_core::frontend::answer;
 use mooring_core::identity::Holder;
+use mooring_core::license::FreshToken;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
     MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed,
@@ -31,19 +32,23 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
     let entitled = |h: &Holder| app.policies.entitled(h);
     let (renewed, may_sign) = app.engine.renew(&renewals, entitled);
     let (now, mut chain) = (clock::now(), &*app.chain);
-    let results = renewed.into_iter().map(|(lease, granted)| {
-        let signed = granted.and_then(|g| {
-            lock(&app.clock_skew).note(&g.holder, clock_ahead_secs, now.boot);
-            let f = may_sign.as_ref().map_err(Clone::clone)?;
-            answer::renewed(&mut chain, f, &g, now)
+    let asked = renewals.iter().map(|r| r.have.as_ref());
+    let results = renewed
+        .into_iter()
+        .zip(asked)
+        .map(|((lease, granted), have)| {
+            let answer = granted.and_then(|g| {
+                lock(&app.clock_skew).note(&g.holder, clock_ahead_secs, now.boot);
+                let f = may_sign.as_ref().map_err(Clone::clone)?;
+                answer::renewed(&mut chain, f, &g, now, have)
+            });
+            let problem = answer.as_ref().err().map(|p| p.kind.name());
+            count(&app.metrics.renewals, &[problem.unwrap_or("renewed")]);
+            answer.unwrap_or_else(|problem| {
+                app.metrics.problem(&problem);
+                Renewed::Problem { lease, problem }
+            })
         });
-        let problem = signed.as_ref().err().map(|p| p.kind.name());
-        count(&app.metrics.renewals, &[problem.unwrap_or("renewed")]);
-        signed.unwrap_or_else(|problem| {
-            app.metrics.problem(&problem);
-            Renewed::Problem { lease, problem }
-        })
-    });
     let results = results.collect();
     Ok(net::json(StatusCode::OK, &RenewResponse { results }))
 }
@@ -54,7 +59,11 @@ pub(super) async fn token(
     lease: LeaseId,
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
-    let NonceRequest { nonce, secret } = asked.json(BODY).await?;
+    let NonceRequest {
+        nonce,
+        secret,
+        documents,
+    } = asked.json(BODY).await?;
     if !is_nonce(&nonce) {
         let expected = "expected 16 to 64 characters of base64url";
         return Err(bad_field("nonce", expected));
@@ -64,5 +73,6 @@ pub(super) async fn token(
     let now = clock::now();
     app.auth.revoked.check(&granted.holder, now.wall)?;
     let token = answer::token(&mut &*app.chain, &f, &granted, now, Some(nonce))?;
+    let token = FreshToken::of(token, &documents);
     Ok(net::json(StatusCode::OK, &TokenResponse { token }))
 }

@@ -1,5 +1,5 @@
 //! The chain of signatures as the server carries it on: a delegation from the anchor to an
-//! ephemeral key, lease tokens and tickets signed with that key, and checking what earlier runs
+//! ephemeral key, lease tokens signed with that key, and checking what earlier runs
 //! signed.
 //!
 //! | file | idea |
@@ -8,8 +8,8 @@
 //! | `failover` | which anchor serves, since when it is lost: the task's rule, in steps |
 //! | `delegation`, `words` | what the anchor signs; what people are told of it |
 //! | `standby` | how long a standby anchor has served |
-//! | `sign` | lease tokens and tickets |
-//! | `proof` | tickets and leases that holders show |
+//! | `sign` | lease tokens |
+//! | `proof` | lease tokens that holders show |
 //! | `second_server` | is there a second server on this license? |
 //!
 //! Whether this run may grant and renew is `mooring_core::frontend`'s to say.
@@ -23,8 +23,9 @@ pub(crate) mod sign;
 pub(crate) mod standby;
 mod words;
 
-use mooring_core::license::{IdentityKey, PublicKey, SigningKey};
-use mooring_core::names::InstanceId;
+use mooring_core::license::{PublicKey, SigningKey};
+use mooring_core::names::{BootId, InstanceId};
+use mooring_core::receipt::Identity;
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::SecondServer;
 use mooring_net::sync::lock;
@@ -36,8 +37,8 @@ use std::sync::atomic::AtomicU64;
 pub(crate) struct Chain {
     pub(crate) instance: InstanceId,
     key: SigningKey,
-    identity: IdentityKey,
-    boot_id: String,
+    identity: Identity,
+    boot: BootId,
     seq: AtomicU64,
     started: Now,
     second: Mutex<Sighting>,
@@ -47,15 +48,15 @@ impl Chain {
     pub(crate) fn new(
         instance: InstanceId,
         key: SigningKey,
-        identity: IdentityKey,
-        boot_id: String,
+        identity: Identity,
+        boot: BootId,
         started: Now,
     ) -> Self {
         Self {
             instance,
             key,
             identity,
-            boot_id,
+            boot,
             seq: AtomicU64::new(0),
             started,
             second: Mutex::default(),
@@ -69,7 +70,7 @@ impl Chain {
 
     /// A token of another run was shown, which may be a second server's.
     fn look_for_a_second(&self, sign: second_server::Sign<'_>, now: BootTime) {
-        if !sign.of_a_second_server(self.instance, self.started, &self.boot_id) {
+        if !sign.of_a_second_server(self.instance, self.started, self.boot) {
             return;
         }
         if self.second().note(sign, now) {

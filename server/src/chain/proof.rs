@@ -1,4 +1,4 @@
-//! What holders show of earlier runs: tickets and lease tokens.
+//! Lease tokens of earlier runs, as holders show them.
 //!
 //! Opened are those that an anchor of the present licenses vouches for: it delegated the key that
 //! signed them, and they were signed within that delegation. Whether one counts for who shows it,
@@ -7,32 +7,11 @@
 use super::Chain;
 use super::second_server::Sign;
 use mooring_core::frontend::{InForce, Opened, Opener};
-use mooring_core::license::{
-    BadProof, Delegation, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, types,
-};
+use mooring_core::license::{Delegation, LeaseToken, types};
+use mooring_core::names::BootId;
+use mooring_core::receipt::{BadProof, Identity};
 use mooring_core::time::BootTime;
 use mooring_core::wire::HeldProof;
-use serde::de::DeserializeOwned;
-
-impl<'a> From<&'a Ticket> for Sign<'a> {
-    fn from(t: &'a Ticket) -> Self {
-        Self {
-            instance: t.instance,
-            issued_at: t.issued_at,
-            issued_boot: t.issued_boot.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a LeaseToken> for Sign<'a> {
-    fn from(t: &'a LeaseToken) -> Self {
-        Self {
-            instance: t.instance,
-            issued_at: t.issued_at,
-            issued_boot: t.issued_boot.as_ref(),
-        }
-    }
-}
 
 /// What is shown at a moment.
 pub(crate) struct Proofs<'a> {
@@ -46,56 +25,41 @@ impl Chain {
     }
 }
 
-impl Proofs<'_> {
-    fn open<P>(
-        &self,
-        f: &InForce,
-        delegation: &Envelope,
-        (kind, proof): (&'static str, &Envelope),
-    ) -> Result<Opened<P>, BadProof>
-    where
-        P: DeserializeOwned,
-        for<'p> &'p P: Into<Sign<'p>>,
-    {
+impl Opener for Proofs<'_> {
+    fn lease(&self, f: &InForce, h: &HeldProof) -> Result<Opened, BadProof> {
         let bad = |what: &dyn std::fmt::Display| BadProof(what.to_string());
-        let delegation = Delegation::open(delegation, f.licenses().map(|l| &l.license));
+        let delegation = Delegation::open(&h.delegation, f.licenses().map(|l| &l.license));
         let (d, _) = delegation.map_err(|e| bad(&e))?;
-        let proof = proof.open::<P>(kind, &[d.server_key]);
-        let (document, _) = proof.map_err(|e| bad(&e))?;
-        let sign: Sign<'_> = (&document).into();
-        if sign.instance != d.instance {
+        let token = h.lease.open::<LeaseToken>(types::LEASE, &[d.server_key]);
+        let (token, _) = token.map_err(|e| bad(&e))?;
+        if token.instance != d.instance {
             return Err(bad(
                 &"field instance: not the one that the delegation is for",
             ));
         }
-        if !d.covers(sign.issued_at) {
+        if !d.covers(token.issued_at) {
             return Err(bad(&"field issuedAt: outside the delegation"));
         }
         // Before it is known whose it is: a second server has an identity key of its own. One with
         // licenses of its own on the same anchor is no second one.
         let licenses = d.licenses;
         if licenses.iter().any(|l| f.license(l).is_some()) {
+            let sign = Sign {
+                instance: token.instance,
+                issued_at: token.issued_at,
+                issued_boot: token.issued_boot.as_ref(),
+            };
             self.chain.look_for_a_second(sign, self.now);
         }
-        Ok(Opened { document, licenses })
-    }
-}
-
-impl Opener for Proofs<'_> {
-    fn ticket(&self, f: &InForce, t: &TicketBundle) -> Result<Opened<Ticket>, BadProof> {
-        self.open(f, &t.delegation, (types::TICKET, &t.ticket))
+        Ok(Opened { token, licenses })
     }
 
-    fn lease(&self, f: &InForce, h: &HeldProof) -> Result<Opened<LeaseToken>, BadProof> {
-        self.open(f, &h.delegation, (types::LEASE, &h.lease))
-    }
-
-    fn identity(&self) -> &IdentityKey {
+    fn identity(&self) -> &Identity {
         &self.chain.identity
     }
 
-    fn boot_id(&self) -> &str {
-        &self.chain.boot_id
+    fn boot(&self) -> BootId {
+        self.chain.boot
     }
 }
 

@@ -5,8 +5,8 @@
 //! That is noticed and shown, not prevented (docs/protocol.md, "A second server"); who signs with
 //! one anchor twice can only be seen where their holders meet.
 
-use mooring_core::license::BootStamp;
-use mooring_core::names::InstanceId;
+use mooring_core::age::BootStamp;
+use mooring_core::names::{BootId, InstanceId};
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::SecondServer;
 use std::time::Duration;
@@ -31,13 +31,13 @@ pub(super) struct Sign<'a> {
 
 impl Sign<'_> {
     /// Whether it shows that another server than `me`, which began at `started` on the boot
-    /// `boot_id`, has run beside it.
-    pub(super) fn of_a_second_server(self, me: InstanceId, started: Now, boot_id: &str) -> bool {
+    /// `boot`, has run beside it.
+    pub(super) fn of_a_second_server(self, me: InstanceId, started: Now, boot: BootId) -> bool {
         if self.instance == me {
             return false;
         }
         match self.issued_boot {
-            Some(s) if s.boot == boot_id => s.ms > started.boot + OVERLAP,
+            Some(s) if s.boot == boot => s.ms > started.boot + OVERLAP,
             _ => {
                 let limit = started.wall.checked_add(SKEW);
                 limit.is_ok_and(|limit| self.issued_at > limit)

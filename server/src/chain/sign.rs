@@ -2,7 +2,7 @@
 
 use super::Chain;
 use mooring_core::frontend::{Signer, ThisRun};
-use mooring_core::license::{Envelope, LeaseToken, Ticket, types};
+use mooring_core::license::{Envelope, LeaseToken, types};
 use mooring_core::wire::{Problem, ProblemType};
 use serde::Serialize;
 use std::sync::atomic::Ordering;
@@ -21,7 +21,7 @@ impl Signer for &Chain {
     fn run(&self) -> ThisRun<'_> {
         ThisRun {
             instance: self.instance,
-            boot_id: &self.boot_id,
+            boot: self.boot,
             identity: &self.identity,
         }
     }
@@ -32,9 +32,5 @@ impl Signer for &Chain {
 
     fn sign_lease(&mut self, token: LeaseToken) -> Result<Envelope, Problem> {
         self.sign(types::LEASE, &token)
-    }
-
-    fn sign_ticket(&mut self, ticket: Ticket) -> Result<Envelope, Problem> {
-        self.sign(types::TICKET, &ticket)
     }
 }

@@ -6,11 +6,11 @@ use super::license;
 use crate::chain::Chain;
 use mooring_core::frontend::{Authority, InForce, LeaseTerms, LicenseView, Served};
 use mooring_core::license::{
-    AnchorKind, Delegation, Envelope, IdentityKey, OpenLicense, SigningKey, TokenAnchor, Trust,
-    types,
+    AnchorKind, Delegation, Envelope, OpenLicense, SigningKey, TokenAnchor, Trust, types,
 };
-use mooring_core::names::InstanceId;
+use mooring_core::names::{BootId, InstanceId};
 use mooring_core::reason::{AnchorReason, LicenseReason};
+use mooring_core::receipt::Identity;
 use mooring_core::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, Now, Timestamp};
 use mooring_core::wire::AnchorView;
 use mooring_testkit::vendor;
@@ -86,12 +86,12 @@ pub(crate) fn chain(run: u8, from: &str) -> Chain {
         boot: BootTime::from_millis(1_000_000),
         wall: at(from),
     };
-    let identity = IdentityKey::new(&[9; 32]);
+    let identity = Identity::new(&[9; 32], &[], "main");
     Chain::new(
         instance(run),
         server_key(run),
         identity,
-        "boot".into(),
+        BootId::from_bytes([7; 8]),
         started,
     )
 }

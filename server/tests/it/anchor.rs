@@ -1,6 +1,6 @@
 //! The anchor and the license: lost and back, wrong PINs, bad licenses. What people see of it.
 
-use crate::rig::{PIN, Rig, Setup, TestClaim, Token, license, renew, until};
+use crate::rig::{PIN, Rig, Setup, TestClaim, Token, license, renew, until, whole};
 use mooring_core::license::{AnchorKind, SigningKey};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
@@ -263,10 +263,7 @@ async fn bad_licenses_are_refused_with_the_field_and_a_good_one_stays_in_force()
     })
     .await;
     assert_eq!(server(&rig, &c).await.license_reason.name(), "Valid");
-    let token = match &renew(&c, vec![claim.renewal(g.lease)]).await[0] {
-        Renewed::Ok { token, .. } => token.clone(),
-        Renewed::Problem { problem, .. } => panic!("{problem}"),
-    };
+    let token = whole(renew(&c, vec![claim.renewal(g.lease)]).await.remove(0));
     let product = "render".parse().unwrap();
     let now = mooring_core::license::AppClock::at(Timestamp::now());
     let demand = mooring_core::license::Demand::of(&product);

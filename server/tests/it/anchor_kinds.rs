@@ -228,7 +228,7 @@ async fn loop_until_refused(
     loop {
         let asked = pulled.elapsed();
         match &renew(c, vec![claim.renewal(lease)]).await[0] {
-            Renewed::Ok { .. } => last = asked,
+            Renewed::Ok { .. } | Renewed::Same { .. } => last = asked,
             Renewed::Problem { problem, .. } => {
                 assert_eq!(problem.kind, ProblemType::AnchorLost, "{problem}");
                 return (last, pulled.elapsed());

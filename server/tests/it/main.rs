@@ -21,6 +21,7 @@ mod files;
 mod leases;
 mod outlives;
 mod pods;
+mod renewals;
 mod restart;
 mod revocations;
 mod rig;

@@ -1,7 +1,8 @@
 //! Restarts: settling, leases reinstated, places restored, the roster.
 
-use crate::rig::{Outcome, Rig, Setup, TestClaim, ask, renew, until};
-use mooring_core::wire::{ProblemType, Renewed, WaitReason};
+use crate::rig::{Outcome, Rig, Setup, TestClaim, ask, renew, until, whole};
+use mooring_core::receipt::Sealed;
+use mooring_core::wire::{HeldProof, ProblemType, Renewed, WaitReason};
 use mooring_net::client::Call;
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,61 @@ async fn leases_and_places_survive_a_crash() {
         }
     };
     assert_eq!(back3.lease, w.lease);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_of_before_receipts_goes_on() {
+    let mut rig = Rig::start(Setup::default()).await;
+    let a = rig.client("a");
+    let mut claim = TestClaim::new("pod");
+    let g = claim.claim(&a, None).await.granted();
+    // It says of nothing that it has it, and so is told all each time.
+    let token = whole(renew(&a, vec![claim.renewal(g.lease)]).await.remove(0));
+    assert_eq!(token.licenses, g.token.licenses);
+    rig.kill();
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    claim.held = claim.held.map(|held| HeldProof {
+        receipt: None,
+        delegation: token.delegation.clone(),
+        lease: token.lease.clone(),
+        ..held
+    });
+    let back = claim.claim(&rig.stranger(), None).await.granted();
+    assert_eq!(back.lease, g.lease);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_takes_a_lease_in_under_the_key_of_before_and_none_that_is_anothers() {
+    let mut rig = Rig::start(Setup::default()).await;
+    let (mut one, mut two) = (TestClaim::new("pod"), TestClaim::new("pod"));
+    let g1 = one.claim(&rig.client("a"), None).await.granted();
+    let g2 = two.claim(&rig.client("b"), None).await.granted();
+    rig.kill();
+    // Another key comes in front of the one that there was.
+    std::fs::write(rig.path("identity"), [[8; 32], [7; 32]].concat()).unwrap();
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    let stranger = rig.stranger();
+    let own = two.held.clone();
+    let forged = |receipt: Sealed| {
+        let mut bytes = receipt.as_bytes().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        Some(Sealed::from_bytes(&bytes))
+    };
+    for receipt in [Some(g1.receipt.clone()), forged(g2.receipt.clone())] {
+        two.held = own.clone().map(|held| HeldProof { receipt, ..held });
+        let p = two.claim(&stranger, None).await;
+        let p = p.problem(ProblemType::Unauthenticated);
+        assert!(p.detail.contains("another holder"), "{p}");
+    }
+    let metric = "mooring_bad_proofs_total{kind=\"receipt\"}";
+    assert_eq!(rig.metric(metric).await, Some(2.0));
+    two.held = own;
+    let back = two.claim(&stranger, None).await.granted();
+    assert_eq!(back.lease, g2.lease);
+    assert_ne!(back.receipt, g2.receipt);
+    assert_eq!(one.claim(&stranger, None).await.granted().lease, g1.lease);
 }
 
 #[tokio::test(flavor = "multi_thread")]

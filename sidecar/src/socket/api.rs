@@ -251,16 +251,20 @@ impl Api {
         nonce: String,
         asker: Asker,
     ) -> Result<Response<Body>, Problem> {
-        let lease = |d: &Drive| d.holder().lease().map(|(l, s)| (l, s.clone()));
+        let lease = |d: &Drive| {
+            let (lease, secret) = d.holder().lease()?;
+            Some(((lease, secret.clone()), d.holder().bundle().cloned()))
+        };
         let lease = self.registry().read(id, lease).flatten();
-        let (lease, secret) = lease.ok_or_else(|| self.no_lease(id))?;
+        let (lease, here) = lease.ok_or_else(|| self.no_lease(id))?;
         let busy = || {
             let detail = "too many questions to the license server at once";
             Problem::new(ProblemType::Overloaded, detail).retry_after(1)
         };
         let asked = async {
             let _turn = self.questions.turn(asker.owner).await.ok_or_else(busy)?;
-            self.client.nonce(lease, secret, nonce, QUESTION).await
+            let here = here.as_ref();
+            self.client.nonce(lease, nonce, here, QUESTION).await
         };
         let bundle = tokio::time::timeout(QUESTION, asked).await;
         Ok(json(StatusCode::OK, &bundle.map_err(|_| busy())??))

@@ -9,10 +9,10 @@
 //! lease after it (5).
 
 use super::Seen;
-use super::measure::{Verdict, slack};
+use super::measure::{Verdict, signed, slack};
 use super::model::Model;
 use super::step::{Open, Step};
-use crate::history::{Ms, Msg, MsgNo, Reply};
+use crate::history::{Msg, MsgNo, Reply};
 
 const DAY: i64 = 86_400_000;
 
@@ -23,10 +23,6 @@ pub(super) enum May {
     /// It depends on what holders have shown, or on a clock's drift.
     Unsure,
     No(&'static str),
-}
-
-fn signed(ms: Ms) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 pub(super) fn may_sign(m: &Model) -> May {

@@ -244,6 +244,8 @@ impl Model {
                 self.arrivals += 1;
                 lease.arrival = Some(self.arrivals);
             }
+            // Whether it still stands before others depends on a clock that is wrong.
+            lease.fuzzy |= restored && self.run.skewed;
             lease.in_line_at_crash = false;
         }
         let arrival = lease.arrival.filter(|_| is.in_line() || was.in_line());

@@ -45,8 +45,14 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     let what = format!("{:?} {:?} says {:?} at the end", app.holder, no.1, app.says);
     let Some(lease) = m.live(app.of()).next() else {
         // What the license can never grant is refused, and told at the next contact.
-        let mut its = m.leases.values().filter(|l| l.of == app.of());
-        if app.says == Some(Says::Lost) && its.any(|l| !m.could_fit(&l.items)) {
+        let its = m.leases.values().filter(|l| l.of == app.of());
+        if app.says == Some(Says::Lost) && its.clone().any(|l| !m.could_fit(&l.items)) {
+            return Ok(());
+        }
+        // Its seats have ended, and so has its stranded lease: it asks again within D.
+        let mut asked = its.filter(|l| m.now <= l.asked + d);
+        let seats_end = m.license.dates.iter().any(|(_, end)| end.is_some());
+        if app.says == Some(Says::Lost) && seats_end && asked.next().is_some() {
             return Ok(());
         }
         return m.broken(10, format!("{what}, and the books do not have it"));

@@ -15,3 +15,7 @@ pub(super) fn margin(lease_for: Ms) -> Ms {
 
 /// The promise that is broken, if one is.
 pub(super) type Verdict = Result<(), Broken>;
+
+pub(super) fn signed(ms: Ms) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

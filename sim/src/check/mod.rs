@@ -217,8 +217,11 @@ impl Checker {
                 longest_before,
                 reclaim,
                 license,
+                moved,
+                skewed,
             } => {
                 m.started(*run, *lease_for, *longest_before, *reclaim, license.clone());
+                (m.run.moved, m.run.skewed) = (*moved, *skewed);
                 self.last_seq = 0;
             }
             Fact::Crashed => return m.crashed(),

@@ -12,7 +12,7 @@ use std::collections::BinaryHeap;
 
 use super::apps::Apps;
 use super::demand;
-use super::measure::{Verdict, margin, slack};
+use super::measure::{Verdict, margin, signed, slack};
 use super::queue::Queues;
 use super::step::Open;
 use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
@@ -243,6 +243,11 @@ impl Model {
 
     /// Whether each token of a lease that a holder may show has expired.
     pub(super) fn expired(&self, lease: &Lease) -> bool {
+        self.expired_at(lease, self.now)
+    }
+
+    /// The same at some time.
+    pub(super) fn expired_at(&self, lease: &Lease, t: Ms) -> bool {
         [lease.answered, lease.longest].into_iter().all(|token| {
             let (answered, d) = token.unwrap_or_default();
             let life = match self.run.reclaim {
@@ -250,8 +255,20 @@ impl Model {
                 Reclaim::Confirmed => d.max(self.run.grace.0),
             };
             let life = life + margin(d);
-            self.now > answered + life + slack(life)
+            t > answered + life + slack(life)
         })
+    }
+
+    /// The same by what a run can tell that has come from a machine with another wall clock: by its
+    /// own, a minute ahead at most, and by what the holder says.
+    fn over_elsewhere(&self, given: Ms, sent: Option<Ms>, limit: Ms) -> bool {
+        let age = self.wall() - signed(given);
+        let by_wall = if age < 0 {
+            age <= -60_000
+        } else {
+            age >= signed(limit)
+        };
+        by_wall || sent.is_some_and(|t| self.now >= t + limit)
     }
 
     /// Whether this message proves that the claim was once `Held`: it shows the lease's token and
@@ -262,6 +279,7 @@ impl Model {
             shows_secret: true,
             held: Some(held),
             held_given,
+            held_sent,
             runs_after_held: true,
             ..
         } = &message.what
@@ -269,8 +287,13 @@ impl Model {
             return false;
         };
         // By an older one no application runs on.
-        let over = held_given
-            .is_some_and(|(given, grace)| self.now > given + grace + margin(grace) + slack(grace));
+        let over = held_given.is_some_and(|(given, grace)| {
+            let limit = grace + margin(grace);
+            if self.run.skewed && given < self.run.started {
+                return self.over_elsewhere(given, *held_sent, limit);
+            }
+            self.now > given + limit + slack(grace)
+        });
         let lease = self.leases.get(held).filter(|_| !over);
         lease.is_some_and(|l| l.secret == Some(*secret) && l.of == message.of)
     }

@@ -49,7 +49,10 @@ pub(super) fn booked(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -
         );
         return m.broken(11, what);
     }
-    if m.expired(lease) {
+    // Behind a clock that is behind, the holder's word alone tells the age: as of its sending.
+    let told = claim.filter(|_| m.run.skewed);
+    let at = told.map_or(m.now, |c| m.apps.sent_at(c.msg));
+    if m.expired_at(lease, at) {
         let (answered, d) = lease.longest.unwrap_or_default();
         let what = format!(
             "{change} is taken in with an expired token: the longest was answered at {answered} ms, for {d} ms"
@@ -143,6 +146,7 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Ver
         secret,
         shows_secret: true,
         held: Some(no),
+        held_sent,
         ..
     } = &message.what
     else {
@@ -151,6 +155,8 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Ver
     let Some(lease) = m.leases.get(no) else {
         return Ok(());
     };
+    // Without its holder's word another machine does not know how old it is.
+    let knows_age = !m.run.moved || held_sent.is_some();
     let holder = message.of.0;
     let taken_in = lease.taken_in == m.run.no;
     let within = m.apps.of_claim(message.of).any(|(_, copy, app)| {
@@ -160,6 +166,8 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Ver
     seen.came_too_late += u64::from(!within && !taken_in);
     let sent = m.apps.sent_at(message.msg);
     let due = within
+        && !m.run.skewed
+        && knows_age
         && m.run.before_q(m.now)
         && message.before.is_none_or(|(_, stand)| stand.in_line())
         && lease.answered.is_some_and(|(t, _)| t <= sent)

@@ -23,6 +23,11 @@ pub(super) struct KnownRun {
     /// By how much its wall clock is wrong, now and when it started.
     pub(super) wall: i64,
     pub(super) started_wall: Option<i64>,
+    /// An earlier run was on another machine.
+    pub(super) moved: bool,
+    /// It cannot tell the age of what an earlier run gave: that was on a machine whose wall clock
+    /// differs.
+    pub(super) skewed: bool,
     /// From when until when, by that clock, the anchor's last signature lets it sign.
     pub(super) delegated: Option<(i64, i64)>,
     pub(super) rosters: Vec<Vec<HolderNo>>,

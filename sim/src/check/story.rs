@@ -104,6 +104,8 @@ impl Story {
             longest_before: before,
             reclaim,
             license,
+            moved: false,
+            skewed: false,
         });
         self.see(Fact::Wall(0));
         self.see(Fact::Delegated {
@@ -168,6 +170,7 @@ impl Story {
             shows_secret: held.or(ticket).is_some(),
             held: held.map(lease),
             held_given: None,
+            held_sent: None,
             ticket: ticket.map(lease),
             runs_after_held: false,
             runs_optimistic: false,

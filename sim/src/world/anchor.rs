@@ -7,12 +7,14 @@ use crate::history::{Fact, License, Ms};
 use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms, RENEW, Served, delegation_due};
 use mooring_core::ledger::Capacity;
 use mooring_core::license::{
-    AnchorKind, CountBy, Delegation, Digest, Draw, KeyId, License as RealLicense, MAX_DELEGATION,
-    OpenLicense, Policy, Pool, Product, PublicKey, SigningKey, TokenAnchor, VersionRange, types,
+    AnchorKind, CountBy, Delegation, Digest, Draw, Envelope, KeyId, License as RealLicense,
+    MAX_DELEGATION, OpenLicense, Policy, Pool, Product, PublicKey, SigningKey, TokenAnchor,
+    VersionRange, types,
 };
 use mooring_core::policy::OptimisticStart;
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{DEFAULT_GRACE, Now, Timestamp};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +28,12 @@ fn wall(ms: i64) -> Timestamp {
 }
 
 /// A file as it is served.
-fn served(license: RealLicense, digest: &Digest, number: u64, lease_for: Duration) -> Served {
+fn served(license: RealLicense, envelope: Envelope, lease_for: Duration) -> Served {
     let terms = LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.policy);
     let open = OpenLicense {
         license,
-        digest: digest.clone(),
-        envelope: paper(types::LICENSE, number),
+        digest: envelope.digest(),
+        envelope,
         signed_by: None,
     };
     Served::of(open.into(), terms)
@@ -43,9 +45,10 @@ impl World {
         &self.plan.licenses[self.server.license]
     }
 
-    /// The digests of the license files as they lie there.
-    fn digests(&self) -> Vec<Digest> {
-        let file = |i| Digest(format!("{}.{}.{i}", self.server.license, self.server.issue));
+    /// The license files as they lie there.
+    fn files(&self) -> Vec<Envelope> {
+        let (license, issue) = (self.server.license as u64, self.server.issue);
+        let file = |i: u64| paper(types::LICENSE, license, json!({"issue": issue, "file": i}));
         let files = if self.split().is_some() { 0..2 } else { 0..1 };
         files.map(file).collect()
     }
@@ -145,7 +148,8 @@ impl World {
     pub(super) fn looks(&mut self) {
         let now = self.server.now(self.now);
         let lost = self.server.anchor_lost;
-        let digests = self.digests();
+        let envelopes = self.files();
+        let digests: Vec<Digest> = envelopes.iter().map(Envelope::digest).collect();
         let Some(run) = self.server.run.as_mut() else {
             return;
         };
@@ -161,7 +165,7 @@ impl World {
         }
         let s = &run.seen;
         if delegation_due(s.in_force.as_deref(), s.lost_since, &digests, s.made, now) {
-            self.delegates(digests, now);
+            self.delegates(envelopes, digests, now);
         }
         self.plan_look(None);
     }
@@ -185,14 +189,15 @@ impl World {
     }
 
     /// The anchor signs a delegation, for the license files as they lie there.
-    fn delegates(&mut self, digests: Vec<Digest>, now: Now) {
-        let (mut file, run_no) = (self.license().clone(), self.server.license);
+    fn delegates(&mut self, envelopes: Vec<Envelope>, digests: Vec<Digest>, now: Now) {
+        let mut file = self.license().clone();
         let Some(server_key) = some_key() else { return };
         let not_before = now.wall.checked_sub(BACKDATED).unwrap_or(now.wall);
         let not_after = not_before.checked_add(MAX_DELEGATION).unwrap_or(now.wall);
         let lease_for = Duration::from_millis(self.server.lease_for);
         self.delegations.push(digests.clone());
         let number = self.delegations.len() as u64;
+        let delegation = paper(types::DELEGATION, number, json!({}));
         // What is due by the license before is done under it.
         self.server_ticks();
         let files = self.real_licenses(&file);
@@ -204,8 +209,8 @@ impl World {
         };
         let before = run.seen.in_force.as_ref().map(|f| &f.delegation.licenses);
         let anew = before != Some(&digests);
-        let served = |(l, digest)| served(l, digest, run_no as u64, lease_for);
-        let licenses: Vec<Served> = files.into_iter().zip(&digests).map(served).collect();
+        let served = |(l, envelope)| served(l, envelope, lease_for);
+        let licenses: Vec<Served> = files.into_iter().zip(envelopes).map(served).collect();
         let Some(terms) = licenses.iter().map(|s| s.terms).reduce(LeaseTerms::and) else {
             return;
         };
@@ -227,8 +232,8 @@ impl World {
                 not_before,
                 not_after,
             },
-            envelope: paper(types::DELEGATION, number),
-            digest: Digest(String::new()),
+            digest: delegation.digest(),
+            envelope: delegation,
             licenses,
         }));
         run.seen.made = now.boot;

@@ -1,8 +1,8 @@
-//! The server's edge: messages come in, the frontend decides, answers go out. A document is a
-//! number that only this world's server can give out.
+//! The server's edge: messages come in, the frontend decides, answers go out. A signed document is
+//! a number that only this world's server can give out; receipts and tickets are really sealed.
 
 use super::server::{paper, paper_no};
-use super::state::{Packet, World, lease_no};
+use super::state::{Packet, SealedFor, World, lease_no};
 use crate::history::{Fact, Reply, SecretNo};
 use foldhash::HashMap;
 use mooring_core::frontend::{
@@ -12,13 +12,13 @@ use mooring_core::frontend::{
 use mooring_core::holder::{Answer, Request};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::{Claimed, Granted};
-use mooring_core::license::{
-    BadProof, Digest, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, types,
-};
-use mooring_core::names::{InstanceId, LeaseId};
+use mooring_core::license::{Digest, Envelope, LeaseToken, types};
+use mooring_core::names::{BootId, InstanceId, LeaseId};
+use mooring_core::receipt::{BadProof, Identity, Sealed};
 use mooring_core::wire::{
     ClaimRequest, HeldProof, Problem, ProblemType, Renewal, Renewed, WaitReason,
 };
+use serde_json::json;
 use std::iter::repeat_n;
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,44 +29,28 @@ const FUTURE: &str = "of-the-future";
 /// Documents that the server gave out.
 struct Papers<'a> {
     tokens: &'a HashMap<u64, LeaseToken>,
-    tickets: &'a HashMap<u64, Ticket>,
     delegations: &'a [Vec<Digest>],
-    identity: &'a IdentityKey,
-    boot: &'static str,
-}
-
-impl Papers<'_> {
-    fn opened<P: Clone>(
-        &self,
-        delegation: &Envelope,
-        paper: Option<&P>,
-    ) -> Result<Opened<P>, BadProof> {
-        let licenses = paper_no(delegation).and_then(|n| {
-            let i = usize::try_from(n).ok()?.checked_sub(1)?;
-            self.delegations.get(i)
-        });
-        let found = paper.cloned().zip(licenses.cloned());
-        let (document, licenses) = found.ok_or_else(|| BadProof("no such document".into()))?;
-        Ok(Opened { document, licenses })
-    }
+    identity: &'a Identity,
+    boot: BootId,
 }
 
 impl Opener for Papers<'_> {
-    fn ticket(&self, _: &InForce, t: &TicketBundle) -> Result<Opened<Ticket>, BadProof> {
-        let paper = paper_no(&t.ticket).and_then(|n| self.tickets.get(&n));
-        self.opened(&t.delegation, paper)
+    fn lease(&self, _: &InForce, h: &HeldProof) -> Result<Opened, BadProof> {
+        let token = paper_no(&h.lease).and_then(|n| self.tokens.get(&n));
+        let licenses = paper_no(&h.delegation).and_then(|n| {
+            let i = usize::try_from(n).ok()?.checked_sub(1)?;
+            self.delegations.get(i)
+        });
+        let found = token.cloned().zip(licenses.cloned());
+        let (token, licenses) = found.ok_or_else(|| BadProof("no such document".into()))?;
+        Ok(Opened { token, licenses })
     }
 
-    fn lease(&self, _: &InForce, h: &HeldProof) -> Result<Opened<LeaseToken>, BadProof> {
-        let paper = paper_no(&h.lease).and_then(|n| self.tokens.get(&n));
-        self.opened(&h.delegation, paper)
-    }
-
-    fn identity(&self) -> &IdentityKey {
+    fn identity(&self) -> &Identity {
         self.identity
     }
 
-    fn boot_id(&self) -> &str {
+    fn boot(&self) -> BootId {
         self.boot
     }
 }
@@ -74,18 +58,17 @@ impl Opener for Papers<'_> {
 /// Who gives documents out.
 struct Pen<'a> {
     instance: InstanceId,
-    boot: &'static str,
-    identity: &'a IdentityKey,
+    boot: BootId,
+    identity: &'a Identity,
     no: u64,
     tokens: &'a mut HashMap<u64, LeaseToken>,
-    tickets: &'a mut HashMap<u64, Ticket>,
 }
 
 impl Signer for Pen<'_> {
     fn run(&self) -> ThisRun<'_> {
         ThisRun {
             instance: self.instance,
-            boot_id: self.boot,
+            boot: self.boot,
             identity: self.identity,
         }
     }
@@ -95,13 +78,11 @@ impl Signer for Pen<'_> {
     }
 
     fn sign_lease(&mut self, token: LeaseToken) -> Result<Envelope, Problem> {
+        let licenses = token.parts.iter().map(|p| json!({"license": p.license}));
+        let licenses: Vec<_> = licenses.collect();
+        let says = json!({"delegation": token.delegation, "parts": licenses});
         self.tokens.insert(self.no, token);
-        Ok(paper(types::LEASE, self.no))
-    }
-
-    fn sign_ticket(&mut self, ticket: Ticket) -> Result<Envelope, Problem> {
-        self.tickets.insert(self.no, ticket);
-        Ok(paper(types::TICKET, self.no))
+        Ok(paper(types::LEASE, self.no, says))
     }
 }
 
@@ -116,7 +97,6 @@ impl World {
             identity: &self.identity,
             no: (u64::from(run.no.0) << 40) | run.papers,
             tokens: &mut self.tokens,
-            tickets: &mut self.tickets,
         })
     }
 
@@ -220,9 +200,13 @@ impl World {
                 let f = may.clone()?;
                 let bind = g.bind.map(|b| self.secret_no(b));
                 let reply = lease_reply(&g, &f, bind);
-                let gone = || Problem::new(ProblemType::Overloaded, "no run");
-                let mut pen = self.pen().ok_or_else(gone)?;
-                Ok((answer::renewed(&mut pen, &f, &g, now)?, reply))
+                let mut pen = self.pen().ok_or_else(no_run)?;
+                let have = r.have.as_ref();
+                let renewed = answer::renewed(&mut pen, &f, &g, now, have)?;
+                if let Renewed::Ok { receipt, .. } | Renewed::Same { receipt, .. } = &renewed {
+                    self.sealed(receipt, &g, &reply);
+                }
+                Ok((renewed, reply))
             });
             let (renewed, reply) = signed.unwrap_or_else(|problem| {
                 let reply = Reply::Problem(problem.kind.name());
@@ -234,11 +218,9 @@ impl World {
 
     /// Who claims: by what is shown, or by a review of its credential.
     fn proves(&self, p: &Rc<Packet>, body: &ClaimRequest, bearer: bool) -> Result<Proven, Problem> {
-        let gone = || Problem::new(ProblemType::Overloaded, "no run");
-        let run = self.server.run.as_ref().ok_or_else(gone)?;
+        let run = self.server.run.as_ref().ok_or_else(no_run)?;
         let papers = Papers {
             tokens: &self.tokens,
-            tickets: &self.tickets,
             delegations: &self.delegations,
             identity: &self.identity,
             boot: self.server.machine().boot,
@@ -291,11 +273,12 @@ impl World {
             Claimed::Waiting(p) => p.bind,
         });
         let bind = bind.map(|b| self.secret_no(b));
-        let Some(mut pen) = self.pen() else { return };
         let signed = answer.and_then(|(claimed, f)| match claimed {
             Claimed::Granted(g) => {
                 let reply = lease_reply(&g, &f, bind);
-                let grant = answer::grant(&mut pen, &f, g, now)?;
+                let mut pen = self.pen().ok_or_else(no_run)?;
+                let grant = answer::grant(&mut pen, &f, g.clone(), now)?;
+                self.sealed(&grant.receipt, &g, &reply);
                 Ok((Answer::Granted(Box::new(grant)), reply))
             }
             Claimed::Waiting(place) => {
@@ -305,7 +288,13 @@ impl World {
                     settling: place.reason == WaitReason::Settling,
                     bind,
                 };
-                let waiting = answer::waiting(&mut pen, &f, place, now)?;
+                let pen = self.pen().ok_or_else(no_run)?;
+                let waiting = answer::waiting(pen.run(), &f, place, now);
+                let of = SealedFor {
+                    lease: lease_no(waiting.lease),
+                    given: None,
+                };
+                self.sealed.insert(waiting.ticket.clone(), of);
                 Ok((Answer::Waiting(Box::new(waiting)), reply))
             }
         });
@@ -313,6 +302,19 @@ impl World {
             Ok((answer, reply)) => self.answers(p, answer, reply),
             Err(e) => self.refuses(p, e),
         }
+    }
+
+    /// Notes what a receipt is of.
+    fn sealed(&mut self, receipt: &Sealed, g: &Granted, reply: &Reply) {
+        let Reply::Lease { run_for, .. } = reply else {
+            return;
+        };
+        let received = self.server.machine().clock.when(g.received);
+        let of = SealedFor {
+            lease: lease_no(g.lease),
+            given: received.map(|t| (t, *run_for)),
+        };
+        self.sealed.insert(receipt.clone(), of);
     }
 
     fn refuses(&mut self, p: &Rc<Packet>, e: Problem) {
@@ -334,6 +336,10 @@ impl World {
             });
         }
     }
+}
+
+fn no_run() -> Problem {
+    Problem::new(ProblemType::Overloaded, "no run")
 }
 
 fn lease_reply(g: &Granted, f: &InForce, bind: Option<SecretNo>) -> Reply {

@@ -9,8 +9,9 @@
 //! |---|---|
 //! | `state` | who is there, what is known, what will happen |
 //! | `pods` | pods with their sidecars: the `Claimant` and its edge |
+//! | `thief` | who has read their papers off the wire |
 //! | `server` | the license server's runs: the frontend with its `Ledger`, and the facts of what comes of them |
-//! | `edge` | what reaches the server and what it answers: documents are numbers |
+//! | `edge` | what reaches the server and what it answers: signed documents are numbers |
 //! | `anchor` | its anchor and license file |
 //! | `operator` | the roster, proof that pods are gone, revocations, the watch |
 //! | `net` | what becomes of messages |
@@ -24,6 +25,7 @@ mod pods;
 mod seen;
 mod server;
 mod state;
+mod thief;
 mod trouble;
 
 pub use self::state::World;
@@ -36,7 +38,7 @@ use crate::history::{At, Broken, Fact, Ms};
 use crate::plan::Plan;
 use fastrand::Rng;
 use foldhash::HashMap;
-use mooring_core::license::IdentityKey;
+use mooring_core::receipt::Identity;
 use std::collections::BTreeMap;
 
 /// How a world ended.
@@ -115,9 +117,9 @@ impl World {
             next_holder: 1,
             next_copy: 1,
             operator: Operator::default(),
-            identity: IdentityKey::new(&[7; 32]),
+            identity: Identity::new(&[7; 32], &[], "sim/main"),
             tokens: HashMap::default(),
-            tickets: HashMap::default(),
+            sealed: HashMap::default(),
             delegations: Vec::new(),
             msgs: 0,
             secrets: HashMap::default(),

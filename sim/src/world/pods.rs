@@ -2,14 +2,14 @@
 //! crashes, suspends.
 
 use super::server::paper_no;
-use super::state::{Claim, Copy, Dice, Packet, Then, Wish, World, lease_no};
+use super::state::{Claim, Copy, Dice, Packet, SealedFor, Then, Wish, World, lease_no};
 use crate::clock::Clock;
 use crate::history::{
     ClaimNo, CopyNo, Fact, GroupNo, HolderNo, Items, Ms, Msg, MsgNo, Reply, Says,
 };
 use crate::plan::Pod;
 use mooring_core::holder::drive::{Do, Drive, others};
-use mooring_core::holder::{Answer, Random as _, Request, Spec, Tag};
+use mooring_core::holder::{Answer, Request, Spec, Tag};
 use mooring_core::identity::Holder;
 use mooring_core::license::LeaseToken;
 use mooring_core::names::{ClaimName, Seats};
@@ -23,6 +23,19 @@ use std::time::Duration;
 
 /// For how long a hold of before a crash waits for its connection, as the sidecar has it.
 const ORPHANED: Ms = 10_000;
+/// A request as a sidecar sends it that knows no receipts.
+fn as_before_receipts(request: &mut Request) {
+    match request {
+        Request::Claim { body, .. } => {
+            if let Some(held) = &mut body.held {
+                (held.receipt, held.sent_ago) = (None, None);
+            }
+        }
+        Request::Renew(r) => r.have = None,
+        Request::Release { .. } => {}
+    }
+}
+
 /// When an application asks again whose sidecar was not there.
 const ASKS_AGAIN: Ms = 500;
 
@@ -312,6 +325,9 @@ impl World {
         if let Request::Claim { body, .. } = &mut request {
             body.others = others(copy.claims.iter().filter_map(|c| c.drive.as_ref()), &name);
         }
+        if !copy.plan.knows_receipts {
+            as_before_receipts(&mut request);
+        }
         let msg = self.new_msg();
         let what = self.describe(&request);
         self.state(Fact::Sent {
@@ -389,18 +405,20 @@ impl World {
         }
     }
 
-    fn describe(&mut self, r: &Request) -> Msg {
+    pub(super) fn describe(&mut self, r: &Request) -> Msg {
         match r {
             Request::Claim { body, .. } => {
-                let held = body.held.as_ref().and_then(|h| paper_no(&h.lease));
-                let held = held.and_then(|no| self.tokens.get(&no));
-                let ticket = body.ticket.as_ref().and_then(|t| paper_no(&t.ticket));
-                let ticket = ticket.and_then(|no| self.tickets.get(&no));
+                let held = body.held.as_ref().and_then(|h| self.held(h));
+                let ticket = body.ticket.as_ref().and_then(|t| self.sealed.get(t));
                 Msg::Claim {
                     items: self.items_of(&body.items),
-                    held: held.map(|t| lease_no(t.lease)),
-                    held_given: held.and_then(|t| self.given(t)),
-                    ticket: ticket.map(|t| lease_no(t.lease)),
+                    held: held.map(|of| of.lease),
+                    held_given: held.and_then(|of| of.given),
+                    held_sent: body.held.as_ref().and_then(|h| {
+                        let ago = u64::try_from(h.sent_ago?.as_millis()).ok()?;
+                        Some(self.now.saturating_sub(ago))
+                    }),
+                    ticket: ticket.map(|of| of.lease),
                     secret: self.secret_no(body.secret_hash),
                     bind: body.bind.map(|b| self.secret_no(b)),
                     shows_secret: body.secret.is_some(),
@@ -419,6 +437,18 @@ impl World {
                 secret: self.secret_no(secret.hash()),
             },
         }
+    }
+
+    /// What is shown of a lease: by its receipt, else by its token.
+    fn held(&self, h: &wire::HeldProof) -> Option<SealedFor> {
+        if let Some(receipt) = &h.receipt {
+            return self.sealed.get(receipt).copied();
+        }
+        let token = paper_no(&h.lease).and_then(|no| self.tokens.get(&no))?;
+        Some(SealedFor {
+            lease: lease_no(token.lease),
+            given: self.given(token),
+        })
     }
 
     /// When a token was given, in true time, and its grace.
@@ -660,67 +690,6 @@ impl World {
         self.state(Fact::Copied { from, to: no });
         for life in lives {
             self.drive(no, life);
-        }
-    }
-
-    /// Somebody reads a holder's token off the wire and shows it as its own, several times, with
-    /// another secret.
-    pub(super) fn steals(&mut self, from: CopyNo, lasts: Ms) {
-        let Some(copy) = self.copies.get(&from) else {
-            return;
-        };
-        let Some(claim) = copy.claims.first() else {
-            return;
-        };
-        let bundle = claim.drive.as_ref().and_then(|d| d.holder().bundle());
-        let Some(bundle) = bundle.cloned() else {
-            return;
-        };
-        let (spec, claim, holder) = (claim.spec.clone(), claim.no, copy.holder);
-        let (_, secret) = self.new_secret();
-        for _ in 0..5 {
-            let body = wire::ClaimRequest {
-                items: spec.items.clone(),
-                secret_hash: secret.hash(),
-                bind: None,
-                request_id: Dice(&mut self.rng).request_id(),
-                standing: Standing::Held,
-                licensed_for: None,
-                counter: Some(u64::MAX / 2),
-                others: Vec::new(),
-                heard: None,
-                clock_ahead_secs: None,
-                ticket: None,
-                held: Some(wire::HeldProof {
-                    delegation: bundle.delegation.clone(),
-                    lease: bundle.lease.clone(),
-                    counter: 1,
-                }),
-                secret: self.rng.bool().then(|| secret.clone()),
-                holder: Some(Self::real_holder(holder)),
-            };
-            let at = self.now + self.rng.u64(0..lasts.max(1));
-            let name = spec.name.clone();
-            self.at(at, move |w| {
-                let request = Request::Claim {
-                    body: Box::new(body),
-                    wait: None,
-                    bearer: false,
-                };
-                let (msg, what) = (w.new_msg(), w.describe(&request));
-                w.arrives(Rc::new(Packet {
-                    msg,
-                    copy: from,
-                    holder,
-                    claim,
-                    name,
-                    // Its answer is for nobody here.
-                    life: 0,
-                    tag: Tag::none(),
-                    request,
-                    what,
-                }));
-            });
         }
     }
 

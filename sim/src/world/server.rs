@@ -13,6 +13,7 @@ use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, ViewState};
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,18 +21,20 @@ use std::time::Duration;
 /// How many events a run keeps for the watch.
 pub(super) const RING: usize = 64;
 
-/// A document that only the server can give out: its number.
-pub(super) fn paper(kind: &str, no: u64) -> Envelope {
+/// A document that only the server can give out: its number, and what its reader looks for in it.
+pub(super) fn paper(kind: &str, no: u64, mut says: Value) -> Envelope {
+    says["no"] = no.into();
     Envelope {
         payload_type: kind.into(),
-        payload: no.to_le_bytes().to_vec(),
+        payload: says.to_string().into_bytes(),
         signatures: Vec::new(),
     }
 }
 
 /// The number of a document.
 pub(super) fn paper_no(e: &Envelope) -> Option<u64> {
-    Some(u64::from_le_bytes(e.payload.as_slice().try_into().ok()?))
+    let says: Value = serde_json::from_slice(&e.payload).ok()?;
+    says.get("no")?.as_u64()
 }
 
 impl World {
@@ -44,6 +47,10 @@ impl World {
         let instance = InstanceId::from_bytes(self.rng.u128(..).to_be_bytes());
         let s = &mut self.server;
         s.runs += 1;
+        let moved = std::mem::replace(&mut s.was_on, s.on) != s.on;
+        s.moved |= moved;
+        let skewed = moved && s.machines[0].wall != s.machines[1].wall;
+        let moved = s.moved;
         let lease_for = Duration::from_millis(s.lease_for);
         let settle = settle_for(s.longest.map(Duration::from_millis), lease_for);
         let longest_before = s.longest.unwrap_or(300_000);
@@ -83,6 +90,8 @@ impl World {
             longest_before,
             reclaim: s.reclaim,
             license,
+            moved,
+            skewed,
         };
         s.run = Some(run);
         self.state(fact);

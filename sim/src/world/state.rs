@@ -17,9 +17,12 @@ use mooring_core::frontend::Frontend;
 use mooring_core::holder::drive::Drive;
 use mooring_core::holder::{Request, Saved, Spec, Tag};
 use mooring_core::ledger;
-use mooring_core::license::{Digest, IdentityKey, LeaseToken, Ticket};
+use mooring_core::license::{Digest, LeaseToken};
 use mooring_core::mutant::{self, Mutant};
-use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, RequestId};
+use mooring_core::names::{
+    BootId, ClaimName, InstanceId, LeaseId, PoolName, ProductName, RequestId,
+};
+use mooring_core::receipt::{Identity, Sealed};
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{ClaimKind, Policies, ViewState};
@@ -55,9 +58,10 @@ pub struct World {
     pub(super) next_holder: u32,
     pub(super) next_copy: u32,
     pub(super) operator: Operator,
-    pub(super) identity: IdentityKey,
+    pub(super) identity: Identity,
     pub(super) tokens: HashMap<u64, LeaseToken>,
-    pub(super) tickets: HashMap<u64, Ticket>,
+    /// What each receipt and ticket that was given out is of.
+    pub(super) sealed: HashMap<Sealed, SealedFor>,
     /// The license of each delegation.
     pub(super) delegations: Vec<Vec<Digest>>,
     pub(super) msgs: u64,
@@ -66,6 +70,14 @@ pub struct World {
     pub(super) no_token: Ms,
     pub(super) quiet: bool,
     pub(super) ended: bool,
+}
+
+/// What a receipt or a ticket is of.
+#[derive(Clone, Copy)]
+pub(super) struct SealedFor {
+    pub(super) lease: LeaseNo,
+    /// When the request was received that it answered, in true time, and its grace.
+    pub(super) given: Option<(Ms, Ms)>,
 }
 
 /// Names of pools and products, made once.
@@ -243,6 +255,9 @@ pub(super) struct Server {
     /// Two machines.
     pub(super) machines: [Machine; 2],
     pub(super) on: usize,
+    /// Where the last run was, and whether it was ever elsewhere than the one before.
+    pub(super) was_on: usize,
+    pub(super) moved: bool,
     /// No clock was ever wrong.
     pub(super) walls_right: bool,
     pub(super) lease_for: Ms,
@@ -268,7 +283,7 @@ pub(super) struct Server {
 
 pub(super) struct Machine {
     pub(super) clock: Clock,
-    pub(super) boot: &'static str,
+    pub(super) boot: BootId,
     /// By how much its wall clock is wrong.
     pub(super) wall: i64,
 }
@@ -303,7 +318,9 @@ impl Server {
             runs: 0,
             frozen: false,
             queue: VecDeque::new(),
-            machines: [machine("one"), machine("two")],
+            machines: [1, 2].map(|n| machine(BootId::from_bytes([n; 8]))),
+            was_on: 0,
+            moved: false,
             on: 0,
             walls_right: true,
             lease_for: plan.lease_for,

@@ -26,9 +26,12 @@ impl World {
                 self.server_dies();
                 self.after(*down, Self::server_starts);
             }
-            Fault::ServerMoves { down } => {
+            Fault::ServerMoves { down, wall_secs } => {
                 self.server_dies();
                 self.server.on = 1 - self.server.on;
+                if *wall_secs != 0 {
+                    self.server.set_wall(|off| off + wall_secs * 1000);
+                }
                 self.after(*down, Self::server_starts);
             }
             Fault::NewDuration { lease_for, down } => {

@@ -44,6 +44,7 @@ fn renews(f: &mut Frontend<u8>, n: u8, counter: u64, t: Now) -> Result<Vec<Strin
         secret: secret(n),
         counter,
         request_id: RequestId::from_bytes([u8::try_from(counter).unwrap(); 16]),
+        have: None,
     };
     let (mut each, _) = f.renew(&[renewal], |_| Ok(()), t);
     let pools = |parts: &[Part]| {

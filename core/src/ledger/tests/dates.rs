@@ -288,13 +288,7 @@ fn after_a_restart_a_lease_comes_back_into_the_pool_that_has_ended_and_moves_onc
     let mut l = run(2, 31, &license);
     go(&mut l, 100);
     let shows = |n: u8, g: &Granted| Claim {
-        held: Some(HeldLease {
-            token: token(n, g, 1),
-            unexpired: true,
-            runs_on: true,
-            counter: 1,
-            age: None,
-        }),
+        held: Some(shown(g, 1)),
         ..claim(n, "render")
     };
     // The seat that it could move to is another's, who has not come back yet.

@@ -229,13 +229,7 @@ fn after_a_restart_a_lease_is_taken_in_from_the_files_that_it_had() {
     assert_eq!(parts(&g), ["render of b, drawing 1"]);
     let mut next = Ledger::new(settings(2, D), all(&files), at(5_000));
     let back = Claim {
-        held: Some(HeldLease {
-            token: token(2, &g, 1),
-            unexpired: true,
-            runs_on: true,
-            counter: 1,
-            age: None,
-        }),
+        held: Some(shown(&g, 1)),
         ..claim(2, "render")
     };
     let g = granted(next.claim(back, at(5_000)));

@@ -48,7 +48,7 @@ fn a_lease_comes_back_whose_license_spelled_it_otherwise() {
     c.standing = Standing::Held;
     c.held = Some(HeldLease {
         unexpired: true,
-        ..held(1, &g)
+        ..held(&g)
     });
     let back = granted(second.claim(c, at(11)));
     assert_eq!(

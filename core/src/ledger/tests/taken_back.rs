@@ -112,13 +112,7 @@ fn an_earlier_runs_lease_of_who_is_not_entitled_is_reinstated_and_called_back() 
     let mut next = Ledger::new(settings(2, D), one(&license), at(5_000));
     let mut back = unentitled(1);
     back.standing = Standing::Held;
-    back.held = Some(HeldLease {
-        token: token(1, &g, 1),
-        unexpired: true,
-        runs_on: true,
-        counter: 1,
-        age: None,
-    });
+    back.held = Some(shown(&g, 1));
     let g = granted(next.claim(back, at(6_000)));
     assert_eq!(g.called_back.unwrap().until, at(66_000));
 }
@@ -193,11 +187,10 @@ fn an_old_proof_brings_nobody_before_others() {
         Claim {
             standing: Standing::Held,
             held: Some(HeldLease {
-                token: token(n, &g, 0),
                 unexpired: false,
                 runs_on,
                 counter: 3,
-                age: None,
+                ..shown(&g, 0)
             }),
             ..claim(n, "render")
         }

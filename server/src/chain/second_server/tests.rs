@@ -15,12 +15,14 @@ fn sign(run: u8, issued_at: &str, boot: Option<&BootStamp>) -> bool {
         issued_at: at(issued_at),
         issued_boot: boot,
     };
-    s.of_a_second_server(instance(1), started(), "here")
+    s.of_a_second_server(instance(1), started(), HERE)
 }
 
-fn stamp(boot: &str, secs: u64) -> BootStamp {
+const HERE: BootId = BootId::from_bytes([1; 8]);
+
+fn stamp(boot: BootId, secs: u64) -> BootStamp {
     BootStamp {
-        boot: boot.into(),
+        boot,
         ms: BootTime::from_millis(secs * 1000),
     }
 }
@@ -36,14 +38,14 @@ fn a_younger_token_of_another_run_is_a_sign_and_the_run_before_is_none() {
 #[test]
 fn on_the_same_boot_its_clock_decides_whatever_the_wall_clock_said() {
     // The run before had a wall clock that ran an hour ahead.
-    let before = stamp("here", 99);
+    let before = stamp(HERE, 99);
     assert!(!sign(2, "2026-05-01T13:00:00Z", Some(&before)));
-    let overlap = stamp("here", 105);
+    let overlap = stamp(HERE, 105);
     assert!(!sign(2, "2026-05-01T13:00:00Z", Some(&overlap)));
-    let beside = stamp("here", 106);
+    let beside = stamp(HERE, 106);
     assert!(sign(2, "2026-05-01T11:00:00Z", Some(&beside)));
     // Another machine's boot clock says nothing here.
-    let elsewhere = stamp("there", 10_000);
+    let elsewhere = stamp(BootId::from_bytes([2; 8]), 10_000);
     assert!(!sign(2, "2026-05-01T12:00:30Z", Some(&elsewhere)));
 }
 

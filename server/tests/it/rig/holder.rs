@@ -2,8 +2,9 @@
 
 use super::{ask, problem};
 use mooring_core::identity::Holder;
-use mooring_core::license::TicketBundle;
+use mooring_core::license::Bundle;
 use mooring_core::names::{ClaimName, LeaseId, ProductName, RequestId, Seats};
+use mooring_core::receipt::Sealed;
 use mooring_core::request::Item;
 use mooring_core::secret::Secret;
 use mooring_core::wire::{
@@ -29,7 +30,7 @@ pub struct TestClaim {
     pub items: Vec<Item>,
     pub counter: u64,
     pub holder: Option<Holder>,
-    pub ticket: Option<TicketBundle>,
+    pub ticket: Option<Sealed>,
     pub held: Option<HeldProof>,
 }
 
@@ -136,6 +137,8 @@ impl TestClaim {
                 self.ticket = None;
                 let (delegation, lease) = (g.token.delegation.clone(), g.token.lease.clone());
                 self.held = Some(HeldProof {
+                    receipt: Some(g.receipt.clone()),
+                    sent_ago: None,
                     delegation,
                     lease,
                     counter: g.counter,
@@ -159,11 +162,20 @@ impl TestClaim {
             secret: self.secret.clone(),
             counter: self.counter,
             request_id: random::request_id(),
+            have: None,
         }
     }
 
     pub async fn release(&self, c: &Client, lease: LeaseId) -> Answer {
         release(c, &self.name, lease, &self.secret).await
+    }
+}
+
+/// The token of a renewal that was answered with all.
+pub fn whole(r: Renewed) -> Bundle {
+    match r {
+        Renewed::Ok { token, .. } => token.complete(None).unwrap(),
+        other => panic!("no token: {other:?}"),
     }
 }
 

@@ -6,7 +6,7 @@ mod holder;
 pub mod token;
 
 pub use api_server::ApiServer;
-pub use holder::{Outcome, TestClaim, items, release, renew, request_id};
+pub use holder::{Outcome, TestClaim, items, release, renew, request_id, whole};
 pub use token::Token;
 
 use mooring_core::license::{License, PublicKey};

@@ -187,6 +187,7 @@ fn contact(optimistic: bool) -> Story {
             shows_secret: false,
             held: None,
             held_given: None,
+            held_sent: None,
             ticket: None,
             runs_after_held: false,
             runs_optimistic: true,

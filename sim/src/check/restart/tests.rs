@@ -156,6 +156,7 @@ fn a_lease_is_taken_in_once_and_with_its_secret() {
         shows_secret: false,
         held,
         held_given: None,
+        held_sent: None,
         ticket,
         runs_after_held: true,
         runs_optimistic: false,
