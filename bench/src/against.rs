@@ -44,7 +44,15 @@ pub(crate) fn bare(site: &Site, answers: &Path) -> Result<(Process, SocketAddr)>
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let (dir, answers) = (site.file(""), answers.display().to_string());
     let (listen, dir) = (at.to_string(), dir.display().to_string());
-    let args = ["bare", "--listen", &listen, "--dir", &dir, "--answers", &answers];
+    let args = [
+        "bare",
+        "--listen",
+        &listen,
+        "--dir",
+        &dir,
+        "--answers",
+        &answers,
+    ];
     let me = std::env::current_exe()?;
     let process = Process::start(&me, &args, &[], &site.file("bare.log"))?;
     look_for("the bare handler listens", secs(10), || {

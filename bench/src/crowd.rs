@@ -1,9 +1,11 @@
-//! Many holders as sidecars are: each with a connection of its own, a lease that it renews in time,
-//! pauses that grow when nobody answers, and what shows its lease to a server that knows it no more.
+//! Many holders as sidecars are: each with a connection of its own, a lease that it renews in
+//! time, pauses that grow when nobody answers, and what shows its lease to a server that does not
+//! know it.
 
 use crate::seat::{Seat, Took};
 use crate::wire::{Conn, connect};
 use anyhow::{Context as _, Result, bail};
+use mooring_core::holder::CONTACT;
 use mooring_core::names::LeaseId;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -11,7 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -111,21 +113,18 @@ pub(crate) async fn live(crowd: Rc<Crowd>, n: usize, bearer: String) {
     };
     let mut pause = FIRST_PAUSE;
     loop {
-        match holder.step(&crowd).await {
-            Ok(()) => {
-                pause = FIRST_PAUSE;
-                // A little earlier or later than others, as sidecars do.
-                let next = crowd.interval.mul_f64(0.9 + fastrand::f64() / 10.0);
-                holder.due = Instant::now() + next;
-                holder.request = Vec::new();
-                sleep(next).await;
-            }
-            Err(_) => {
-                add(&crowd.tally.broken);
-                holder.conn = None;
-                sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                pause = (pause * 2).min(crowd.lease / 6);
-            }
+        if matches!(timeout(CONTACT, holder.step(&crowd)).await, Ok(Ok(()))) {
+            pause = FIRST_PAUSE;
+            // A little earlier or later than others, as sidecars do.
+            let next = crowd.interval.mul_f64(0.9 + fastrand::f64() / 10.0);
+            holder.due = Instant::now() + next;
+            holder.request = Vec::new();
+            sleep(next).await;
+        } else {
+            add(&crowd.tally.broken);
+            holder.conn = None;
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            pause = (pause * 2).min(crowd.lease / 6);
         }
         holder.judge(&crowd);
     }
@@ -189,7 +188,10 @@ impl Holder {
 
     /// What its application is told by now.
     fn judge(&mut self, crowd: &Crowd) {
-        let ended = self.seat.contact().is_some_and(|c| c.elapsed() > crowd.lease);
+        let ended = self
+            .seat
+            .contact()
+            .is_some_and(|c| c.elapsed() > crowd.lease);
         if ended && !self.lapsed {
             self.lapsed = true;
             add(&crowd.tally.lapsed);

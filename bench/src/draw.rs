@@ -46,6 +46,29 @@ fn decades(values: impl Iterator<Item = f64>) -> (i32, i32) {
     (low, high.max(low + 1))
 }
 
+/// Where values lie.
+struct Scale {
+    x: (i32, i32),
+    y: (i32, i32),
+}
+
+impl Scale {
+    const RIGHT: f64 = WIDTH - RIGHT;
+    const BOTTOM: f64 = HEIGHT - BOTTOM;
+
+    fn x(&self, v: f64) -> f64 {
+        LEFT + part(v, self.x) * (Self::RIGHT - LEFT)
+    }
+
+    fn y(&self, v: f64) -> f64 {
+        Self::BOTTOM - part(v, self.y) * (Self::BOTTOM - TOP)
+    }
+}
+
+fn part(v: f64, (from, to): (i32, i32)) -> f64 {
+    (v.log10() - f64::from(from)) / f64::from(to - from)
+}
+
 /// A drawing of these lines.
 pub(crate) fn draw(
     title: &str,
@@ -54,65 +77,82 @@ pub(crate) fn draw(
     series: &BTreeMap<&str, Vec<(f64, f64)>>,
 ) -> String {
     let points = || series.values().flatten();
-    let (x0, x1) = decades(points().map(|p| p.0));
-    let (y0, y1) = decades(points().map(|p| p.1));
-    let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-    let part = |v: f64, from: i32, to: i32| (v.log10() - f64::from(from)) / f64::from(to - from);
-    let at_x = |v: f64| LEFT + part(v, x0, x1) * (right - LEFT);
-    let at_y = |v: f64| bottom - part(v, y0, y1) * (bottom - TOP);
+    let scale = Scale {
+        x: decades(points().map(|p| p.0)),
+        y: decades(points().map(|p| p.1)),
+    };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
-    let mut text = |x: f64, y: f64, anchor: &str, more: &str, says: &str| {
-        let says = says.replace('&', "&amp;").replace('<', "&lt;");
-        let _ = writeln!(
-            svg,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{more}>{says}</text>"
+    let middle = f64::midpoint(TOP, Scale::BOTTOM);
+    let turned = format!(" transform=\"rotate(-90 18 {middle:.1})\"");
+    let below = f64::midpoint(LEFT, Scale::RIGHT);
+    text(
+        &mut svg,
+        (LEFT, TOP - 16.0),
+        "start",
+        " font-weight=\"bold\"",
+        title,
+    );
+    text(&mut svg, (below, HEIGHT - 10.0), "middle", "", x_says);
+    text(&mut svg, (18.0, middle), "middle", &turned, y_says);
+    for v in (scale.x.0..=scale.x.1).map(|e| 10f64.powi(e)) {
+        let x = scale.x(v);
+        text(
+            &mut svg,
+            (x, Scale::BOTTOM + 18.0),
+            "middle",
+            "",
+            &number(v),
         );
-    };
-    text(LEFT, TOP - 16.0, "start", " font-weight=\"bold\"", title);
-    text((LEFT + right) / 2.0, HEIGHT - 10.0, "middle", "", x_says);
-    let turned = format!(" transform=\"rotate(-90 18 {:.1})\"", (TOP + bottom) / 2.0);
-    text(18.0, (TOP + bottom) / 2.0, "middle", &turned, y_says);
-    let mut lines = String::new();
-    for e in x0..=x1 {
-        let (v, x) = (10f64.powi(e), at_x(10f64.powi(e)));
-        text(x, bottom + 18.0, "middle", "", &number(v));
-        line(&mut lines, (x, TOP), (x, bottom));
+        line(&mut svg, (x, TOP), (x, Scale::BOTTOM));
     }
-    for e in y0..=y1 {
-        let (v, y) = (10f64.powi(e), at_y(10f64.powi(e)));
-        text(LEFT - 8.0, y + 4.0, "end", "", &number(v));
-        line(&mut lines, (LEFT, y), (right, y));
+    for v in (scale.y.0..=scale.y.1).map(|e| 10f64.powi(e)) {
+        let y = scale.y(v);
+        text(&mut svg, (LEFT - 8.0, y + 4.0), "end", "", &number(v));
+        line(&mut svg, (LEFT, y), (Scale::RIGHT, y));
     }
     for ((name, points), color) in series.iter().zip(COLORS.iter().cycle()) {
-        let mut points: Vec<_> = points.iter().filter(|p| p.0 > 0.0 && p.1 > 0.0).collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let path: String = points
-            .iter()
-            .map(|p| format!("{:.1},{:.1} ", at_x(p.0), at_y(p.1)))
-            .collect();
-        let _ = writeln!(
-            lines,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>",
-            path.trim_end()
-        );
-        for p in &points {
-            let (x, y) = (at_x(p.0), at_y(p.1));
-            let _ = writeln!(
-                lines,
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{color}\"/>"
-            );
-        }
-        if let Some(last) = points.last() {
-            let more = format!(" fill=\"{color}\"");
-            let says = format!("{name}: {}", number(last.1));
-            text(at_x(last.0) + 8.0, at_y(last.1) + 4.0, "start", &more, &says);
-        }
+        curve(&mut svg, &scale, name, points, color);
     }
-    svg + &lines + "</svg>\n"
+    svg + "</svg>\n"
+}
+
+/// A line through points, each marked, and what it is at its end. Where there is no logarithm there
+/// is no point.
+fn curve(svg: &mut String, scale: &Scale, name: &str, points: &[(f64, f64)], color: &str) {
+    let mut points: Vec<_> = points.iter().filter(|p| p.0 > 0.0 && p.1 > 0.0).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut path = String::new();
+    for p in &points {
+        let (x, y) = (scale.x(p.0), scale.y(p.1));
+        let _ = write!(path, "{x:.1},{y:.1} ");
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{color}\"/>"
+        );
+    }
+    let path = path.trim_end();
+    let _ = writeln!(
+        svg,
+        "<polyline points=\"{path}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>"
+    );
+    if let Some(last) = points.last() {
+        let at = (scale.x(last.0) + 8.0, scale.y(last.1) + 4.0);
+        let more = format!(" fill=\"{color}\"");
+        let says = format!("{name}: {}", number(last.1));
+        text(svg, at, "start", &more, &says);
+    }
+}
+
+fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, more: &str, says: &str) {
+    let says = says.replace('&', "&amp;").replace('<', "&lt;");
+    let _ = writeln!(
+        out,
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{more}>{says}</text>"
+    );
 }
 
 fn line(out: &mut String, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {

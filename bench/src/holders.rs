@@ -74,7 +74,10 @@ fn kinds(tally: &Tally) -> BTreeMap<String, usize> {
 pub(crate) async fn grow(site: &Site, lease_secs: u64, levels: &[usize]) -> Result<Rc<Crowd>> {
     let interval = Duration::from_secs(lease_secs) / 3;
     let crowd = crowd(site, lease_secs, interval, AT_ONCE)?;
-    println!("D = {lease_secs} s, a renewal every {} s of each", interval.as_secs());
+    println!(
+        "D = {lease_secs} s, a renewal every {} s of each",
+        interval.as_secs()
+    );
     println!(" holders  server MiB  KiB each  renewals/s  late   p99 ms  longest ms  broken");
     let empty = site.process()?.rss_mib()?;
     println!("{:>8}  {empty:>10.1}", 0);
@@ -104,7 +107,12 @@ pub(crate) async fn grow(site: &Site, lease_secs: u64, levels: &[usize]) -> Resu
             went.longest.as_secs_f64() * 1e3,
             crowd.tally.broken.get()
         );
-        point("memory", &format!("license server, D = {lease_secs} s"), n as f64, rss)?;
+        point(
+            "memory",
+            &format!("license server, D = {lease_secs} s"),
+            n as f64,
+            rss,
+        )?;
         if n == RESTARTED {
             let against = format!(
                 "{empty:.1} MiB without any; {} of {} renewals later than a second, {} leases lapsed",
@@ -127,6 +135,8 @@ pub(crate) async fn restart(site: &mut Site, crowd: &Crowd) -> Result<()> {
     let tally = &crowd.tally;
     let n = tally.granted.get();
     let (lapsed, broken) = (tally.lapsed.get(), tally.broken.get());
+    // Nobody waits for a turn any more.
+    crowd.gate.add_permits(n);
     let killed = Instant::now();
     site.kill()?;
     site.launch()?;
@@ -159,7 +169,12 @@ pub(crate) async fn restart(site: &mut Site, crowd: &Crowd) -> Result<()> {
             "of {n}: {missing} not taken in within {} s, {lapsed} applications told that a lease ended",
             crowd.interval.as_secs()
         );
-        figure("restart_10k_lost", (missing + lapsed) as f64, "leases", &against)?;
+        figure(
+            "restart_10k_lost",
+            (missing + lapsed) as f64,
+            "leases",
+            &against,
+        )?;
     }
     Ok(())
 }
@@ -172,7 +187,9 @@ pub(crate) async fn storm(site: &Site, lease_secs: u64, n: usize) -> Result<()> 
         bail!("too few files");
     }
     let quiet = crowd(site, lease_secs, Duration::from_millis(250), AT_ONCE)?;
-    let tokens: Vec<String> = (0..n + OTHERS).map(|i| site.token(&format!("h{i}"))).collect();
+    let tokens: Vec<String> = (0..n + OTHERS)
+        .map(|i| site.token(&format!("h{i}")))
+        .collect();
     let mut tokens = tokens.into_iter().enumerate();
     for (i, token) in tokens.by_ref().take(OTHERS) {
         spawn_local(live(quiet.clone(), i, token));

@@ -45,7 +45,14 @@ pub(crate) async fn storm(site: &Site) -> Result<()> {
     let tls = tls()?;
     for n in 0..SEATS + WAITING {
         let token = site.token(&format!("h{n}"));
-        let lives = live(board.clone(), tls.clone(), site.api, n, token, rounds.clone());
+        let lives = live(
+            board.clone(),
+            tls.clone(),
+            site.api,
+            n,
+            token,
+            rounds.clone(),
+        );
         let of_fault = board.clone();
         spawn_local(async move {
             if let Err(e) = lives.await {

@@ -57,6 +57,9 @@ enum Part {
         program: Program,
         #[command(flatten)]
         rounds: Rounds,
+        /// Numbers of connections for the curve, besides those that there is a goal for.
+        #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
+        more: Vec<usize>,
     },
     /// Claims and releases a second against the bare handler's answers.
     Claim {
@@ -120,9 +123,16 @@ impl Program {
 
 fn main() -> Result<()> {
     match Args::parse().part {
-        Part::Renew { program, rounds } => {
-            let site = program.site(Plan::default())?;
-            loader(renew::renew(&site, rounds))
+        Part::Renew {
+            program,
+            rounds,
+            more,
+        } => {
+            let site = program.site(Plan {
+                connections: CONNECTIONS,
+                ..Plan::default()
+            })?;
+            loader(renew::renew(&site, rounds, &more))
         }
         Part::Claim { program, rounds } => {
             let site = program.site(Plan::default())?;

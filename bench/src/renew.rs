@@ -2,12 +2,14 @@
 
 use crate::against::{Compared, Rounds, bare, repeaters, turns};
 use crate::bare::record;
+use crate::holders::may_have;
 use crate::load::{Asker, Client, Pace};
 use crate::seat::{Seat, Took};
 use crate::site::Site;
-use crate::told::figure;
+use crate::told::{figure, point};
 use crate::wire::{Answer, connect, tls};
 use anyhow::{Result, bail};
+use std::path::Path;
 use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -78,58 +80,72 @@ async fn holders<A>(
     Ok(all)
 }
 
-/// `renew_ratio_64`, `renew_ratio_256`, `renew_bytes`, `renew_p99_ratio`.
-pub(crate) async fn renew(site: &Site, rounds: Rounds) -> Result<()> {
-    let mut reals = holders(site, 256, true, Renewing).await?;
-    let mut request = Vec::new();
+/// The numbers of connections that there is a goal for.
+const GOALS_AT: [usize; 2] = [64, 256];
+
+/// `renew_ratio_64`, `renew_ratio_256`, `renew_bytes`, `renew_p99_ratio`; and a curve over more
+/// connections.
+pub(crate) async fn renew(site: &Site, rounds: Rounds, more: &[usize]) -> Result<()> {
+    let levels = GOALS_AT.iter().chain(more).copied();
+    // Both sides' connections are this process's.
+    let levels: Vec<usize> = levels.filter(|n| may_have(2 * n)).collect();
+    let most = levels.iter().copied().max().unwrap_or_default();
+    let mut spare_reals = holders(site, most, true, Renewing).await?;
     let file = site.file("renewed");
-    if let Some(first) = reals.first_mut() {
-        first.asker.ask(&mut request)?;
-        let answer = first.conn.ask(&request).await?;
-        first.asker.took(answer, Instant::now())?;
-        let (head, body) = (answer.head.len(), answer.body.len());
-        println!("a renewal's answer: {head} bytes of head, {body} of body");
-        let of = format!("head {head}, body {body}");
-        figure("renew_bytes", (head + body) as f64, "bytes", &of)?;
-        record(&file, &[("POST", answer)])?;
-    }
+    let request = match spare_reals.first_mut() {
+        Some(first) => first_answer(first, &file).await?,
+        None => bail!("too few files may be open"),
+    };
     let (process, at) = bare(site, &file)?;
-    let mut bares = repeaters(at, 256, &[request]).await?;
-    let (mut spare_real, mut spare_bare) = (reals.split_off(64), bares.split_off(64));
-    let mut weaker = 0.0;
-    for n in [64, 256] {
-        if n == 256 {
-            reals.append(&mut spare_real);
-            bares.append(&mut spare_bare);
-        }
+    let mut spare_bares = repeaters(at, most, &[request]).await?;
+    let (mut reals, mut bares, mut weaker) = (Vec::new(), Vec::new(), 0.0);
+    for n in levels {
+        reals.extend(spare_reals.drain(..n - reals.len()));
+        bares.extend(spare_bares.drain(..n - bares.len()));
         let sides = ((site.process()?, reals), (&process, bares));
         let done = turns(rounds, Pace::Closed, sides.0, sides.1).await?;
         let compared;
         (compared, reals, bares) = done;
         compared.print(&format!("renewals, {n} connections"));
-        ratio(&format!("renew_ratio_{n}"), &compared)?;
+        let rate = compared.of(|r| r.rate);
+        point("renewals", "license server", n as f64, rate.real)?;
+        point("renewals", "bare handler", n as f64, rate.bare)?;
+        if GOALS_AT.contains(&n) {
+            ratio(&format!("renew_ratio_{n}"), &compared)?;
+        }
         if n == 64 {
-            let rate = compared.of(|r| r.rate);
             weaker = rate.real.min(rate.bare);
         }
     }
     reals.truncate(64);
     bares.truncate(64);
-    let pace = Pace::PerSecond(weaker / 2.0);
+    let half = weaker / 2.0;
     let sides = ((site.process()?, reals), (&process, bares));
-    let (compared, ..) = turns(rounds, pace, sides.0, sides.1).await?;
-    compared.print(&format!(
-        "renewals at {:.0} a second, 64 connections",
-        weaker / 2.0
-    ));
+    let (compared, ..) = turns(rounds, Pace::PerSecond(half), sides.0, sides.1).await?;
+    compared.print(&format!("renewals at {half:.0} a second, 64 connections"));
     let p99 = compared.of(|r| r.p99().as_secs_f64() * 1e3);
     let against = format!(
-        "{:.3} ms of the server, {:.3} ms of the bare handler, at {:.0} a second",
-        p99.real,
-        p99.bare,
-        weaker / 2.0
+        "{:.3} ms of the server, {:.3} ms of the bare handler, at {half:.0} a second",
+        p99.real, p99.bare
     );
     figure("renew_p99_ratio", p99.ratio(), "ratio", &against)
+}
+
+/// `renew_bytes`; records the answer, and gives the request.
+async fn first_answer(
+    client: &mut Client<TlsStream<TcpStream>, Renewing>,
+    file: &Path,
+) -> Result<Vec<u8>> {
+    let mut request = Vec::new();
+    client.asker.ask(&mut request)?;
+    let answer = client.conn.ask(&request).await?;
+    client.asker.took(answer, Instant::now())?;
+    let (head, body) = (answer.head.len(), answer.body.len());
+    println!("a renewal's answer: {head} bytes of head, {body} of body");
+    let of = format!("head {head}, body {body}");
+    figure("renew_bytes", (head + body) as f64, "bytes", &of)?;
+    record(file, &[("POST", answer)])?;
+    Ok(request)
 }
 
 /// `claim_ratio_64`.

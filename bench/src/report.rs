@@ -119,6 +119,10 @@ mod tests {
         };
         assert!(curves(dir.path(), &[point(1.0)]).unwrap().is_empty());
         let two = curves(dir.path(), &[point(1.0), point(10.0)]).unwrap();
-        assert!(std::fs::read_to_string(&two[0]).unwrap().starts_with("<svg"));
+        assert!(
+            std::fs::read_to_string(&two[0])
+                .unwrap()
+                .starts_with("<svg")
+        );
     }
 }

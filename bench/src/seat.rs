@@ -221,10 +221,7 @@ impl Seat {
         if !is_renewed(answer.body) {
             let said: RenewResponse = serde_json::from_slice(answer.body)?;
             let Some(Renewed::Problem { problem, .. }) = said.results.into_iter().next() else {
-                bail!(
-                    "not understood: {}",
-                    String::from_utf8_lossy(answer.body)
-                );
+                bail!("not understood: {}", String::from_utf8_lossy(answer.body));
             };
             return Ok(match problem.kind {
                 ProblemType::UnknownLease => Took::Unknown,
@@ -298,4 +295,70 @@ fn with_body(out: &mut Vec<u8>, body: &[u8]) -> Result<()> {
 
 fn request_id() -> RequestId {
     RequestId::from_bytes(fastrand::u128(..).to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mooring_core::names::InstanceId;
+    use mooring_core::policy::OptimisticStart;
+
+    fn renewed(result: Renewed) -> Vec<u8> {
+        let results = vec![result];
+        serde_json::to_vec(&RenewResponse { results }).unwrap()
+    }
+
+    #[test]
+    fn a_renewal_is_told_from_a_refusal_by_its_first_bytes() {
+        let lease = LeaseId::from_bytes([7; 16]);
+        let good = Renewed::Ok {
+            lease,
+            instance: InstanceId::from_bytes([8; 16]),
+            lease_for: Duration::from_secs(30),
+            run_for: Duration::from_secs(60),
+            max_contested: Duration::from_secs(90),
+            optimistic_start: OptimisticStart::default(),
+            counter: 5,
+            called_back: None,
+            token: mooring_testkit::sidecar::bundle(),
+        };
+        assert!(is_renewed(&renewed(good)));
+        let problem = Problem::new(ProblemType::UnknownLease, "x");
+        assert!(!is_renewed(&renewed(Renewed::Problem { lease, problem })));
+        assert!(!is_renewed(b"{}"));
+    }
+
+    #[test]
+    fn a_lease_that_a_server_does_not_know_is_claimed_with_what_shows_it() {
+        let mut seat = Seat::new("mct_x".to_owned());
+        let (mut first, mut again) = (Vec::new(), Vec::new());
+        seat.claim(&mut first, None).unwrap();
+        let first = String::from_utf8(first).unwrap();
+        assert!(first.contains("authorization: Bearer mct_x\r\n"), "{first}");
+        seat.holder = Some(Holder::External {
+            subject: "h".to_owned(),
+        });
+        let grant = serde_json::json!({
+            "lease": LeaseId::from_bytes([7; 16]), "claim": "pod", "instance": InstanceId::from_bytes([8; 16]),
+            "items": [{"product": "render", "seats": 1}], "leaseForSecs": 30, "runForSecs": 60, "maxContestedSecs": 90,
+            "optimisticStart": OptimisticStart::default(), "counter": 1,
+            "holder": seat.holder, "token": mooring_testkit::sidecar::bundle(),
+        });
+        let body = serde_json::to_vec(&grant).unwrap();
+        let answer = Answer {
+            status: 200,
+            head: &[],
+            body: &body,
+        };
+        let took = seat.took_claim(answer, Instant::now()).unwrap();
+        assert!(matches!(took, Took::Good));
+        seat.claim(&mut again, None).unwrap();
+        let again = String::from_utf8(again).unwrap();
+        assert!(!again.contains("authorization"), "{again}");
+        let (_, body) = again.split_once("\r\n\r\n").unwrap();
+        let body: ClaimRequest = serde_json::from_str(body).unwrap();
+        assert_eq!(body.standing, Standing::Held);
+        assert!(body.held.is_some() && body.secret.is_some() && body.holder.is_some());
+    }
 }

@@ -52,7 +52,10 @@ fn start(site: &Site, program: &Path, socket: &Path) -> Result<Process> {
     std::fs::create_dir(site.file("sidecar"))?;
     let env = [
         ("MOORING_LICENSES", "render".to_owned()),
-        ("MOORING_SERVER", format!("https://localhost:{}", site.api.port())),
+        (
+            "MOORING_SERVER",
+            format!("https://localhost:{}", site.api.port()),
+        ),
         ("MOORING_ADDRESSES", site.api.to_string()),
         ("MOORING_ROOTS", site.roots().to_owned()),
         ("MOORING_TOKEN_FILE", path("token")),
@@ -93,7 +96,9 @@ async fn idle(process: &Process, time: u64) -> Result<()> {
     let ms = (process.cpu_secs()? - cpu) * 1e3;
     let minute = ms * 60.0 / begun.elapsed().as_secs_f64();
     let rss = process.rss_mib()?;
-    println!("idle with a lease for {time} s: {rss:.2} MiB, {minute:.1} ms of a processor a minute");
+    println!(
+        "idle with a lease for {time} s: {rss:.2} MiB, {minute:.1} ms of a processor a minute"
+    );
     let of = format!("{ms:.1} ms in {time} s, D = 30 s");
     figure("sidecar_cpu_ms_per_min", minute, "ms", &of)?;
     figure("sidecar_rss_mib", rss, "MiB", "VmRSS, idle with a lease")
@@ -114,7 +119,10 @@ async fn status(
     };
     record(&answers, &[("GET", answer)])?;
     let bare_socket = site.file("bare.sock");
-    let (file, at) = (answers.display().to_string(), bare_socket.display().to_string());
+    let (file, at) = (
+        answers.display().to_string(),
+        bare_socket.display().to_string(),
+    );
     let args = ["bare", "--socket", &at, "--answers", &file];
     let me = std::env::current_exe()?;
     let bare = Process::start(&me, &args, &[], &site.file("bare.log"))?;

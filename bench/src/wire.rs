@@ -53,6 +53,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                 bail!("the connection was closed within an answer");
             }
         }
+        if self.buffer.len() > head + body {
+            bail!("more than one answer to a request");
+        }
         let (head, body) = self.buffer.split_at(head);
         let status = head.get(9..12).and_then(|s| std::str::from_utf8(s).ok());
         let status = status.context("a status line")?.parse()?;
@@ -147,6 +150,37 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let provider = default_provider();
-        provider.signature_verification_algorithms.supported_schemes()
+        provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_read_whole_however_it_comes() {
+        let (here, mut there) = tokio::io::duplex(1024);
+        let first = ["HTTP/1.1 200 OK\r\nContent-Le", "ngth: 5\r\n\r\nhe", "llo"];
+        let second = ["HTTP/1.1 204 No Content\r\n\r\n"];
+        let said = tokio::spawn(async move {
+            for pieces in [&first[..], &second[..]] {
+                there.read_exact(&mut [0]).await.unwrap();
+                for piece in pieces {
+                    there.write_all(piece.as_bytes()).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let mut conn = Conn::new(here);
+        let first = conn.ask(b"?").await.unwrap();
+        assert_eq!((first.status, first.body), (200, &b"hello"[..]));
+        let second = conn.ask(b"?").await.unwrap();
+        assert_eq!((second.status, second.body), (204, &b""[..]));
+        said.await.unwrap();
+        assert!(conn.ask(b"?").await.is_err());
     }
 }

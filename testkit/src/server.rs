@@ -163,8 +163,8 @@ impl Server {
         self.on.as_ref().expect("it was never started")
     }
 
-    /// The folder with its configuration (`config.yaml`) and all that this names, for who runs it as
-    /// a process.
+    /// The folder with its configuration (`config.yaml`) and all that this names, for who runs it
+    /// as a process.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
