@@ -6,10 +6,13 @@ use crate::site::Site;
 use crate::wire::{Answer, Conn, connect, tls};
 use anyhow::{Result, bail};
 use mooring_testkit::{free_port, look_for, secs};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 /// The same requests over and over, whatever is answered.
 pub(crate) struct Repeating {
@@ -56,20 +59,20 @@ pub(crate) fn bare(site: &Site, answers: &Path) -> Result<(Process, SocketAddr)>
     let me = std::env::current_exe()?;
     let process = Process::start(&me, &args, &[], &site.file("bare.log"))?;
     look_for("the bare handler listens", secs(10), || {
-        TcpStream::connect(at).map_err(|e| e.to_string())
+        std::net::TcpStream::connect(at).map_err(|e| e.to_string())
     })?;
     Ok((process, at))
 }
 
-/// So many connections to the bare handler, on each of which these are repeated.
+/// These connections to the bare handler, on each of which the requests are repeated.
 pub(crate) async fn repeaters(
     to: SocketAddr,
-    n: usize,
+    which: Range<usize>,
     requests: &[Vec<u8>],
-) -> Result<Vec<Client<impl AsyncRead + AsyncWrite + Unpin + 'static, Repeating>>> {
+) -> Result<Vec<Client<TlsStream<TcpStream>, Repeating>>> {
     let tls = tls()?;
-    let mut all = Vec::with_capacity(n);
-    for i in 0..n {
+    let mut all = Vec::with_capacity(which.len());
+    for i in which {
         let conn = connect(&tls, to, i).await?;
         let asker = Repeating::new(requests.to_vec());
         all.push(Client { conn, asker });
@@ -124,11 +127,11 @@ impl Compared {
         let p99 = self.of(|r| r.p99().as_secs_f64() * 1e3);
         println!("{what}, medians of {} rounds each", self.real.len());
         for (who, pick) in [
-            ("server", (|b| b.real) as fn(Both) -> f64),
+            ("Mooring", (|b| b.real) as fn(Both) -> f64),
             ("bare", |b| b.bare),
         ] {
             println!(
-                "  {who:>6}: {:>8.0} a second, {:>8.0} for a second of its processor, \
+                "  {who:>7}: {:>8.0} a second, {:>8.0} for a second of its processor, \
                  p99 {:>6.2} ms, the loader's core {:>3.0} % busy",
                 pick(rate),
                 pick(by_cpu),
@@ -137,7 +140,7 @@ impl Compared {
             );
         }
         let (rate, by_cpu) = (rate.ratio(), by_cpu.ratio());
-        println!("   ratio: {rate:>8.3} by rate, {by_cpu:.3} by processor time");
+        println!("    ratio: {rate:>8.3} by rate, {by_cpu:.3} by processor time");
     }
 }
 

@@ -141,6 +141,7 @@ where
     // The loader goes away in the middle of a request.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

@@ -37,7 +37,9 @@ fn crowd(site: &Site, lease_secs: u64, interval: Duration, at_once: usize) -> Re
 pub(crate) fn may_have(n: usize) -> bool {
     let files = mooring_net::serve::file_limit();
     if files < n + OTHER_FILES {
-        println!("{n:>8}  not measured: a process here may open {files} files (ulimit -Hn)");
+        println!(
+            "{n:>8}  not measured: it wants as many files, and a process here may open {files}"
+        );
     }
     files >= n + OTHER_FILES
 }

@@ -9,6 +9,7 @@ use crate::site::Site;
 use crate::told::{figure, point};
 use crate::wire::{Answer, connect, tls};
 use anyhow::{Result, bail};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 use tokio::net::TcpStream;
@@ -56,17 +57,17 @@ fn good(took: &Took) -> Result<()> {
 
 type Sidecars<A> = Vec<Client<TlsStream<TcpStream>, A>>;
 
-/// Connected holders, each with a token of its own; with a lease, if `claims`.
+/// These connected holders, each with a token of its own; with a lease, if `claims`.
 async fn holders<A>(
     site: &Site,
-    n: usize,
+    which: Range<usize>,
     claims: bool,
     asker: impl Fn(Seat) -> A,
 ) -> Result<Sidecars<A>> {
     let tls = tls()?;
-    let mut all = Vec::with_capacity(n);
+    let mut all = Vec::with_capacity(which.len());
     let mut request = Vec::new();
-    for i in 0..n {
+    for i in which {
         let mut conn = connect(&tls, site.api, i).await?;
         let mut seat = Seat::new(site.token(&format!("h{i}")));
         if claims {
@@ -89,19 +90,18 @@ pub(crate) async fn renew(site: &Site, rounds: Rounds, more: &[usize]) -> Result
     let levels = GOALS_AT.iter().chain(more).copied();
     // Both sides' connections are this process's.
     let levels: Vec<usize> = levels.filter(|n| may_have(2 * n)).collect();
-    let most = levels.iter().copied().max().unwrap_or_default();
-    let mut spare_reals = holders(site, most, true, Renewing).await?;
+    let mut reals = holders(site, 0..1, true, Renewing).await?;
     let file = site.file("renewed");
-    let request = match spare_reals.first_mut() {
-        Some(first) => first_answer(first, &file).await?,
-        None => bail!("too few files may be open"),
+    let Some(first) = reals.first_mut() else {
+        bail!("nobody is connected");
     };
+    let request = [first_answer(first, &file).await?];
     let (process, at) = bare(site, &file)?;
-    let mut spare_bares = repeaters(at, most, &[request]).await?;
-    let (mut reals, mut bares, mut weaker) = (Vec::new(), Vec::new(), 0.0);
+    let (mut bares, mut weaker) = (Vec::new(), 0.0);
     for n in levels {
-        reals.extend(spare_reals.drain(..n - reals.len()));
-        bares.extend(spare_bares.drain(..n - bares.len()));
+        // Not before: a server ends connections that rest for long.
+        reals.extend(holders(site, reals.len()..n, true, Renewing).await?);
+        bares.extend(repeaters(at, bares.len()..n, &request).await?);
         let sides = ((site.process()?, reals), (&process, bares));
         let done = turns(rounds, Pace::Closed, sides.0, sides.1).await?;
         let compared;
@@ -150,7 +150,7 @@ async fn first_answer(
 
 /// `claim_ratio_64`.
 pub(crate) async fn claim(site: &Site, rounds: Rounds) -> Result<()> {
-    let mut reals = holders(site, 64, false, Pairs).await?;
+    let mut reals = holders(site, 0..64, false, Pairs).await?;
     let file = site.file("claimed");
     let mut requests = Vec::new();
     if let Some(Client { conn, asker }) = reals.first_mut() {
@@ -170,7 +170,7 @@ pub(crate) async fn claim(site: &Site, rounds: Rounds) -> Result<()> {
         requests = vec![claim, release];
     }
     let (process, at) = bare(site, &file)?;
-    let bares = repeaters(at, 64, &requests).await?;
+    let bares = repeaters(at, 0..64, &requests).await?;
     let sides = ((site.process()?, reals), (&process, bares));
     let (compared, ..) = turns(rounds, Pace::Closed, sides.0, sides.1).await?;
     compared.print("claims and releases in turn, 64 connections");
