@@ -35,8 +35,8 @@ e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage
 e2e-versions: ## the same on the other versions of Kubernetes that are supported: make e2e-versions [MOORING_K8S="1.34.4 1.36.3"]
 	e2e/versions $(MOORING_K8S)
 
-bench: ## timings, as ratios to something simple
-	e2e/bench
+bench: ## against the simplest thing that could answer, beside the goals: make bench [PART="renew claim"] [DRAW=1]
+	DRAW="$(DRAW)" e2e/bench $(PART)
 
 clib: ## the C library as it is shipped: its size, and builds for glibc 2.17, musl and arm64 (zig from PyPI)
 	e2e/clib && e2e/clib portable

@@ -163,6 +163,12 @@ impl Server {
         self.on.as_ref().expect("it was never started")
     }
 
+    /// The folder with its configuration (`config.yaml`) and all that this names, for who runs it
+    /// as a process.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub fn url(&self) -> String {
         format!("https://licenses.test:{}", self.proxy.port)
     }
