@@ -148,7 +148,7 @@ impl Holder {
         let sent = Instant::now();
         let answer = conn.ask(&self.request).await?;
         match self.seat.took_renewal(answer, sent)? {
-            Took::Good => self.seat.keep(answer.body),
+            Took::Good => {}
             Took::Unknown => self.unknown = true,
             other => return refused(crowd, &other),
         }

@@ -3,13 +3,15 @@
 
 use crate::wire::Answer;
 use anyhow::{Context as _, Result, bail};
+use mooring_core::holder::TOKEN_AGE;
 use mooring_core::identity::Holder;
-use mooring_core::license::TicketBundle;
-use mooring_core::names::{ClaimName, LeaseId, RequestId};
+use mooring_core::license::{Bundle, Digest};
+use mooring_core::names::{ClaimName, LeaseId, RequestId, TermsId};
+use mooring_core::receipt::Sealed;
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::server;
 use mooring_core::wire::{
-    COUNTER_HEADER, ClaimRequest, Grant, HeldProof, Problem, ProblemType, RenewResponse, Renewed,
+    COUNTER_HEADER, ClaimRequest, Have, HeldProof, Problem, ProblemType, RenewResponse, Renewed,
     SECRET_HEADER, Standing, Waiting,
 };
 use serde::Deserialize;
@@ -52,18 +54,25 @@ pub(crate) struct Seat {
     secret_text: String,
     lease: Option<LeaseId>,
     counter: u64,
-    /// The body of the last answer that had a signed token, and of which request.
-    last: Option<Signed>,
-    ticket: Option<TicketBundle>,
+    papers: Option<Papers>,
+    ticket: Option<Sealed>,
     holder: Option<Holder>,
     /// When the last confirmed contact was sent.
     contact: Option<Instant>,
 }
 
+/// What a holder keeps of answers.
 #[derive(Debug)]
-enum Signed {
-    Grant(Box<[u8]>),
-    Renewal(Box<[u8]>),
+struct Papers {
+    terms: TermsId,
+    bundle: Box<Bundle>,
+    documents: Vec<Digest>,
+    /// When the request was sent that the token answered.
+    token_sent: Instant,
+    /// As it stands in the answer.
+    receipt: String,
+    /// When the request was sent that the receipt answered.
+    sent: Instant,
 }
 
 /// What of a grant is looked at each time.
@@ -72,6 +81,9 @@ struct Granted {
     lease: LeaseId,
     counter: u64,
     holder: Holder,
+    terms: TermsId,
+    receipt: String,
+    token: Box<Bundle>,
 }
 
 impl Seat {
@@ -84,7 +96,7 @@ impl Seat {
             secret_text: String::new(),
             lease: None,
             counter: 0,
-            last: None,
+            papers: None,
             ticket: None,
             holder: None,
             contact: None,
@@ -98,7 +110,7 @@ impl Seat {
         self.secret = Secret::from_bytes(std::array::from_fn(|_| fastrand::u8(..)));
         self.secret_text = self.secret.clone().into();
         (self.lease, self.counter) = (None, 0);
-        (self.last, self.ticket, self.holder) = (None, None, None);
+        (self.papers, self.ticket, self.holder) = (None, None, None);
     }
 
     pub(crate) const fn lease(&self) -> Option<LeaseId> {
@@ -160,8 +172,16 @@ impl Seat {
         let lease = self.lease.context("no lease")?;
         self.counter += 1;
         let (secret, counter, id) = (&self.secret_text, self.counter, request_id());
+        let have = self.papers.as_ref().map(|p| {
+            let old = p.token_sent.elapsed() >= TOKEN_AGE;
+            Have {
+                terms: p.terms,
+                documents: old.then(|| p.documents.clone()),
+            }
+        });
+        let have = serde_json::to_string(&have)?;
         let body = format!(
-            r#"{{"renewals":[{{"lease":"{lease}","secret":"{secret}","counter":{counter},"requestId":"{id}"}}]}}"#
+            r#"{{"renewals":[{{"lease":"{lease}","secret":"{secret}","counter":{counter},"requestId":"{id}","have":{have}}}]}}"#
         );
         let spec = &server::RENEW;
         out.clear();
@@ -198,7 +218,14 @@ impl Seat {
                 self.counter = self.counter.max(granted.counter);
                 self.holder = Some(granted.holder);
                 self.ticket = None;
-                self.last = Some(Signed::Grant(answer.body.into()));
+                self.papers = Some(Papers {
+                    terms: granted.terms,
+                    documents: granted.token.documents(),
+                    bundle: granted.token,
+                    token_sent: sent,
+                    receipt: granted.receipt,
+                    sent,
+                });
                 self.contact = Some(sent);
                 Ok(Took::Good)
             }
@@ -218,23 +245,36 @@ impl Seat {
         if answer.status != 200 {
             return refused(answer);
         }
-        if !is_renewed(answer.body) {
-            let said: RenewResponse = serde_json::from_slice(answer.body)?;
-            let Some(Renewed::Problem { problem, .. }) = said.results.into_iter().next() else {
-                bail!("not understood: {}", String::from_utf8_lossy(answer.body));
-            };
-            return Ok(match problem.kind {
+        let papers = self.papers.as_mut().context("renewed without a lease")?;
+        if let Some(receipt) = receipt_alone(answer.body) {
+            papers.receipt.clear();
+            papers.receipt.push_str(receipt);
+            papers.sent = sent;
+            self.contact = Some(sent);
+            return Ok(Took::Good);
+        }
+        let said: RenewResponse = serde_json::from_slice(answer.body)?;
+        match said.results.into_iter().next() {
+            Some(Renewed::Ok {
+                terms,
+                receipt,
+                token,
+                ..
+            }) => {
+                let bundle = token.complete(Some(&papers.bundle));
+                *papers.bundle = bundle.context("a token without its chain")?;
+                papers.documents = papers.bundle.documents();
+                papers.receipt = receipt.into();
+                (papers.terms, papers.token_sent, papers.sent) = (terms, sent, sent);
+                self.contact = Some(sent);
+                Ok(Took::Good)
+            }
+            Some(Renewed::Problem { problem, .. }) => Ok(match problem.kind {
                 ProblemType::UnknownLease => Took::Unknown,
                 _ => Took::Refused(Box::new(problem)),
-            });
+            }),
+            _ => bail!("not understood: {}", String::from_utf8_lossy(answer.body)),
         }
-        self.contact = Some(sent);
-        Ok(Took::Good)
-    }
-
-    /// Keeps what shows this lease to another run of the server.
-    pub(crate) fn keep(&mut self, renewed: &[u8]) {
-        self.last = Some(Signed::Renewal(renewed.into()));
     }
 
     /// Takes the answer to a release.
@@ -247,31 +287,29 @@ impl Seat {
     }
 
     fn held(&self) -> Result<Option<HeldProof>> {
-        let bundle = match &self.last {
-            None => return Ok(None),
-            Some(Signed::Grant(body)) => serde_json::from_slice::<Grant>(body)?.token,
-            Some(Signed::Renewal(body)) => {
-                let said: RenewResponse = serde_json::from_slice(body)?;
-                match said.results.into_iter().next() {
-                    Some(Renewed::Ok { token, .. }) => token,
-                    _ => bail!("kept what is no renewal"),
-                }
-            }
+        let Some(papers) = &self.papers else {
+            return Ok(None);
         };
+        let receipt = Sealed::try_from(papers.receipt.clone());
         Ok(Some(HeldProof {
-            delegation: bundle.delegation,
-            lease: bundle.lease,
+            receipt: Some(receipt.map_err(anyhow::Error::msg)?),
+            sent_ago: Some(papers.sent.elapsed()),
+            delegation: papers.bundle.delegation.clone(),
+            lease: papers.bundle.lease.clone(),
             counter: self.counter,
         }))
     }
 }
 
-/// Whether a renewal was granted, by the answer's first bytes: reading all of it each time would
-/// make the loader slower than what it measures.
-fn is_renewed(body: &[u8]) -> bool {
+/// The receipt of an answer that says nothing else, by where it stands: reading all of it each time
+/// would make the loader slower than what it measures.
+fn receipt_alone(body: &[u8]) -> Option<&str> {
     const BEFORE: usize = r#"{"results":[{"lease":"","#.len() + 32;
-    let rest = body.get(BEFORE..).unwrap_or_default();
-    body.starts_with(br#"{"results":[{"lease":""#) && !rest.starts_with(br#""problem""#)
+    let start = body.strip_prefix(br#"{"results":[{"lease":""#)?;
+    let rest = body.get(BEFORE..).filter(|_| start.len() > 32)?;
+    let rest = std::str::from_utf8(rest.strip_prefix(br#""counter":"#)?).ok()?;
+    let (_, rest) = rest.split_once(r#","receipt":""#)?;
+    rest.strip_suffix(r#""}]}"#).filter(|r| !r.contains('"'))
 }
 
 fn refused(answer: Answer<'_>) -> Result<Took> {
@@ -301,6 +339,7 @@ fn request_id() -> RequestId {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mooring_core::license::FreshToken;
     use mooring_core::names::InstanceId;
     use mooring_core::policy::OptimisticStart;
 
@@ -310,9 +349,17 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_is_told_from_a_refusal_by_its_first_bytes() {
+    fn a_receipt_that_comes_alone_is_found_by_where_it_stands() {
         let lease = LeaseId::from_bytes([7; 16]);
-        let good = Renewed::Ok {
+        let receipt = Sealed::from_bytes(b"what the server reads");
+        let text = String::from(receipt.clone());
+        let alone = Renewed::Same {
+            lease,
+            counter: 5,
+            receipt: receipt.clone(),
+        };
+        assert_eq!(receipt_alone(&renewed(alone)), Some(text.as_str()));
+        let all = Renewed::Ok {
             lease,
             instance: InstanceId::from_bytes([8; 16]),
             lease_for: Duration::from_secs(30),
@@ -321,12 +368,17 @@ mod tests {
             optimistic_start: OptimisticStart::default(),
             counter: 5,
             called_back: None,
-            token: mooring_testkit::sidecar::bundle(),
+            terms: TermsId::from_bytes([1; 8]),
+            receipt,
+            token: FreshToken::of(mooring_testkit::sidecar::bundle(), &[]),
         };
-        assert!(is_renewed(&renewed(good)));
+        assert_eq!(receipt_alone(&renewed(all)), None);
         let problem = Problem::new(ProblemType::UnknownLease, "x");
-        assert!(!is_renewed(&renewed(Renewed::Problem { lease, problem })));
-        assert!(!is_renewed(b"{}"));
+        assert_eq!(
+            receipt_alone(&renewed(Renewed::Problem { lease, problem })),
+            None
+        );
+        assert_eq!(receipt_alone(b"{}"), None);
     }
 
     #[test]
@@ -343,7 +395,7 @@ mod tests {
             "lease": LeaseId::from_bytes([7; 16]), "claim": "pod", "instance": InstanceId::from_bytes([8; 16]),
             "items": [{"product": "render", "seats": 1}], "leaseForSecs": 30, "runForSecs": 60, "maxContestedSecs": 90,
             "optimisticStart": OptimisticStart::default(), "counter": 1,
-            "holder": seat.holder, "token": mooring_testkit::sidecar::bundle(),
+            "holder": seat.holder, "token": mooring_testkit::sidecar::bundle(), "terms": TermsId::from_bytes([1; 8]), "receipt": "AAAA",
         });
         let body = serde_json::to_vec(&grant).unwrap();
         let answer = Answer {

@@ -45,6 +45,7 @@ pub mod request;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod secret;
+mod text;
 pub mod time;
 mod whole;
 pub mod wire;

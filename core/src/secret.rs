@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt;
 
 /// What secrets and hashes are, as errors tell it.
@@ -19,6 +19,19 @@ pub struct BadBytes;
 
 macro_rules! bytes_as_text {
     ($t:ident) => {
+        impl std::str::FromStr for $t {
+            type Err = $crate::secret::BadBytes;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                $crate::secret::bytes_of(s).map(Self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $t {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                $crate::text::read(d)
+            }
+        }
+
         impl TryFrom<String> for $t {
             type Error = $crate::secret::BadBytes;
             fn try_from(s: String) -> Result<Self, Self::Error> {
@@ -36,8 +49,13 @@ macro_rules! bytes_as_text {
 pub(crate) use bytes_as_text;
 
 pub(crate) fn bytes_of(text: &str) -> Result<[u8; 32], BadBytes> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadBytes)?;
-    bytes.try_into().map_err(|_| BadBytes)
+    // Room for what is a little too long, which is then told from what is not.
+    let mut bytes = [0; 48];
+    let n = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes);
+    match (n, bytes.first_chunk()) {
+        (Ok(32), Some(bytes)) => Ok(*bytes),
+        _ => Err(BadBytes),
+    }
 }
 
 pub(crate) fn text_of(bytes: &[u8; 32]) -> String {
@@ -48,8 +66,8 @@ bytes_as_text!(Secret);
 bytes_as_text!(SecretHash);
 
 /// A claim's secret, 32 random bytes.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct Secret([u8; 32]);
 
 impl Secret {
@@ -71,8 +89,8 @@ impl fmt::Debug for Secret {
 }
 
 /// The SHA-256 of a [`Secret`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {

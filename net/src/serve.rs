@@ -23,7 +23,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
@@ -37,6 +37,10 @@ const STREAMS: u32 = 32;
 /// The kernel asks whether a quiet peer is still there, and gives up what is not taken in.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 const UNACKNOWLEDGED_MS: u32 = 60_000;
+/// How many connections the kernel may keep until they are accepted, if its own `somaxconn` is not
+/// lower: a whole cluster comes back at once, and whom there is no room for tries again a second
+/// later.
+const BACKLOG: u32 = 4096;
 
 /// What a port takes at most.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +117,18 @@ struct Port<H> {
     limits: Limits,
     shutdown: Shutdown,
     handler: H,
+}
+
+/// Listens on a port.
+pub fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As the standard library does: the connections of the process before may linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `handler` on `listener` until asked to end; over TLS if `tls` is there.

@@ -36,7 +36,7 @@ use mooring_core::receipt::Identity;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::{AnchorView, ReplacedElsewhere};
 use mooring_net::http::Body;
-use mooring_net::serve::{Limits, file_limit, serve};
+use mooring_net::serve::{self, Limits, file_limit};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::sync::Current;
 use mooring_net::{clock, health, notify, random};
@@ -114,8 +114,8 @@ impl Server {
             lease_for: opened.lease_for,
             shutdown: shutdown.clone(),
         });
-        let metrics_listener = listen("metrics", config.metrics).await?;
-        let api_listener = listen("listen", config.listen).await?;
+        let metrics_listener = listen("metrics", config.metrics)?;
+        let api_listener = listen("listen", config.listen)?;
         let (api, metrics) = (api_listener.local_addr()?, metrics_listener.local_addr()?);
         tracing::info!(%api, %metrics, "listening");
 
@@ -133,14 +133,14 @@ impl Server {
         };
         let (scraped, shutdown) = (app.clone(), app.shutdown.clone());
         let handler = move |req| scrape::handle(scraped.clone(), req);
-        let serving_metrics = serve(metrics_listener, None, few, shutdown.clone(), handler);
+        let serving_metrics = serve::serve(metrics_listener, None, few, shutdown.clone(), handler);
         let of_api = app.clone();
         let handler = move |req: Request<Incoming>| {
             let req = req.map(|body| body.map_err(std::io::Error::other).boxed());
             api::handle(of_api.clone(), req)
         };
         let limits = limits(config.connections);
-        let serving = serve(api_listener, Some(acceptor), limits, shutdown, handler);
+        let serving = serve::serve(api_listener, Some(acceptor), limits, shutdown, handler);
         let (serving, serving_metrics) = (tokio::spawn(serving), tokio::spawn(serving_metrics));
         notify::send("READY=1");
         Ok(Self {
@@ -319,8 +319,8 @@ fn answer_health(state_dir: &Path, listening: Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
-async fn listen(field: &'static str, addr: SocketAddr) -> Result<TcpListener> {
-    let bound = TcpListener::bind(addr).await;
+fn listen(field: &'static str, addr: SocketAddr) -> Result<TcpListener> {
+    let bound = serve::listen(addr);
     bound.with_context(|| format!("configuration field {field}: {addr} cannot be listened on"))
 }
 

@@ -1,12 +1,12 @@
 //! The hash by which a line names another.
 
 use crate::secret::{bytes_as_text, sha256, text_of};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt;
 
 /// The SHA-256 of a line's bytes, without its newline: 43 characters of base64url.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct LineHash([u8; 32]);
 
 bytes_as_text!(LineHash);

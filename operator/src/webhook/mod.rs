@@ -30,7 +30,7 @@ use lookup::Lookup;
 use mooring_api::names::ServerRef;
 use mooring_core::cut::cut;
 use mooring_net::http::{Body, Counted, json, read_body, with_type};
-use mooring_net::serve::{Limits, Peer, serve as serve_http};
+use mooring_net::serve::{Limits, Peer, listen, serve as serve_http};
 use mooring_net::shares::{Bounds, Rank, Share, Shares};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{Http, TlsError, common_name, optional_clients, server_config};
@@ -156,8 +156,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), WebhookError> {
     let addr = config.listen;
-    let listener = TcpListener::bind(addr).await;
-    let listener = listener.map_err(|source| WebhookError::Listen { addr, source })?;
+    let listener = listen(addr).map_err(|source| WebhookError::Listen { addr, source })?;
     serve_on(listener, config, client, ca, metrics, ready, shutdown).await
 }
 

@@ -11,7 +11,7 @@ use self::asked::Asked;
 pub(crate) use self::asked::Sent;
 use crate::app::App;
 use crate::metrics::count;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, Request, Response, StatusCode};
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
 use mooring_core::wire::{INSTANCE_HEADER, Problem, ProblemType, VERSIONS};
@@ -92,10 +92,8 @@ fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Res
     });
     count(&app.metrics.requests, &[call, response.status().as_str()]);
     // By it holders know the server's own word from that of somebody in front of it.
-    let run = HeaderValue::from_str(&app.chain.instance.to_string());
-    if let Ok(run) = run {
-        let name = HeaderName::from_static(INSTANCE_HEADER);
-        response.headers_mut().insert(name, run);
-    }
+    let name = HeaderName::from_static(INSTANCE_HEADER);
+    let run = app.chain.named.clone();
+    response.headers_mut().insert(name, run);
     response
 }

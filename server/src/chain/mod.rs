@@ -23,6 +23,7 @@ pub(crate) mod sign;
 pub(crate) mod standby;
 mod words;
 
+use http::HeaderValue;
 use mooring_core::license::{PublicKey, SigningKey};
 use mooring_core::names::{BootId, InstanceId};
 use mooring_core::receipt::Identity;
@@ -36,6 +37,8 @@ use std::sync::atomic::AtomicU64;
 /// This run's end of the chain, as all requests share it.
 pub(crate) struct Chain {
     pub(crate) instance: InstanceId,
+    /// The same as a header's value.
+    pub(crate) named: HeaderValue,
     key: SigningKey,
     identity: Identity,
     boot: BootId,
@@ -52,7 +55,10 @@ impl Chain {
         boot: BootId,
         started: Now,
     ) -> Self {
+        // Hexadecimal digits are a header's value.
+        let named = HeaderValue::from_str(&instance.to_string());
         Self {
+            named: named.unwrap_or(HeaderValue::from_static("")),
             instance,
             key,
             identity,
