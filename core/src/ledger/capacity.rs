@@ -2,15 +2,18 @@
 
 use super::alternative::{Alternative, draws};
 use super::count_by::{Share, ShareKey, share_key};
-use super::fit::{Want, fit, most};
+use super::fit::{Want, fit, most, room};
 use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
 use super::refusal::{Refusal, Sold};
+use super::sharers::Changes;
 use super::types::Part;
-use crate::identity::Holder;
+use super::who::Asker;
 use crate::license::{CountBy, Digest, TokenDraw, TokenPart};
+use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
 use crate::time::Timestamp;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Pools and products in force, and how many seats are in use.
@@ -24,6 +27,10 @@ pub struct Capacity {
     pub(super) places: HashMap<ProductName, usize>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
     pub(super) shares: HashMap<ShareKey, Share>,
+    /// Which of them have changed since the queue was looked through for who may share them.
+    pub(super) changes: Changes,
+    /// Whether a product is counted by something else than claims.
+    pub(super) shares_seats: bool,
     /// There may be room since stranded leases were looked at last.
     pub(super) freed: bool,
     /// The wall clock as it was told last: which pools are open goes by it.
@@ -31,6 +38,9 @@ pub struct Capacity {
     /// Between which dates the same pools are open as at that one: so a step looks at two numbers.
     pub(super) same: (Option<Timestamp>, Option<Timestamp>),
 }
+
+/// What there is in a pool.
+pub(super) type Free<'a> = &'a dyn Fn(usize) -> u32;
 
 /// For whom seats are looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,11 +76,17 @@ impl Capacity {
     }
 
     /// The same items, their products spelled as the license spells them.
-    pub(super) fn spelled(&self, items: &[Item]) -> Vec<Item> {
-        let spelled = |item: &Item| Item {
-            product: self
-                .rule(&item.product)
-                .map_or_else(|| item.product.clone(), |r| r.name.clone()),
+    pub(super) fn spelled<'a>(&self, items: &'a [Item]) -> Cow<'a, [Item]> {
+        let name = |item: &'a Item| {
+            let rule = self.rule(&item.product);
+            rule.map_or(&item.product, |r| &r.name)
+        };
+        let same = |item: &'a Item| name(item).as_str() == item.product.as_str();
+        if items.iter().all(same) {
+            return Cow::Borrowed(items);
+        }
+        let spelled = |item: &'a Item| Item {
+            product: name(item).clone(),
             ..item.clone()
         };
         items.iter().map(spelled).collect()
@@ -170,30 +186,39 @@ impl Capacity {
         offers.any(|o| o.count_by != CountBy::Claim)
     }
 
-    pub(super) fn free(&self) -> Vec<u32> {
-        self.pools.iter().map(PoolUse::free).collect()
+    /// What is free in a pool.
+    pub(super) fn free(&self, pool: usize) -> u32 {
+        self.pools.get(pool).map_or(0, PoolUse::free)
+    }
+
+    /// Of each pool.
+    pub(super) fn each(&self, of: Free<'_>) -> Vec<u32> {
+        (0..self.pools.len()).map(of).collect()
     }
 
     /// Where these items' seats would come from, all or nothing, out of `free`.
-    pub(super) fn plan(&self, items: &[Item], holder: &Holder, free: &[u32]) -> Option<Plan> {
-        self.plan_of(Asks::Anew, items, holder, free)
+    pub(super) fn plan(&self, items: &[Item], asker: Asker<'_>, free: Free<'_>) -> Option<Plan> {
+        self.plan_of(Asks::Anew, items, asker, free)
     }
 
     pub(super) fn plan_of(
         &self,
         asks: Asks,
         items: &[Item],
-        holder: &Holder,
-        free: &[u32],
+        asker: Asker<'_>,
+        free: Free<'_>,
     ) -> Option<Plan> {
-        let ways = |item| self.ways(asks, item, holder);
+        if let Some(plan) = self.plan_usual(asks, items, asker, free) {
+            return plan;
+        }
+        let ways = |item| self.ways(asks, item, asker);
         let ways: Option<Vec<Vec<Way<'_>>>> = items.iter().map(ways).collect();
         let ways = ways?;
         let mut wants: Vec<Want<'_>> = Vec::with_capacity(ways.len());
         for ways in &ways {
             wants.push(ways.iter().map(Way::want).collect());
         }
-        let found = fit(&wants, free)?;
+        let found = fit(&wants, &self.each(free))?;
         let mut plan = Plan::default();
         for ((ways, (place, taken)), item) in ways.into_iter().zip(found).zip(items) {
             let way = ways.into_iter().nth(place)?;
@@ -208,39 +233,95 @@ impl Capacity {
         Some(plan)
     }
 
+    /// What [`plan_of`](Self::plan_of) gives where there is nothing to search: one product, which
+    /// one file sells out of one alternative. Most claims are so. `None`: this is not.
+    fn plan_usual(
+        &self,
+        asks: Asks,
+        items: &[Item],
+        asker: Asker<'_>,
+        free: Free<'_>,
+    ) -> Option<Option<Plan>> {
+        let [item] = items else {
+            return None;
+        };
+        let (offer, alt) = self
+            .usual(item)
+            .filter(|_| !mutant::on(Mutant::PartialGrant))?;
+        let way = self.way(asks, item, asker, offer);
+        let Some(way) = way.filter(|w| w.seats == 0 || room(alt, free) >= w.seats) else {
+            return Some(None);
+        };
+        let (mut plan, seats) = (Plan::default(), way.seats);
+        plan.licenses.push(offer.license);
+        if let Some(key) = way.key {
+            let taken = (seats > 0).then(|| (seats, alt.clone()));
+            let taken = taken.into_iter().collect();
+            plan.shared.push((key, item.seats.get(), taken));
+        } else {
+            plan.own = draws(seats, alt);
+        }
+        Some(Some(plan))
+    }
+
+    /// An item's only offer, and its only alternative.
+    fn usual(&self, item: &Item) -> Option<(&Offer, &Alternative)> {
+        let [offer] = self.rule(&item.product)?.offers.as_slice() else {
+            return None;
+        };
+        let [alt] = offer.from.as_slice() else {
+            return None;
+        };
+        Some((offer, alt))
+    }
+
+    /// How an item could be had in a file.
+    fn way<'a>(
+        &self,
+        asks: Asks,
+        item: &Item,
+        asker: Asker<'_>,
+        offer: &'a Offer,
+    ) -> Option<Way<'a>> {
+        let key = share_key((offer.count_by, offer.license), &item.product, asker);
+        let share = key.as_ref().and_then(|k| self.shares.get(k));
+        // Seats that are to move are no place to come to, but for who had them.
+        let stays = |s: &Share| s.taken().all(|(_, alt)| self.is_there(alt));
+        if asks != Asks::Back && share.is_some_and(|s| !stays(s)) {
+            return None;
+        }
+        let there = share.map_or(0, |s| match asks {
+            Asks::ToMove(lease) => s.seats_without(lease),
+            Asks::Anew | Asks::Back => s.seats(),
+        });
+        Some(Way {
+            offer,
+            key,
+            shares: there > 0,
+            seats: item.seats.get().saturating_sub(there),
+        })
+    }
+
     /// In which files an item could be had: first where seats are out already that it would share,
     /// then in the files' order.
-    fn ways<'a>(&'a self, asks: Asks, item: &Item, holder: &Holder) -> Option<Vec<Way<'a>>> {
+    fn ways<'a>(&'a self, asks: Asks, item: &Item, asker: Asker<'_>) -> Option<Vec<Way<'a>>> {
         let rule = self.rule(&item.product)?;
-        let way = |offer: &'a Offer| {
-            let key = share_key((offer.count_by, offer.license), &item.product, holder);
-            let share = key.as_ref().and_then(|k| self.shares.get(k));
-            // Seats that are to move are no place to come to, but for who had them.
-            let stays = |s: &Share| s.taken().all(|(_, alt)| self.is_there(alt));
-            if asks != Asks::Back && share.is_some_and(|s| !stays(s)) {
-                return None;
-            }
-            let there = share.map_or(0, |s| match asks {
-                Asks::ToMove(lease) => s.seats_without(lease),
-                Asks::Anew | Asks::Back => s.seats(),
-            });
-            let seats = item.seats.get().saturating_sub(there);
-            let shares = there > 0;
-            Some(Way {
-                offer,
-                key,
-                shares,
-                seats,
-            })
-        };
         let offers = rule.offers_for(item.version.as_ref());
-        let mut ways: Vec<Way<'a>> = offers.filter_map(way).collect();
+        let ways = offers.filter_map(|offer| self.way(asks, item, asker, offer));
+        let mut ways: Vec<Way<'a>> = ways.collect();
         ways.sort_by_key(|w| !w.shares);
         Some(ways)
     }
 
     /// Whether these items could be had, now or at a later date, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
+        let now = |p: usize| self.pools.get(p).map_or(0, |p| p.sold_at(self.at));
+        if let [item] = items
+            && let Some((_, alt)) = self.usual(item)
+            && room(alt, &now) >= item.seats.get()
+        {
+            return true;
+        }
         let wants: Option<Vec<Want<'_>>> = items.iter().map(|i| self.want(i)).collect();
         let pools = self.pools_of(items);
         wants.is_some_and(|w| {
@@ -275,10 +356,24 @@ impl Capacity {
         offers.map(of_file).max().unwrap_or(0)
     }
 
-    /// Whether other claims of such holders can count as one with this one.
-    pub(super) fn shares_seats(&self) -> bool {
-        let mut offers = self.products.iter().flat_map(|p| &p.offers);
-        offers.any(|o| o.count_by != CountBy::Claim)
+    /// As whom a claim counts with others, and for how many seats, where all that it asks for can
+    /// be counted so: only then may it have seats for nothing.
+    pub(super) fn share_keys(&self, items: &[Item], asker: Asker<'_>) -> Vec<(ShareKey, u32)> {
+        let mut keys = Vec::new();
+        if !self.shares_seats {
+            return keys;
+        }
+        for item in items {
+            let before = keys.len();
+            let rule = self.rule(&item.product).into_iter();
+            let offers = rule.flat_map(|r| r.offers_for(item.version.as_ref()));
+            let key = |o: &Offer| share_key((o.count_by, o.license), &item.product, asker);
+            keys.extend(offers.filter_map(key).map(|k| (k, item.seats.get())));
+            if keys.len() == before {
+                return Vec::new();
+            }
+        }
+        keys
     }
 
     /// Every pool that these items could draw on.
@@ -302,6 +397,9 @@ impl Capacity {
         for (key, seats, taken) in plan.shared {
             for (n, alt) in &taken {
                 over = over.saturating_add(self.draw(&draws(*n, alt)));
+            }
+            if !taken.is_empty() {
+                self.changes.note(&key);
             }
             let share = self.shares.entry(key.clone()).or_default();
             share.join(lease, seats, taken);
@@ -382,7 +480,7 @@ impl Capacity {
     pub(super) fn plan_as_before(
         &self,
         items: &[Item],
-        holder: &Holder,
+        asker: Asker<'_>,
         before: &[TokenPart],
     ) -> Option<Plan> {
         // A license that is not here any more was replaced: by which, its pools' names say.
@@ -396,14 +494,19 @@ impl Capacity {
             of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
         };
         let had: Vec<u32> = self.pools.iter().map(had).collect();
-        let plan = |free: &[u32]| self.plan_of(Asks::Back, items, holder, free);
-        if before.iter().all(|p| p.draws.is_empty()) || plan(&had).is_none() {
-            return self.plan(items, holder, &self.free());
+        let of = |list: &[u32]| {
+            let list = list.to_vec();
+            move |p: usize| list.get(p).copied().unwrap_or(0)
+        };
+        let plan = |free: Free<'_>| self.plan_of(Asks::Back, items, asker, free);
+        if before.iter().all(|p| p.draws.is_empty()) || plan(&of(&had)).is_none() {
+            return self.plan(items, asker, &|p| self.free(p));
         }
         // Also out of a pool that has ended meanwhile: what others have elsewhere is not known yet.
         let left = self.pools.iter().map(|p| p.sold().saturating_sub(p.used));
         let same = std::iter::zip(had, left).map(|(had, left)| had.min(left));
-        plan(&same.collect::<Vec<_>>())
+        let same: Vec<u32> = same.collect();
+        plan(&of(&same))
     }
 
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.
@@ -423,6 +526,10 @@ impl Capacity {
                 continue;
             };
             let freed = share.leave(lease);
+            // What is left may be open, where it was not.
+            if !freed.is_empty() {
+                self.changes.note(key);
+            }
             if share.is_empty() {
                 self.shares.remove(key);
             }

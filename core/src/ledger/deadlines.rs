@@ -1,5 +1,6 @@
 //! What happens when nobody asks: silence, freed seats, dead places.
 
+use super::entries::At;
 use super::entry::{Entry, State};
 use super::queue::Class;
 use super::state::Ledger;
@@ -18,13 +19,12 @@ impl Ledger {
     /// grants to the queue.
     pub fn tick(&mut self, now: BootTime) {
         let mut changed = self.settling.end_if_done(now);
-        while let Some((t, id)) = self.deadlines.first().copied().filter(|(t, _)| *t <= now) {
-            self.deadlines.remove(&(t, id));
-            changed |= self.due(id, now);
+        while let Some((_, at)) = self.deadlines.first().filter(|(t, _)| *t <= now) {
+            let at = *at;
+            self.deadlines.pop_first();
+            changed |= self.due(at, now);
         }
-        while self.ended_order.front().is_some_and(|(t, _, _)| *t <= now) {
-            self.forget_oldest();
-        }
+        self.past.forget(now);
         if changed {
             self.grant_queue(now);
         }
@@ -32,25 +32,26 @@ impl Ledger {
 
     /// A deadline as booked has come. The holder may have been heard since: deadlines are moved
     /// only here, so that a renewal costs no more than writing down its time.
-    fn due(&mut self, id: LeaseId, now: BootTime) -> bool {
-        let Some(e) = self.entries.get_mut(&id) else {
+    fn due(&mut self, at: At, now: BootTime) -> bool {
+        let Some(e) = self.entries.at_mut(at) else {
             return false;
         };
         e.due = BootTime::NEVER;
-        let due = self.due_at(id);
-        if due > now {
-            self.book_deadline(id);
-            return false;
-        }
-        let Some(e) = self.entries.get(&id) else {
+        let Some(e) = self.entries.at(at) else {
             return false;
         };
+        let id = e.id;
+        if self.due_at(e) > now {
+            self.book_deadline(at);
+            return false;
+        }
         match &e.state {
             State::Held { silent, .. } => {
-                if !silent && e.stranded.is_none_or(|t| t > now) {
+                if !silent && e.stranded().is_none_or(|t| t > now) {
                     self.set_silent(id, true, now);
-                    if self.due_at(id) > now {
-                        self.book_deadline(id);
+                    let due = self.entries.at(at).map(|e| self.due_at(e));
+                    if due.is_some_and(|t| t > now) {
+                        self.book_deadline(at);
                         self.tell(id, now);
                         return false;
                     }
@@ -60,7 +61,7 @@ impl Ledger {
             }
             State::Queued(place) if now < e.last + self.settings.lease_for => {
                 // Its application may not run on: from here it waits like any other.
-                let mut place = *place;
+                let mut place = place.clone();
                 (place.rank.class, place.runs_until) = (Class::Ordinary, None);
                 self.set_state(id, State::Queued(place), now);
                 self.refuse_if_impossible(id, now);
@@ -80,7 +81,7 @@ impl Ledger {
     /// How a lease ends whose holder is silent.
     fn lapsed(&self, id: LeaseId) -> EndReason {
         match self.entries.get(&id) {
-            Some(e) if self.is_revoked(&e.holder.key()) => EndReason::Revoked,
+            Some(e) if self.bars(e.who.key()) => EndReason::Revoked,
             Some(e) if e.taken_back => EndReason::Released,
             _ => EndReason::Expired,
         }
@@ -88,12 +89,9 @@ impl Ledger {
 
     /// When an entry's next deadline is, counted from when it was last heard: of a silent one, when
     /// its seats are free.
-    pub(super) fn due_at(&self, id: LeaseId) -> BootTime {
-        let Some(e) = self.entries.get(&id) else {
-            return BootTime::NEVER;
-        };
+    pub(super) fn due_at(&self, e: &Entry) -> BootTime {
         let d = self.settings.lease_for;
-        let stranded = e.stranded.unwrap_or(BootTime::NEVER);
+        let stranded = e.stranded().unwrap_or(BootTime::NEVER);
         match &e.state {
             // Two renewals missed: worth showing to people.
             State::Held { silent: false, .. } if !e.taken_back => {
@@ -121,28 +119,35 @@ impl Ledger {
             Reclaim::Any => d,
             Reclaim::Confirmed => self.settings.grace.max(d),
         };
-        (e.last + runs + self.margin()).max(e.not_before)
+        (e.last + runs + self.margin()).max(e.not_before())
     }
 
-    pub(super) fn book_deadline(&mut self, id: LeaseId) {
-        let t = self.due_at(id);
-        if let Some(e) = self.entries.get_mut(&id) {
+    pub(super) fn book_deadline(&mut self, at: At) {
+        let Some(t) = self.entries.at(at).map(|e| self.due_at(e)) else {
+            return;
+        };
+        if let Some(e) = self.entries.at_mut(at).filter(|e| e.due != t) {
             if e.due != BootTime::NEVER {
-                self.deadlines.remove(&(e.due, id));
+                self.deadlines.remove(&(e.due, at));
             }
             e.due = t;
-            self.deadlines.insert((t, id));
+            if t != BootTime::NEVER {
+                self.deadlines.insert((t, at));
+            }
         }
     }
 
     pub(super) fn heard(&mut self, id: LeaseId, now: BootTime) {
-        let Some(e) = self.entries.get_mut(&id) else {
+        let Some(at) = self.entries.find(&id) else {
+            return;
+        };
+        let Some(e) = self.entries.at_mut(at) else {
             return;
         };
         e.last = e.last.max(now);
         if let State::Held { silent: true, .. } = e.state {
             self.set_silent(id, false, now);
-            self.book_deadline(id);
+            self.book_deadline(at);
             self.tell(id, now);
         }
     }

@@ -1,0 +1,263 @@
+//! Holders as the books keep them: what many have alike is shared, a UID is its sixteen bytes.
+
+use super::shared::Shared;
+use crate::identity::{Holder, HolderKey};
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// A claim's holder.
+#[derive(Debug)]
+pub(super) enum Who {
+    Pod {
+        uid: Uid,
+        pod: Box<str>,
+        account: Arc<Account>,
+        node: Option<Arc<str>>,
+    },
+    External(Box<str>),
+}
+
+/// Who many pods are for Kubernetes.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Account {
+    namespace: Box<str>,
+    name: Box<str>,
+}
+
+#[derive(Debug)]
+pub(super) enum Uid {
+    /// As Kubernetes makes them.
+    Uuid([u8; 16]),
+    Other(Box<str>),
+}
+
+/// The values that holders share.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    accounts: Shared<Account>,
+    nodes: Shared<str>,
+}
+
+impl Places {
+    /// A holder, to be kept.
+    pub(super) fn keep(&mut self, holder: &Holder) -> Who {
+        let (namespace, pod, uid, service_account, node) = match holder {
+            Holder::External { subject } => return Who::External(subject.as_str().into()),
+            Holder::Pod {
+                namespace,
+                pod,
+                uid,
+                service_account,
+                node,
+            } => (namespace, pod, uid, service_account, node),
+        };
+        let same = |a: &Account| *a.namespace == **namespace && *a.name == **service_account;
+        let new = || {
+            Arc::new(Account {
+                namespace: namespace.as_str().into(),
+                name: service_account.as_str().into(),
+            })
+        };
+        let key = (namespace.as_str(), service_account.as_str());
+        let account = self.accounts.one(&key, same, new);
+        let node = node.as_deref();
+        let node = node.map(|n| self.nodes.one(n, |v| v == n, || n.into()));
+        Who::Pod {
+            uid: uuid(uid).map_or_else(|| Uid::Other(uid.as_str().into()), Uid::Uuid),
+            pod: pod.as_str().into(),
+            account,
+            node,
+        }
+    }
+}
+
+impl Who {
+    /// As others know it.
+    pub(super) fn holder(&self) -> Holder {
+        match self {
+            Self::Pod {
+                uid,
+                pod,
+                account,
+                node,
+            } => Holder::Pod {
+                namespace: account.namespace.to_string(),
+                pod: pod.to_string(),
+                uid: match uid {
+                    Uid::Uuid(b) => text(*b),
+                    Uid::Other(s) => s.to_string(),
+                },
+                service_account: account.name.to_string(),
+                node: node.as_deref().map(ToOwned::to_owned),
+            },
+            Self::External(subject) => Holder::External {
+                subject: subject.to_string(),
+            },
+        }
+    }
+
+    pub(super) fn key(&self) -> HolderRef<'_> {
+        match self {
+            Self::Pod {
+                uid: Uid::Uuid(b), ..
+            } => HolderRef::Uuid(*b),
+            Self::Pod {
+                uid: Uid::Other(s), ..
+            } => HolderRef::of_text(s),
+            Self::External(subject) => HolderRef::External(subject),
+        }
+    }
+
+    /// What tells which other claims it counts as one with.
+    pub(super) fn asks(&self) -> Asker<'_> {
+        let (account, node) = match self {
+            Self::Pod { account, node, .. } => (Some(account), node.as_deref()),
+            Self::External(_) => (None, None),
+        };
+        Asker {
+            key: self.key(),
+            account: account.map(|a| (&*a.namespace, &*a.name)),
+            node,
+        }
+    }
+
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.asks().account.map(|(namespace, _)| namespace)
+    }
+}
+
+/// What identifies a holder, without a text of its own: [`HolderKey`] for looking up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum HolderRef<'a> {
+    Uuid([u8; 16]),
+    Uid(&'a str),
+    External(&'a str),
+}
+
+impl<'a> HolderRef<'a> {
+    pub(super) fn of(holder: &'a Holder) -> Self {
+        match holder {
+            Holder::Pod { uid, .. } => Self::of_text(uid),
+            Holder::External { subject } => Self::External(subject),
+        }
+    }
+
+    /// Of the text that a [`HolderKey`] is.
+    fn of_text(text: &'a str) -> Self {
+        if let Some(subject) = text.strip_prefix(HolderKey::EXTERNAL) {
+            return Self::External(subject);
+        }
+        uuid(text).map_or(Self::Uid(text), Self::Uuid)
+    }
+
+    pub(super) fn owned(self) -> HolderKey {
+        match self {
+            Self::Uuid(b) => HolderKey(text(b)),
+            Self::Uid(s) => HolderKey(s.to_owned()),
+            Self::External(s) => HolderKey(HolderKey::EXTERNAL.to_owned() + s),
+        }
+    }
+}
+
+impl<'a> From<&'a HolderKey> for HolderRef<'a> {
+    fn from(key: &'a HolderKey) -> Self {
+        Self::of_text(&key.0)
+    }
+}
+
+/// What tells which claims count as one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) key: HolderRef<'a>,
+    /// A pod's namespace and service account.
+    pub(super) account: Option<(&'a str, &'a str)>,
+    pub(super) node: Option<&'a str>,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn of(holder: &'a Holder) -> Self {
+        let (account, node) = match holder {
+            Holder::Pod {
+                namespace,
+                service_account,
+                node,
+                ..
+            } => {
+                let account = (namespace.as_str(), service_account.as_str());
+                (Some(account), node.as_deref())
+            }
+            Holder::External { .. } => (None, None),
+        };
+        Self {
+            key: HolderRef::of(holder),
+            account,
+            node,
+        }
+    }
+}
+
+/// Where the hyphens of a UUID are.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// The bytes of a UUID, if a text is one, written as [`text`] writes it.
+fn uuid(s: &str) -> Option<[u8; 16]> {
+    let s: &[u8; 36] = s.as_bytes().try_into().ok()?;
+    let (mut out, mut nibbles) = ([0u8; 16], 0);
+    for (i, c) in s.iter().enumerate() {
+        if HYPHENS.contains(&i) {
+            if *c != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let nibble = match c {
+            b'0'..=b'9' => c - b'0',
+            b'a'..=b'f' => c - b'a' + 10,
+            _ => return None,
+        };
+        let byte = out.get_mut(nibbles / 2)?;
+        *byte = *byte << 4 | nibble;
+        nibbles += 1;
+    }
+    Some(out)
+}
+
+fn text(uuid: [u8; 16]) -> String {
+    let mut out = String::with_capacity(36);
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or_default();
+    for b in uuid {
+        if HYPHENS.contains(&out.len()) {
+            out.push('-');
+        }
+        out.push(digit(b >> 4));
+        out.push(digit(b & 15));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_holder_comes_out_as_it_went_in(
+            uid in "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F-]{36}|uid-[0-9]|external:[ab]|",
+            node in proptest::option::of("n[0-9]"),
+            external in any::<bool>(),
+        ) {
+            let pod = Holder::Pod {
+                namespace: "ns".into(), pod: "p".into(), uid: uid.clone(), service_account: "sa".into(), node,
+            };
+            let holder = if external { Holder::External { subject: uid } } else { pod };
+            let who = Places::default().keep(&holder);
+            prop_assert_eq!(who.holder(), holder.clone());
+            prop_assert_eq!(who.namespace(), holder.namespace());
+            let key = holder.key();
+            prop_assert_eq!(who.key(), HolderRef::of(&holder));
+            prop_assert_eq!(who.key(), HolderRef::from(&key));
+            prop_assert_eq!(who.key().owned(), key);
+        }
+    }
+}
