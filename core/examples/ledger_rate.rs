@@ -244,11 +244,11 @@ fn in_line() -> (f64, f64) {
     let mut waits = line(20_000, "claim");
     let mut shared = line(20_000, "node");
     let mut rates = [const { Vec::new() }; 4];
-    for _ in 0..9 {
+    for turn in 0..9 {
         rates[0].push(plain.turn()[0]);
-        rates[1].push(enters(&mut waits, 20_000));
-        rates[2].push(enters(&mut shared, 20_000));
-        rates[3].push(comes_to_others(&mut shared));
+        rates[1].push(enters(&mut waits, 20_000 + 1_000 * turn));
+        rates[2].push(enters(&mut shared, 20_000 + 1_000 * turn));
+        rates[3].push(comes_to_others(&mut shared, turn));
     }
     let [plain, waits, enters, comes] = rates.map(|mut r| {
         r.sort_by(f64::total_cmp);
@@ -322,10 +322,11 @@ fn asks_again(l: &mut Ledger, there: u32) -> f64 {
 }
 
 /// Claims of pods whose nodes have a seat.
-fn comes_to_others(l: &mut Ledger) -> f64 {
+fn comes_to_others(l: &mut Ledger, turn: u32) -> f64 {
     let tries = 1_000;
     let on_first = |i| pod(NODES * (1 + i / FIRST_NODES) + i % FIRST_NODES);
-    let news: Vec<Claim> = (0..tries).map(on_first).collect();
+    let news = turn * tries..(turn + 1) * tries;
+    let news: Vec<Claim> = news.map(on_first).collect();
     let rate = rate(tries, || {
         for c in news.iter().cloned() {
             assert!(matches!(enter(l, c), Claimed::Granted(_)));

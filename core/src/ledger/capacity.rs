@@ -24,7 +24,7 @@ pub struct Capacity {
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
     /// Where each product is among them.
-    pub(super) places: HashMap<ProductName, usize>,
+    pub(super) places: HashMap<ProductName, usize, FixedNames>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
     pub(super) shares: HashMap<ShareKey, Share>,
     /// Which of them have changed since the queue was looked through for who may share them.
@@ -38,6 +38,9 @@ pub struct Capacity {
     /// Between which dates the same pools are open as at that one: so a step looks at two numbers.
     pub(super) same: (Option<Timestamp>, Option<Timestamp>),
 }
+
+/// Of names that the license has: nobody else puts any in, so a quick hash will do.
+pub(super) type FixedNames = foldhash::fast::RandomState;
 
 /// What there is in a pool.
 pub(super) type Free<'a> = &'a dyn Fn(usize) -> u32;
@@ -466,12 +469,11 @@ impl Capacity {
     }
 
     /// What a lease goes by of each pool, seats that it counts as one with others included.
-    pub(super) fn all_of(&self, drawn: &Drawn) -> Draws {
-        let mut all = drawn.own.clone();
-        for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
-            all.extend(share.taken().flat_map(|(n, alt)| draws(*n, alt)));
-        }
-        all
+    pub(super) fn all_of(&self, drawn: &Drawn) -> impl Iterator<Item = (usize, u32)> {
+        let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
+        let shared = shares.flat_map(Share::taken);
+        let shared = shared.flat_map(|(n, alt)| draws(*n, alt));
+        drawn.own.iter().copied().chain(shared)
     }
 
     /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by

@@ -120,17 +120,13 @@ impl Capacity {
 
     /// Whether some of a lease's seats come from a pool that is not open.
     fn is_stranded(&self, drawn: &Drawn) -> bool {
-        self.all_of(drawn).iter().any(|(p, _)| !self.is_open(*p))
+        self.all_of(drawn).any(|(p, _)| !self.is_open(p))
     }
 
     /// The dates of the pools that a lease's seats come from.
     pub(super) fn dates(&self, drawn: &Drawn) -> SeatDates {
         let mut dates = SeatDates::default();
-        for p in self
-            .all_of(drawn)
-            .iter()
-            .filter_map(|(i, _)| self.pools.get(*i))
-        {
+        for p in self.all_of(drawn).filter_map(|(i, _)| self.pools.get(i)) {
             dates.begin = dates.begin.max(p.not_before);
             if p.gone {
                 dates.gone = Some(self.license_id(p));

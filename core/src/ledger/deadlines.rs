@@ -1,5 +1,6 @@
 //! What happens when nobody asks: silence, freed seats, dead places.
 
+use super::booked::Spot;
 use super::entries::At;
 use super::entry::{Entry, State};
 use super::queue::Class;
@@ -19,9 +20,7 @@ impl Ledger {
     /// grants to the queue.
     pub fn tick(&mut self, now: BootTime) {
         let mut changed = self.settling.end_if_done(now);
-        while let Some((_, at)) = self.deadlines.first().filter(|(t, _)| *t <= now) {
-            let at = *at;
-            self.deadlines.pop_first();
+        while let Some(at) = self.deadlines.pop(now) {
             changed |= self.due(at, now);
         }
         self.past.forget(now);
@@ -126,13 +125,24 @@ impl Ledger {
         let Some(t) = self.entries.at(at).map(|e| self.due_at(e)) else {
             return;
         };
-        if let Some(e) = self.entries.at_mut(at).filter(|e| e.due != t) {
-            if e.due != BootTime::NEVER {
-                self.deadlines.remove(&(e.due, at));
-            }
-            e.due = t;
-            if t != BootTime::NEVER {
-                self.deadlines.insert((t, at));
+        let Some(e) = self.entries.at_mut(at).filter(|e| e.due != t) else {
+            return;
+        };
+        let before = (std::mem::replace(&mut e.due, t), e.spot);
+        if t != BootTime::NEVER {
+            e.spot = self.deadlines.book(t, at);
+        }
+        self.cancel_deadline(at, before);
+    }
+
+    /// Nothing is due of a claim at what was booked for it.
+    pub(super) fn cancel_deadline(&mut self, at: At, (t, spot): (BootTime, Spot)) {
+        if t == BootTime::NEVER {
+            return;
+        }
+        for (at, spot) in self.deadlines.cancel(t, at, spot) {
+            if let Some(e) = self.entries.at_mut(at) {
+                e.spot = spot;
             }
         }
     }

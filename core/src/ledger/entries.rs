@@ -9,14 +9,14 @@ use super::who::HolderRef;
 use crate::names::{ClaimName, LeaseId};
 use hashbrown::HashTable;
 use std::fmt;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 
 /// How many a chunk has.
 const CHUNK: usize = 256;
 
 /// Where a claim lies, while it is in the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct At(u32);
+pub(super) struct At(pub(super) u32);
 
 #[derive(Default)]
 struct Slots {
@@ -74,7 +74,9 @@ pub(super) struct Entries {
     /// The latest of each holder's claims, which names the one before it. Holders choose what they
     /// are called, so the hash is keyed.
     by_holder: HashTable<At>,
-    hasher: RandomState,
+    keyed: RandomState,
+    /// Ids are random, and the server's own.
+    quick: foldhash::fast::RandomState,
 }
 
 impl fmt::Debug for Entries {
@@ -84,14 +86,10 @@ impl fmt::Debug for Entries {
 }
 
 impl Entries {
-    fn hash(&self, key: &impl Hash) -> u64 {
-        self.hasher.hash_one(key)
-    }
-
     /// Where a claim lies.
     pub(super) fn find(&self, id: &LeaseId) -> Option<At> {
         let same = |at: &At| self.slots.get(*at).is_some_and(|e| e.id == *id);
-        self.by_id.find(self.hash(id), same).copied()
+        self.by_id.find(self.quick.hash_one(id), same).copied()
     }
 
     pub(super) fn at(&self, at: At) -> Option<&Entry> {
@@ -127,7 +125,7 @@ impl Entries {
     /// A holder's claims, the latest first.
     pub(super) fn of_holder(&self, holder: HolderRef<'_>) -> impl Iterator<Item = &Entry> {
         let same = |at: &At| self.slots.get(*at).is_some_and(|e| e.who.key() == holder);
-        let first = self.by_holder.find(self.hash(&holder), same);
+        let first = self.by_holder.find(self.keyed.hash_one(holder), same);
         let first = first.and_then(|at| self.slots.get(*at));
         std::iter::successors(first, |e| self.slots.get(e.before?))
     }
@@ -140,12 +138,12 @@ impl Entries {
 
     /// Puts a claim in; none with its id is there.
     pub(super) fn insert(&mut self, e: Entry) -> At {
-        let (id, slots, hasher) = (e.id, &mut self.slots, &self.hasher);
-        let holder = hasher.hash_one(e.who.key());
+        let (id, slots) = (e.id, &mut self.slots);
+        let (keyed, quick) = (&self.keyed, &self.quick);
+        let holder = keyed.hash_one(e.who.key());
         let at = slots.put(e);
-        let hash = hasher.hash_one(id);
-        self.by_id.insert_unique(hash, at, |at| {
-            slots.get(*at).map_or(0, |e| hasher.hash_one(e.id))
+        self.by_id.insert_unique(quick.hash_one(id), at, |at| {
+            slots.get(*at).map_or(0, |e| quick.hash_one(e.id))
         });
         let key = slots.get(at).map(|e| e.who.key());
         let same = |at: &At| slots.get(*at).map(|e| e.who.key()) == key;
@@ -156,7 +154,7 @@ impl Entries {
             }
         } else {
             self.by_holder.insert_unique(holder, at, |at| {
-                slots.get(*at).map_or(0, |e| hasher.hash_one(e.who.key()))
+                slots.get(*at).map_or(0, |e| keyed.hash_one(e.who.key()))
             });
         }
         at
@@ -164,7 +162,7 @@ impl Entries {
 
     /// Takes a claim out.
     pub(super) fn remove(&mut self, id: &LeaseId) -> Option<(At, Entry)> {
-        let hash = self.hash(id);
+        let hash = self.quick.hash_one(id);
         let slots = &self.slots;
         let same = |at: &At| slots.get(*at).is_some_and(|e| e.id == *id);
         let found = self.by_id.find_entry(hash, same).ok()?;
@@ -178,7 +176,7 @@ impl Entries {
         let Some(e) = self.slots.get(at) else {
             return;
         };
-        let (before, hash) = (e.before, self.hash(&e.who.key()));
+        let (before, hash) = (e.before, self.keyed.hash_one(e.who.key()));
         let slots = &self.slots;
         let same = |other: &At| {
             slots

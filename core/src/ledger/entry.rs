@@ -1,5 +1,6 @@
 //! One claim in the books.
 
+use super::booked::Spot;
 use super::entries::At;
 use super::pool::Drawn;
 use super::queue::{GroupAt, Rank};
@@ -36,6 +37,7 @@ pub(super) struct Entry {
     pub(super) last: BootTime,
     /// What it is due at, as booked among the deadlines.
     pub(super) due: BootTime,
+    pub(super) spot: Spot,
     /// An administrator took it back: nothing of it counts any more.
     pub(super) taken_back: bool,
     /// The highest counter of a request, and the request that carried it.
@@ -73,6 +75,7 @@ impl Entry {
             since: BootTime::default(),
             last: BootTime::default(),
             due: BootTime::NEVER,
+            spot: Spot::default(),
             taken_back: false,
             counter: c.highest(),
             request: c.counter.map(|_| c.request_id),

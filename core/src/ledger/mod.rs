@@ -30,12 +30,13 @@
 //! | `terms` | a new license; what stops grants |
 //! | `call_back` | leases that end at a limit although they are renewed |
 //! | `revoke` | holders that are proven gone, or that an administrator has barred; leases that one took back |
-//! | `deadlines` | what happens when nobody asks |
+//! | `deadlines`, `booked` | what happens when nobody asks; when which claim is due |
 //! | `transitions` | the one place where a claim changes its state |
 //! | `ended` | claims that have ended, remembered for a while |
 //! | `tally`, `views` | counts kept up with each change; what the books look like from outside |
 
 mod alternative;
+mod booked;
 mod bounds;
 mod call_back;
 mod capacity;

@@ -149,8 +149,7 @@ pub(super) struct Drawn {
 impl Drawn {
     /// Most leases have what many others have.
     pub(super) fn one(self, all: &mut Shared<Self>) -> Arc<Self> {
-        let (own, same) = (self.clone(), |d: &Self| *d == self);
-        all.one(&self, same, || Arc::new(own))
+        all.one(self, |new, d| d == new, Arc::new)
     }
 }
 

@@ -33,22 +33,22 @@ impl<T: ?Sized> fmt::Debug for Shared<T> {
 }
 
 impl<T: Hash + ?Sized> Shared<T> {
-    /// The one that is like `key`, as `same` tells, made by `new` if there is none. A key has the
-    /// hash of what it is the key of.
-    pub(super) fn one<K: Hash + ?Sized>(
+    /// The one that is like `key`, as `same` tells, made by `new` of the key if there is none. A
+    /// key has the hash of what it is the key of.
+    pub(super) fn one<K: Hash>(
         &mut self,
-        key: &K,
-        same: impl Fn(&T) -> bool,
-        new: impl FnOnce() -> Arc<T>,
+        key: K,
+        same: impl Fn(&K, &T) -> bool,
+        new: impl FnOnce(K) -> Arc<T>,
     ) -> Arc<T> {
-        let hash = self.hasher.hash_one(key);
-        if let Some(there) = self.all.find(hash, |v| same(v)) {
+        let hash = self.hasher.hash_one(&key);
+        if let Some(there) = self.all.find(hash, |v| same(&key, v)) {
             return there.clone();
         }
         if self.all.len() == self.all.capacity() {
             self.all.retain(|v| Arc::strong_count(v) > 1);
         }
-        let new = new();
+        let new = new(key);
         let (hasher, kept) = (&self.hasher, new.clone());
         self.all
             .insert_unique(hash, kept, |v| hasher.hash_one(&**v));
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn node(all: &mut Shared<str>, name: &str) -> Arc<str> {
-        all.one(name, |v| v == name, || name.into())
+        all.one(name, |name, v| v == *name, Arc::from)
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! All that a ledger knows, and finding one's way in it.
 
+use super::booked::Booked;
 use super::capacity::Capacity;
 use super::ended::Past;
-use super::entries::{At, Entries};
+use super::entries::Entries;
 use super::entry::State;
 use super::pool::Drawn;
 use super::queue::Queue;
@@ -37,7 +38,7 @@ pub struct Ledger {
     pub(super) revoked: HashMap<HolderKey, String>,
     /// Leases whose seats come from a pool that is not open.
     pub(super) stranded: BTreeSet<LeaseId>,
-    pub(super) deadlines: BTreeSet<(BootTime, At)>,
+    pub(super) deadlines: Booked,
     pub(super) settling: Settling,
     pub(super) paused: Option<Refusal>,
     pub(super) arrivals: u64,
@@ -63,7 +64,7 @@ impl Ledger {
             tally: Tally::default(),
             revoked: HashMap::new(),
             stranded: BTreeSet::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: Booked::default(),
             settling,
             paused: None,
             arrivals: 0,
@@ -94,7 +95,7 @@ impl Ledger {
 
     /// When [`tick`](Self::tick) has something to do; [`BootTime::NEVER`] if nothing is pending.
     pub fn next_deadline(&self) -> BootTime {
-        let first = self.deadlines.first().map_or(BootTime::NEVER, |(t, _)| *t);
+        let first = self.deadlines.first().map_or(BootTime::NEVER, |(t, _)| t);
         first.min(self.settling.ends_at())
     }
 

@@ -1,5 +1,6 @@
 //! Counts kept up with each change, so that nobody has to go through the books for them.
 
+use super::capacity::FixedNames;
 use super::entry::{Entry, State};
 use crate::names::ProductName;
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ pub struct Gauges {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     gauges: Gauges,
-    products: HashMap<ProductName, ProductTally>,
+    products: HashMap<ProductName, ProductTally, FixedNames>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

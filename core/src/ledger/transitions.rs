@@ -141,9 +141,7 @@ impl Ledger {
         if e.stranded().is_some() {
             self.stranded.remove(&id);
         }
-        if e.due != BootTime::NEVER {
-            self.deadlines.remove(&(e.due, at));
-        }
+        self.cancel_deadline(at, (e.due, e.spot));
         self.tally.leave(&e);
         if let State::Queued(place) = &e.state {
             self.queue.leave(place.rank, place.group);

@@ -51,17 +51,18 @@ impl Places {
                 node,
             } => (namespace, pod, uid, service_account, node),
         };
-        let same = |a: &Account| *a.namespace == **namespace && *a.name == **service_account;
-        let new = || {
+        let same =
+            |(ns, name): &(&str, &str), a: &Account| *a.namespace == **ns && *a.name == **name;
+        let new = |(namespace, name): (&str, &str)| {
             Arc::new(Account {
-                namespace: namespace.as_str().into(),
-                name: service_account.as_str().into(),
+                namespace: namespace.into(),
+                name: name.into(),
             })
         };
-        let key = (namespace.as_str(), service_account.as_str());
-        let account = self.accounts.one(&key, same, new);
+        let account = (namespace.as_str(), service_account.as_str());
+        let account = self.accounts.one(account, same, new);
         let node = node.as_deref();
-        let node = node.map(|n| self.nodes.one(n, |v| v == n, || n.into()));
+        let node = node.map(|n| self.nodes.one(n, |n, v| v == *n, Arc::from));
         Who::Pod {
             uid: uuid(uid).map_or_else(|| Uid::Other(uid.as_str().into()), Uid::Uuid),
             pod: pod.as_str().into(),
@@ -223,16 +224,14 @@ fn uuid(s: &str) -> Option<[u8; 16]> {
 }
 
 fn text(uuid: [u8; 16]) -> String {
-    let mut out = String::with_capacity(36);
-    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or_default();
+    let mut out = Vec::with_capacity(36);
     for b in uuid {
         if HYPHENS.contains(&out.len()) {
-            out.push('-');
+            out.push(b'-');
         }
-        out.push(digit(b >> 4));
-        out.push(digit(b & 15));
+        out.extend([b >> 4, b & 15].map(|n| if n < 10 { b'0' + n } else { b'a' + n - 10 }));
     }
-    out
+    String::from_utf8(out).unwrap_or_default()
 }
 
 #[cfg(test)]

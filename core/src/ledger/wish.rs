@@ -41,14 +41,14 @@ impl Wish {
 impl WishRef<'_> {
     /// The one that is spelled alike.
     pub(super) fn one(self, all: &mut Shared<Wish>) -> Arc<Wish> {
-        let new = || {
+        let new = |new: Self| {
             Arc::new(Wish {
-                name: self.name.clone(),
-                items: self.items.into(),
-                claims: self.claims,
+                name: new.name.clone(),
+                items: new.items.into(),
+                claims: new.claims,
             })
         };
-        all.one(&self, |a| self.is_spelled_as(a.borrowed()), new)
+        all.one(self, |new, w| new.is_spelled_as(w.borrowed()), new)
     }
 
     /// Products are equal without regard to case; here they are told apart.
