@@ -211,8 +211,9 @@ impl Capacity {
         asker: Asker<'_>,
         free: Free<'_>,
     ) -> Option<Plan> {
-        if let Some(plan) = self.plan_usual(asks, items, asker, free) {
-            return plan;
+        let usual = self.usual(items);
+        if let Some(usual) = usual.filter(|_| !mutant::on(Mutant::PartialGrant)) {
+            return self.plan_usual(asks, usual, asker, free);
         }
         let ways = |item| self.ways(asks, item, asker);
         let ways: Option<Vec<Vec<Way<'_>>>> = items.iter().map(ways).collect();
@@ -236,46 +237,43 @@ impl Capacity {
         Some(plan)
     }
 
-    /// What [`plan_of`](Self::plan_of) gives where there is nothing to search: one product, which
-    /// one file sells out of one alternative. Most claims are so. `None`: this is not.
+    /// What [`plan_of`](Self::plan_of) gives where there is nothing to search.
     fn plan_usual(
         &self,
         asks: Asks,
-        items: &[Item],
+        (item, offer, alt): (&Item, &Offer, &Alternative),
         asker: Asker<'_>,
         free: Free<'_>,
-    ) -> Option<Option<Plan>> {
+    ) -> Option<Plan> {
+        let way = self.way(asks, item, asker, offer)?;
+        let (mut plan, seats) = (Plan::default(), way.seats);
+        if seats > 0 && room(alt, free) < seats {
+            return None;
+        }
+        plan.licenses.push(offer.license);
+        match way.key {
+            Some(key) if seats > 0 => {
+                let taken = vec![(seats, alt.clone())];
+                plan.shared.push((key, item.seats.get(), taken));
+            }
+            Some(key) => plan.shared.push((key, item.seats.get(), Vec::new())),
+            None => plan.own = draws(seats, alt),
+        }
+        Some(plan)
+    }
+
+    /// One product, which one file sells out of one alternative: most claims are for such.
+    fn usual<'a>(&'a self, items: &'a [Item]) -> Option<(&'a Item, &'a Offer, &'a Alternative)> {
         let [item] = items else {
             return None;
         };
-        let (offer, alt) = self
-            .usual(item)
-            .filter(|_| !mutant::on(Mutant::PartialGrant))?;
-        let way = self.way(asks, item, asker, offer);
-        let Some(way) = way.filter(|w| w.seats == 0 || room(alt, free) >= w.seats) else {
-            return Some(None);
-        };
-        let (mut plan, seats) = (Plan::default(), way.seats);
-        plan.licenses.push(offer.license);
-        if let Some(key) = way.key {
-            let taken = (seats > 0).then(|| (seats, alt.clone()));
-            let taken = taken.into_iter().collect();
-            plan.shared.push((key, item.seats.get(), taken));
-        } else {
-            plan.own = draws(seats, alt);
-        }
-        Some(Some(plan))
-    }
-
-    /// An item's only offer, and its only alternative.
-    fn usual(&self, item: &Item) -> Option<(&Offer, &Alternative)> {
         let [offer] = self.rule(&item.product)?.offers.as_slice() else {
             return None;
         };
         let [alt] = offer.from.as_slice() else {
             return None;
         };
-        Some((offer, alt))
+        Some((item, offer, alt))
     }
 
     /// How an item could be had in a file.
@@ -319,8 +317,7 @@ impl Capacity {
     /// Whether these items could be had, now or at a later date, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
         let now = |p: usize| self.pools.get(p).map_or(0, |p| p.sold_at(self.at));
-        if let [item] = items
-            && let Some((_, alt)) = self.usual(item)
+        if let Some((item, _, alt)) = self.usual(items)
             && room(alt, &now) >= item.seats.get()
         {
             return true;
@@ -432,40 +429,37 @@ impl Capacity {
     /// What a lease has of each license file, as its token tells it. Seats that several claims
     /// count as one are in each of their tokens.
     pub(super) fn parts(&self, items: &[Item], drawn: &Drawn) -> Vec<Part> {
-        let mut parts: Vec<(usize, Part)> = Vec::new();
-        for (item, place) in items.iter().zip(&drawn.licenses) {
-            let Some(of) = self.licenses.get(*place) else {
+        let places = &drawn.licenses;
+        let mut parts = Vec::with_capacity(1);
+        for (i, place) in places.iter().enumerate() {
+            let (Some(of), false) = (
+                self.licenses.get(*place),
+                places.iter().take(i).any(|p| p == place),
+            ) else {
                 continue;
             };
-            let i = parts.iter().position(|(p, _)| p == place);
-            let i = i.unwrap_or_else(|| {
-                let license = of.digest.clone();
-                let (items, draws) = (Vec::new(), Vec::new());
-                parts.push((
-                    *place,
-                    Part {
-                        license,
-                        items,
-                        draws,
-                    },
-                ));
-                parts.len() - 1
-            });
-            if let Some((_, part)) = parts.get_mut(i) {
-                part.items.push(item.clone());
-            }
-        }
-        for (i, seats) in self.all_of(drawn) {
-            let Some(pool) = self.pools.get(i) else {
-                continue;
+            // Mostly one file has all.
+            let items = if places.iter().all(|p| p == place) {
+                items.to_vec()
+            } else {
+                let items = items.iter().zip(places);
+                let of_it = items.filter(|(_, p)| *p == place);
+                of_it.map(|(item, _)| item.clone()).collect()
             };
-            let part = parts.iter_mut().find(|(place, _)| *place == pool.license);
-            if let Some((_, part)) = part {
+            let mut draws = Vec::with_capacity(drawn.own.len());
+            draws.extend(self.all_of(drawn).filter_map(|(i, seats)| {
+                let pool = self.pools.get(i).filter(|p| p.license == *place)?;
                 let pool = pool.name.clone();
-                part.draws.push(TokenDraw { pool, seats });
-            }
+                Some(TokenDraw { pool, seats })
+            }));
+            let license = of.digest.clone();
+            parts.push(Part {
+                license,
+                items,
+                draws,
+            });
         }
-        parts.into_iter().map(|(_, part)| part).collect()
+        parts
     }
 
     /// What a lease goes by of each pool, seats that it counts as one with others included.

@@ -198,11 +198,18 @@ impl Ledger {
             self.refuse(c, p.clone(), now);
             return Err(p);
         }
-        let rank = self.entering(c, now);
+        let (rank, runs_until) = (self.entering(c, now), self.runs_until(c, now));
+        if let Some(plan) = self.plan_at_once(c, now) {
+            // Others are told of each claim that it waited, if only for a moment.
+            self.tell_arrival(rank.id, c, runs_until, now);
+            let state = self.booked(rank.id, plan);
+            self.insert(rank.id, c, state, now);
+            return Ok(rank.id);
+        }
         let place = Queued {
             rank,
             group: self.group_for(&c.items),
-            runs_until: self.runs_until(c, now),
+            runs_until,
         };
         self.insert(rank.id, c, State::Queued(Box::new(place)), now);
         Ok(rank.id)

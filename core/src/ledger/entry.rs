@@ -154,8 +154,8 @@ mod tests {
 
     /// A million of them are the server's memory: what is added here is added a million times.
     #[test]
-    fn an_entry_has_232_bytes() {
-        assert_eq!(size_of::<Option<Entry>>(), 232);
+    fn an_entry_has_256_bytes() {
+        assert_eq!(size_of::<Option<Entry>>(), 256);
         assert_eq!(size_of::<Queued>(), 72);
     }
 }

@@ -5,6 +5,8 @@ use super::entry::State;
 use super::pool::Plan;
 use super::queue::{GroupAt, Rank};
 use super::state::Ledger;
+use super::types::Claim;
+use super::who::Asker;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
@@ -15,8 +17,7 @@ impl Ledger {
     /// granted keeps all it could draw on for itself, so that free seats gather for it and nobody
     /// overtakes.
     pub(super) fn grant_queue(&mut self, now: BootTime) {
-        let settling = self.settling.is_on() && !mutant::on(Mutant::GrantedWhileSettling);
-        if settling || self.paused.is_some() {
+        if !self.may_grant() {
             return;
         }
         self.move_stranded(now);
@@ -47,6 +48,22 @@ impl Ledger {
                 mark(&mut done, i);
             }
         }
+    }
+
+    fn may_grant(&self) -> bool {
+        let settling = self.settling.is_on() && !mutant::on(Mutant::GrantedWhileSettling);
+        !settling && self.paused.is_none()
+    }
+
+    /// Where a new claim's seats come from, if it has them in the step in which it comes and nobody
+    /// waits: the queue would make it the first, and do the same.
+    pub(super) fn plan_at_once(&mut self, c: &Claim, now: BootTime) -> Option<Plan> {
+        if !self.may_grant() || self.queue.len() > 0 {
+            return None;
+        }
+        self.move_stranded(now);
+        let (asker, free) = (Asker::of(&c.holder), |p| self.capacity.free(p));
+        self.capacity.plan(&c.items, asker, &free)
     }
 
     /// Gives a claim of the queue its seats; tells whether it counts some of them as one with

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `types` | what goes in and comes out: claims, answers, settings, events |
 //! | `state`, `entry`, `entries` | all that is known: the ledger itself, one claim of it, finding one |
-//! | `who`, `wish`, `shared` | what claims keep of their holders and of what they ask for; what many have alike, kept once |
+//! | `who`, `label`, `wish`, `shared` | what claims keep of their holders and of what they ask for; what many have alike, kept once |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
 //! | `files` | several license files: each one's pools and products, and which takes whose place |
 //! | `dates` | pools that begin and end by the wall clock; leases that move when theirs ends |
@@ -50,6 +50,7 @@ mod entry;
 mod files;
 mod fit;
 mod grant;
+mod label;
 mod pool;
 mod problem;
 mod queue;

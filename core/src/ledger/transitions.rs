@@ -5,11 +5,13 @@ use super::ended::Ended;
 use super::entry::{Entry, State, Wait};
 use super::state::Ledger;
 use super::types::{Claim, Event, Part};
+use super::views::waiting;
 use super::wish::WishRef;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
-use crate::time::BootTime;
+use crate::time::{BootTime, whole_millis};
 use crate::wire::{EndReason, LeaseView, ViewState};
+use std::time::Duration;
 
 impl Ledger {
     /// A new claim. One that waits is told of, and has its deadline, when the step is over
@@ -156,6 +158,24 @@ impl Ledger {
             }
         }
         Some(e)
+    }
+
+    /// Tells others of a claim that waits for no longer than this step.
+    pub(super) fn tell_arrival(
+        &mut self,
+        id: LeaseId,
+        c: &Claim,
+        runs_until: Option<BootTime>,
+        now: BootTime,
+    ) {
+        let (claim, holder) = (c.name.clone(), c.holder.clone());
+        let items = self.capacity.spelled(&c.items).into_owned();
+        let state = waiting(runs_until);
+        let view = LeaseView {
+            runs_for_ms: runs_until.map(|t| whole_millis(now.until(t))),
+            ..LeaseView::new(id, claim, holder, items, state, Duration::ZERO)
+        };
+        self.emit(view, Default::default());
     }
 
     /// Tells others how an entry stands now.

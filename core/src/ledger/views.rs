@@ -91,11 +91,7 @@ impl Ledger {
         let mut v = bare(e, now.since(e.since));
         match &e.state {
             State::Queued(place) => {
-                v.state = if place.runs_until.is_some() {
-                    ViewState::Contested
-                } else {
-                    ViewState::Waiting
-                };
+                v.state = waiting(place.runs_until);
                 let runs_for = place.runs_until.map(|t| whole_millis(now.until(t)));
                 v.runs_for_ms = runs_for;
                 if let Some(wait) = wait {
@@ -202,6 +198,11 @@ impl Ledger {
     pub fn gauges(&self) -> Gauges {
         self.tally.gauges()
     }
+}
+
+/// How a claim of the queue stands, by whether its application runs on.
+pub(super) fn waiting(runs_until: Option<BootTime>) -> ViewState {
+    runs_until.map_or(ViewState::Waiting, |_| ViewState::Contested)
 }
 
 fn bare(e: &Entry, since: Duration) -> LeaseView {

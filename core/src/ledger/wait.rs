@@ -219,7 +219,7 @@ fn as_seen_by(one: &Who, other: &Who) -> String {
         (one, other) if one.key() == other.key() => "another claim of its own".into(),
         (Who::Pod { pod, .. }, Who::Pod { .. }) => {
             if one.namespace() == other.namespace() {
-                format!("pod {pod}")
+                format!("pod {}", &**pod)
             } else {
                 "a claim of another namespace".into()
             }

@@ -1,5 +1,6 @@
 //! Holders as the books keep them: what many have alike is shared, a UID is its sixteen bytes.
 
+use super::label::Label;
 use super::shared::Shared;
 use crate::identity::{Holder, HolderKey};
 use std::hash::Hash;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 pub(super) enum Who {
     Pod {
         uid: Uid,
-        pod: Box<str>,
+        pod: Label,
         account: Arc<Account>,
         node: Option<Arc<str>>,
     },
@@ -65,7 +66,7 @@ impl Places {
         let node = node.map(|n| self.nodes.one(n, |n, v| v == *n, Arc::from));
         Who::Pod {
             uid: uuid(uid).map_or_else(|| Uid::Other(uid.as_str().into()), Uid::Uuid),
-            pod: pod.as_str().into(),
+            pod: Label::from(pod.as_str()),
             account,
             node,
         }
