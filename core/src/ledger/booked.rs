@@ -1,10 +1,10 @@
 //! When which claim is due: booked, moved, taken back.
 //!
-//! Most of what is booked is far off, and is moved or taken back before it comes; so what is far off
-//! is kept by the second alone, unsorted, and put in order when that second is next. What is taken
-//! back leaves a gap. A second that is mostly gaps is packed.
+//! Most of what is booked is far off, and is moved or taken back before it comes; so what is far
+//! off is kept by the second alone, unsorted, and put in order when that second is next. What is
+//! taken back leaves a gap. A second that is mostly gaps is packed.
 
-use super::entries::At;
+use super::at::At;
 use crate::time::BootTime;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -25,7 +25,7 @@ pub(super) fn share_key(
     product: &ProductName,
     asker: Asker<'_>,
 ) -> Option<ShareKey> {
-    let who = match (by, asker.node, asker.account) {
+    let who = match (by, asker.node(), asker.account()) {
         (CountBy::Claim, ..) => return None,
         (CountBy::Node, Some(n), _) => format!("node:{n}"),
         // The username that Kubernetes gives a service account.
@@ -33,7 +33,7 @@ pub(super) fn share_key(
             format!("system:serviceaccount:{namespace}:{name}")
         }
         (CountBy::Pod | CountBy::Node | CountBy::ServiceAccount | CountBy::Subject, ..) => {
-            asker.key.owned().0
+            asker.key().owned().0
         }
     };
     Some(ShareKey {

@@ -1,7 +1,7 @@
 //! What happens when nobody asks: silence, freed seats, dead places.
 
+use super::at::At;
 use super::booked::Spot;
-use super::entries::At;
 use super::entry::{Entry, State};
 use super::queue::Class;
 use super::state::Ledger;

@@ -1,9 +1,10 @@
 //! The claims of the books, and finding them by id and by holder.
 //!
-//! They lie in chunks that never move, each at a place that stays; the indexes hold places alone.
+//! They lie in chunks that never move, each at a place that stays; the indexes hold places.
 //! So a million of them need no array of twice their size while a table grows, and no key stands
 //! there twice.
 
+use super::at::At;
 use super::entry::Entry;
 use super::who::HolderRef;
 use crate::names::{ClaimName, LeaseId};
@@ -13,10 +14,6 @@ use std::hash::{BuildHasher as _, RandomState};
 
 /// How many a chunk has.
 const CHUNK: usize = 256;
-
-/// Where a claim lies, while it is in the books.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct At(pub(super) u32);
 
 #[derive(Default)]
 struct Slots {
@@ -67,13 +64,53 @@ impl Slots {
     }
 }
 
+/// Places, by half of a hash of what is looked for there: with it a table grows without going to
+/// them, which are all over the memory.
+#[derive(Default)]
+struct Index(HashTable<(u32, At)>);
+
+/// All of a hash, by its half: tables take one end of it for where to look, the other for what to
+/// look at first.
+fn whole(half: u32) -> u64 {
+    u64::from(half) << 32 | u64::from(half)
+}
+
+impl Index {
+    fn find(&self, hash: u64, is: impl Fn(At) -> bool) -> Option<At> {
+        let half = hash as u32;
+        let found = self.0.find(whole(half), |(h, at)| *h == half && is(*at));
+        found.map(|(_, at)| *at)
+    }
+
+    fn insert(&mut self, hash: u64, at: At) {
+        let half = hash as u32;
+        self.0
+            .insert_unique(whole(half), (half, at), |(h, _)| whole(*h));
+    }
+
+    /// Another place for what was at one.
+    fn replace(&mut self, hash: u64, before: At, at: At) {
+        let half = hash as u32;
+        if let Some(found) = self.0.find_mut(whole(half), |(_, a)| *a == before) {
+            found.1 = at;
+        }
+    }
+
+    fn remove(&mut self, hash: u64, at: At) {
+        let half = hash as u32;
+        if let Ok(found) = self.0.find_entry(whole(half), |(_, a)| *a == at) {
+            found.remove();
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Entries {
     slots: Slots,
-    by_id: HashTable<At>,
+    by_id: Index,
     /// The latest of each holder's claims, which names the one before it. Holders choose what they
     /// are called, so the hash is keyed.
-    by_holder: HashTable<At>,
+    by_holder: Index,
     keyed: RandomState,
     /// Ids are random, and the server's own.
     quick: foldhash::fast::RandomState,
@@ -88,8 +125,8 @@ impl fmt::Debug for Entries {
 impl Entries {
     /// Where a claim lies.
     pub(super) fn find(&self, id: &LeaseId) -> Option<At> {
-        let same = |at: &At| self.slots.get(*at).is_some_and(|e| e.id == *id);
-        self.by_id.find(self.quick.hash_one(id), same).copied()
+        let same = |at| self.slots.get(at).is_some_and(|e| e.id == *id);
+        self.by_id.find(self.quick.hash_one(id), same)
     }
 
     pub(super) fn at(&self, at: At) -> Option<&Entry> {
@@ -122,12 +159,17 @@ impl Entries {
         self.slots.chunks.iter_mut().flatten().flatten()
     }
 
+    /// A holder's latest claim.
+    fn latest(&self, holder: HolderRef<'_>, hash: u64) -> Option<At> {
+        let same = |at| self.slots.get(at).is_some_and(|e| e.who.key() == holder);
+        self.by_holder.find(hash, same)
+    }
+
     /// A holder's claims, the latest first.
     pub(super) fn of_holder(&self, holder: HolderRef<'_>) -> impl Iterator<Item = &Entry> {
-        let same = |at: &At| self.slots.get(*at).is_some_and(|e| e.who.key() == holder);
-        let first = self.by_holder.find(self.keyed.hash_one(holder), same);
-        let first = first.and_then(|at| self.slots.get(*at));
-        std::iter::successors(first, |e| self.slots.get(e.before?))
+        let latest = self.latest(holder, self.keyed.hash_one(holder));
+        let latest = latest.and_then(|at| self.slots.get(at));
+        std::iter::successors(latest, |e| self.slots.get(e.before?))
     }
 
     /// A holder's claim of this name.
@@ -137,37 +179,25 @@ impl Entries {
     }
 
     /// Puts a claim in; none with its id is there.
-    pub(super) fn insert(&mut self, e: Entry) -> At {
-        let (id, slots) = (e.id, &mut self.slots);
-        let (keyed, quick) = (&self.keyed, &self.quick);
-        let holder = keyed.hash_one(e.who.key());
-        let at = slots.put(e);
-        self.by_id.insert_unique(quick.hash_one(id), at, |at| {
-            slots.get(*at).map_or(0, |e| quick.hash_one(e.id))
-        });
-        let key = slots.get(at).map(|e| e.who.key());
-        let same = |at: &At| slots.get(*at).map(|e| e.who.key()) == key;
-        if let Some(latest) = self.by_holder.find_mut(holder, same) {
-            let before = std::mem::replace(latest, at);
-            if let Some(e) = slots.get_mut(at) {
-                e.before = Some(before);
-            }
-        } else {
-            self.by_holder.insert_unique(holder, at, |at| {
-                slots.get(*at).map_or(0, |e| keyed.hash_one(e.who.key()))
-            });
+    pub(super) fn insert(&mut self, mut e: Entry) -> At {
+        let holder = self.keyed.hash_one(e.who.key());
+        let id = self.quick.hash_one(e.id);
+        let before = self.latest(e.who.key(), holder);
+        e.before = before;
+        let at = self.slots.put(e);
+        self.by_id.insert(id, at);
+        match before {
+            Some(before) => self.by_holder.replace(holder, before, at),
+            None => self.by_holder.insert(holder, at),
         }
         at
     }
 
     /// Takes a claim out.
     pub(super) fn remove(&mut self, id: &LeaseId) -> Option<(At, Entry)> {
-        let hash = self.quick.hash_one(id);
-        let slots = &self.slots;
-        let same = |at: &At| slots.get(*at).is_some_and(|e| e.id == *id);
-        let found = self.by_id.find_entry(hash, same).ok()?;
-        let (at, _) = found.remove();
+        let at = self.find(id)?;
         self.unlink(at);
+        self.by_id.remove(self.quick.hash_one(id), at);
         Some((at, self.slots.take(at)?))
     }
 
@@ -177,30 +207,92 @@ impl Entries {
             return;
         };
         let (before, hash) = (e.before, self.keyed.hash_one(e.who.key()));
-        let slots = &self.slots;
-        let same = |other: &At| {
-            slots
-                .get(*other)
-                .is_some_and(|o| o.who.key() == e.who.key())
-        };
-        let Ok(mut found) = self.by_holder.find_entry(hash, same) else {
-            return;
-        };
-        let latest = *found.get();
-        if latest == at {
+        let mut later = self.latest(e.who.key(), hash);
+        if later == Some(at) {
             match before {
-                Some(before) => *found.get_mut() = before,
-                None => drop(found.remove()),
+                Some(before) => self.by_holder.replace(hash, at, before),
+                None => self.by_holder.remove(hash, at),
             }
             return;
         }
-        let mut later = Some(latest);
         while let Some(e) = later.and_then(|l| self.slots.get_mut(l)) {
             if e.before == Some(at) {
                 e.before = before;
                 return;
             }
             later = e.before;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::State;
+    use super::super::refusal::Refusal;
+    use super::super::shared::Shared;
+    use super::super::types::Claim;
+    use super::super::who::Places;
+    use super::super::wish::WishRef;
+    use super::*;
+    use crate::identity::Holder;
+    use crate::names::RequestId;
+    use crate::secret::SecretHash;
+    use crate::wire::Standing;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn claim(id: u8, holder: u8) -> Claim {
+        Claim {
+            holder: Holder::External {
+                subject: holder.to_string(),
+            },
+            name: ClaimName::pod(),
+            items: Vec::new(),
+            secret_hash: SecretHash::none(),
+            bind: None,
+            new_id: LeaseId::from_bytes([id; 16]),
+            standing: Standing::Seeking,
+            runs_for: None,
+            counter: None,
+            request_id: RequestId::from_bytes([0; 16]),
+            others: Vec::new(),
+            heard: None,
+            ticket: None,
+            held: None,
+            claims: None,
+            call_back: None,
+            priority: 0,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn each_is_found_by_its_id_and_its_holder(ids in proptest::collection::vec(0u8..=255, 1..2000)) {
+            let (mut ours, mut model) = (Entries::default(), BTreeMap::<LeaseId, At>::new());
+            let (mut places, mut wishes) = (Places::default(), Shared::default());
+            let mut order: Vec<LeaseId> = Vec::new();
+            for n in ids {
+                let c = claim(n, n % 40);
+                let id = c.new_id;
+                if let Some(at) = model.remove(&id) {
+                    order.retain(|i| *i != id);
+                    let removed = ours.remove(&id).map(|(at, e)| (at, e.id));
+                    prop_assert_eq!(removed, Some((at, id)));
+                } else {
+                    let wish = WishRef { name: &c.name, items: &[], claims: None };
+                    let kept = (places.keep(&c.holder), wish.one(&mut wishes));
+                    let state = State::Refused(Box::new(Refusal::Ended));
+                    model.insert(id, ours.insert(Entry::new((id, state), &c, kept)));
+                    order.push(id);
+                }
+                prop_assert_eq!(ours.find(&id), model.get(&id).copied());
+                prop_assert_eq!(ours.iter().count(), model.len());
+                let of = |i: &&LeaseId| i.to_bytes()[0] % 40 == n % 40;
+                let his: Vec<LeaseId> = order.iter().rev().filter(of).copied().collect();
+                let found = ours.of_holder(HolderRef::of(&c.holder)).map(|e| e.id);
+                prop_assert_eq!(found.collect::<Vec<_>>(), his);
+            }
         }
     }
 }

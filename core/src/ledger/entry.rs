@@ -1,12 +1,12 @@
 //! One claim in the books.
 
+use super::at::At;
 use super::booked::Spot;
-use super::entries::At;
 use super::pool::Drawn;
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
 use super::types::{CalledBack, Claim};
-use super::who::Who;
+use super::who::KeptHolder;
 use super::wish::Wish;
 use crate::names::{LeaseId, RequestId};
 use crate::request::Item;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: LeaseId,
-    pub(super) who: Who,
+    pub(super) who: KeptHolder,
     pub(super) wish: Arc<Wish>,
     /// The holder's claim before this one.
     pub(super) before: Option<At>,
@@ -61,7 +61,11 @@ pub(super) struct Rare {
 }
 
 impl Entry {
-    pub(super) fn new((id, state): (LeaseId, State), c: &Claim, kept: (Who, Arc<Wish>)) -> Self {
+    pub(super) fn new(
+        (id, state): (LeaseId, State),
+        c: &Claim,
+        kept: (KeptHolder, Arc<Wish>),
+    ) -> Self {
         let (who, wish) = kept;
         Self {
             id,

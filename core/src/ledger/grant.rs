@@ -62,7 +62,7 @@ impl Ledger {
             return None;
         }
         self.move_stranded(now);
-        let (asker, free) = (Asker::of(&c.holder), |p| self.capacity.free(p));
+        let (asker, free) = (Asker::New(&c.holder), |p| self.capacity.free(p));
         self.capacity.plan(&c.items, asker, &free)
     }
 

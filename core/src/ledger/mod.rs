@@ -16,7 +16,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `types` | what goes in and comes out: claims, answers, settings, events |
-//! | `state`, `entry`, `entries` | all that is known: the ledger itself, one claim of it, finding one |
+//! | `state`, `entry`, `at`, `entries` | all that is known: the ledger itself, one claim of it, where it lies, finding it |
 //! | `who`, `label`, `wish`, `shared` | what claims keep of their holders and of what they ask for; what many have alike, kept once |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
 //! | `files` | several license files: each one's pools and products, and which takes whose place |
@@ -36,6 +36,7 @@
 //! | `tally`, `views` | counts kept up with each change; what the books look like from outside |
 
 mod alternative;
+mod at;
 mod booked;
 mod bounds;
 mod call_back;

@@ -36,7 +36,7 @@ impl Ledger {
             return None;
         }
         let parts = &held.token.parts;
-        let asker = Asker::of(&c.holder);
+        let asker = Asker::New(&c.holder);
         let plan = self.capacity.plan_as_before(&c.items, asker, parts)?;
         Some((held, plan))
     }

@@ -4,7 +4,7 @@ use super::entry::{Entry, State};
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::{CallBack, Granted, QUESTIONS_A_MINUTE};
-use super::who::Who;
+use super::who::KeptHolder;
 use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
@@ -135,7 +135,7 @@ impl Ledger {
         if counter.is_some_and(|n| n <= e.counter) {
             return Err(behind(e, lease));
         }
-        if let (Who::Pod { .. }, true) = (&e.who, self.settling.is_on()) {
+        if let (KeptHolder::Pod { .. }, true) = (&e.who, self.settling.is_on()) {
             self.settling.shown(&e.who.key().owned(), claim);
         }
         self.end(lease, EndReason::Released, now);

@@ -1,7 +1,7 @@
 //! What a new license changes, and what stops grants.
 
+use super::at::At;
 use super::capacity::Capacity;
-use super::entries::At;
 use super::entry::{Entry, State};
 use super::refusal::Refusal;
 use super::sharers::Sharers;

@@ -9,7 +9,7 @@ use super::entry::{Entry, State, Wait};
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
 use super::state::Ledger;
-use super::who::{Asker, Who};
+use super::who::{Asker, KeptHolder};
 use crate::names::{LeaseId, ProductName};
 use crate::request::Item;
 use crate::time::BootTime;
@@ -214,18 +214,18 @@ fn paused(why: &Refusal) -> (WaitReason, String) {
 }
 
 /// A holder in the words for another: by name within a namespace, and nothing of it beyond.
-fn as_seen_by(one: &Who, other: &Who) -> String {
+fn as_seen_by(one: &KeptHolder, other: &KeptHolder) -> String {
     match (one, other) {
         (one, other) if one.key() == other.key() => "another claim of its own".into(),
-        (Who::Pod { pod, .. }, Who::Pod { .. }) => {
+        (KeptHolder::Pod { pod, .. }, KeptHolder::Pod { .. }) => {
             if one.namespace() == other.namespace() {
                 format!("pod {}", &**pod)
             } else {
                 "a claim of another namespace".into()
             }
         }
-        (Who::External(_), Who::External(_)) => "a claim of another client".into(),
-        (Who::External(_), _) => "a claim from outside the cluster".into(),
-        (Who::Pod { .. }, _) => "a claim of a pod".into(),
+        (KeptHolder::External(_), KeptHolder::External(_)) => "a claim of another client".into(),
+        (KeptHolder::External(_), _) => "a claim from outside the cluster".into(),
+        (KeptHolder::Pod { .. }, _) => "a claim of a pod".into(),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// A claim's holder.
 #[derive(Debug)]
-pub(super) enum Who {
+pub(super) enum KeptHolder {
     Pod {
         uid: Uid,
         pod: Label,
@@ -41,9 +41,9 @@ pub(super) struct Places {
 
 impl Places {
     /// A holder, to be kept.
-    pub(super) fn keep(&mut self, holder: &Holder) -> Who {
+    pub(super) fn keep(&mut self, holder: &Holder) -> KeptHolder {
         let (namespace, pod, uid, service_account, node) = match holder {
-            Holder::External { subject } => return Who::External(subject.as_str().into()),
+            Holder::External { subject } => return KeptHolder::External(subject.as_str().into()),
             Holder::Pod {
                 namespace,
                 pod,
@@ -64,7 +64,7 @@ impl Places {
         let account = self.accounts.one(account, same, new);
         let node = node.as_deref();
         let node = node.map(|n| self.nodes.one(n, |n, v| v == *n, Arc::from));
-        Who::Pod {
+        KeptHolder::Pod {
             uid: uuid(uid).map_or_else(|| Uid::Other(uid.as_str().into()), Uid::Uuid),
             pod: Label::from(pod.as_str()),
             account,
@@ -73,7 +73,7 @@ impl Places {
     }
 }
 
-impl Who {
+impl KeptHolder {
     /// As others know it.
     pub(super) fn holder(&self) -> Holder {
         match self {
@@ -110,21 +110,12 @@ impl Who {
         }
     }
 
-    /// What tells which other claims it counts as one with.
     pub(super) fn asks(&self) -> Asker<'_> {
-        let (account, node) = match self {
-            Self::Pod { account, node, .. } => (Some(account), node.as_deref()),
-            Self::External(_) => (None, None),
-        };
-        Asker {
-            key: self.key(),
-            account: account.map(|a| (&*a.namespace, &*a.name)),
-            node,
-        }
+        Asker::Kept(self)
     }
 
     pub(super) fn namespace(&self) -> Option<&str> {
-        self.asks().account.map(|(namespace, _)| namespace)
+        self.asks().account().map(|(namespace, _)| namespace)
     }
 }
 
@@ -167,33 +158,41 @@ impl<'a> From<&'a HolderKey> for HolderRef<'a> {
     }
 }
 
-/// What tells which claims count as one.
+/// Whom seats are for: what tells which claims count as one is taken from it where that matters.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asker<'a> {
-    pub(super) key: HolderRef<'a>,
-    /// A pod's namespace and service account.
-    pub(super) account: Option<(&'a str, &'a str)>,
-    pub(super) node: Option<&'a str>,
+pub(super) enum Asker<'a> {
+    New(&'a Holder),
+    Kept(&'a KeptHolder),
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn of(holder: &'a Holder) -> Self {
-        let (account, node) = match holder {
-            Holder::Pod {
+    pub(super) fn key(self) -> HolderRef<'a> {
+        match self {
+            Self::New(holder) => HolderRef::of(holder),
+            Self::Kept(who) => who.key(),
+        }
+    }
+
+    /// A pod's namespace and service account.
+    pub(super) fn account(self) -> Option<(&'a str, &'a str)> {
+        match self {
+            Self::New(Holder::Pod {
                 namespace,
                 service_account,
-                node,
                 ..
-            } => {
-                let account = (namespace.as_str(), service_account.as_str());
-                (Some(account), node.as_deref())
+            }) => Some((namespace, service_account)),
+            Self::Kept(KeptHolder::Pod { account, .. }) => {
+                Some((&account.namespace, &account.name))
             }
-            Holder::External { .. } => (None, None),
-        };
-        Self {
-            key: HolderRef::of(holder),
-            account,
-            node,
+            _ => None,
+        }
+    }
+
+    pub(super) fn node(self) -> Option<&'a str> {
+        match self {
+            Self::New(Holder::Pod { node, .. }) => node.as_deref(),
+            Self::Kept(KeptHolder::Pod { node, .. }) => node.as_deref(),
+            _ => None,
         }
     }
 }
@@ -201,27 +200,29 @@ impl<'a> Asker<'a> {
 /// Where the hyphens of a UUID are.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
-/// The bytes of a UUID, if a text is one, written as [`text`] writes it.
+/// Where its bytes are, of two digits each.
+const BYTES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// What a digit is worth; of anything else more than a digit can be.
+const fn digit(c: u8) -> u8 {
+    match c {
+        b'0'..=b'9' => c - b'0',
+        b'a'..=b'f' => c - b'a' + 10,
+        _ => 0xff,
+    }
+}
+
+/// The bytes of a UUID, if a text is one, written as [`text`] writes it. Each request comes by
+/// here: nothing is decided before all is read.
 fn uuid(s: &str) -> Option<[u8; 16]> {
     let s: &[u8; 36] = s.as_bytes().try_into().ok()?;
-    let (mut out, mut nibbles) = ([0u8; 16], 0);
-    for (i, c) in s.iter().enumerate() {
-        if HYPHENS.contains(&i) {
-            if *c != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let nibble = match c {
-            b'0'..=b'9' => c - b'0',
-            b'a'..=b'f' => c - b'a' + 10,
-            _ => return None,
-        };
-        let byte = out.get_mut(nibbles / 2)?;
-        *byte = *byte << 4 | nibble;
-        nibbles += 1;
-    }
-    Some(out)
+    let mut bad = HYPHENS.map(|i| s[i] ^ b'-').iter().fold(0, |a, b| a | b);
+    let bytes = BYTES.map(|i| {
+        let (high, low) = (digit(s[i]), digit(s[i + 1]));
+        bad |= (high | low) & 0xf0;
+        high << 4 | low
+    });
+    (bad == 0).then_some(bytes)
 }
 
 fn text(uuid: [u8; 16]) -> String {
