@@ -39,7 +39,7 @@ impl Holder {
     pub fn key(&self) -> HolderKey {
         match self {
             Self::Pod { uid, .. } => HolderKey(uid.clone()),
-            Self::External { subject } => HolderKey(format!("external:{subject}")),
+            Self::External { subject } => HolderKey(HolderKey::EXTERNAL.to_owned() + subject),
         }
     }
 
@@ -85,6 +85,9 @@ impl fmt::Display for Holder {
 pub struct HolderKey(pub String);
 
 impl HolderKey {
+    /// Before the subject of a client outside Kubernetes.
+    pub(crate) const EXTERNAL: &str = "external:";
+
     /// Of a client outside Kubernetes; the others are pods.
     pub fn is_external(&self) -> bool {
         self.subject().is_some()
@@ -92,7 +95,7 @@ impl HolderKey {
 
     /// The subject of a client outside Kubernetes.
     pub fn subject(&self) -> Option<&str> {
-        self.0.strip_prefix("external:")
+        self.0.strip_prefix(Self::EXTERNAL)
     }
 }
 

@@ -184,7 +184,8 @@ impl Engine {
                     }
                     (Err(why), _) | (Ok(_), Err(why)) => why,
                 };
-                if let Some(of) = frontend.ledger().claim_of(*lease) {
+                if let Some((holder, claim, items)) = frontend.ledger().claim_of(*lease) {
+                    let of = (&holder, claim, items);
                     trail.refused(of, Some(Credential::Secret), why.kind, now.boot);
                 }
             }

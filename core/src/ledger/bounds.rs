@@ -3,6 +3,7 @@
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Claim;
+use super::who::HolderRef;
 use crate::request::MAX_ITEMS;
 
 impl Ledger {
@@ -26,7 +27,7 @@ impl Ledger {
     /// Whether this holder and its namespace may have one claim more.
     pub(super) fn has_room_for(&self, c: &Claim) -> Result<(), Refusal> {
         let (limits, holder) = (self.settings.limits, &c.holder);
-        let own = self.by_holder.get(&holder.key()).map_or(0, Vec::len);
+        let own = self.entries.of_holder(HolderRef::of(holder)).count();
         let most = c.claims.map_or(limits.per_holder, usize::from);
         if own >= most {
             let holder = Box::new(holder.clone());

@@ -25,27 +25,27 @@ impl Ledger {
         let Some(e) = self.entries.get_mut(&id) else {
             return Ok(());
         };
-        let was = e.called_back.as_ref().map(|c| &c.why);
+        let was = e.called_back().map(|c| &c.why);
         let news = was != against.map(|c| &c.why);
         let Some(CallBack { why, notice, told }) = against else {
-            e.called_back = None;
+            e.goes_on();
             if news {
                 self.tell(id, now);
             }
             return Ok(());
         };
         // Nor of one whose seats are not there: that is what its holder is told.
-        if e.called_back.is_none() && (!*told || e.stranded.is_some()) {
+        if e.called_back().is_none() && (!*told || e.stranded().is_some()) {
             return Ok(());
         }
-        let first = e.called_back.as_ref().map(|c| c.until);
+        let first = e.called_back().map(|c| c.until);
         let first = first.filter(|_| !mutant::on(Mutant::NoticeBeginsAnew));
         let until = first.unwrap_or(now + *notice);
         let why = why.clone();
-        e.called_back = Some(Box::new(CalledBack {
+        e.rare().called_back = Some(CalledBack {
             why: why.clone(),
             until,
-        }));
+        });
         if news {
             self.tell(id, now);
         }

@@ -2,16 +2,19 @@
 
 use super::alternative::{Alternative, draws};
 use super::count_by::{Share, ShareKey, share_key};
-use super::fit::{Want, fit, most};
+use super::fit::{Want, fit, most, room};
 use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
 use super::refusal::{Refusal, Sold};
+use super::sharers::Changes;
 use super::types::Part;
-use crate::identity::Holder;
+use super::who::Asker;
 use crate::license::{CountBy, TokenDraw};
+use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::receipt::PartBefore;
 use crate::request::Item;
 use crate::time::Timestamp;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Pools and products in force, and how many seats are in use.
@@ -22,9 +25,13 @@ pub struct Capacity {
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
     /// Where each product is among them.
-    pub(super) places: HashMap<ProductName, usize>,
+    pub(super) places: HashMap<ProductName, usize, FixedNames>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
     pub(super) shares: HashMap<ShareKey, Share>,
+    /// Which of them have changed since the queue was looked through for who may share them.
+    pub(super) changes: Changes,
+    /// Whether a product is counted by something else than claims.
+    pub(super) shares_seats: bool,
     /// There may be room since stranded leases were looked at last.
     pub(super) freed: bool,
     /// The wall clock as it was told last: which pools are open goes by it.
@@ -32,6 +39,12 @@ pub struct Capacity {
     /// Between which dates the same pools are open as at that one: so a step looks at two numbers.
     pub(super) same: (Option<Timestamp>, Option<Timestamp>),
 }
+
+/// Of names that the license has: nobody else puts any in, so a quick hash will do.
+pub(super) type FixedNames = foldhash::fast::RandomState;
+
+/// What there is in a pool.
+pub(super) type Free<'a> = &'a dyn Fn(usize) -> u32;
 
 /// For whom seats are looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,11 +80,17 @@ impl Capacity {
     }
 
     /// The same items, their products spelled as the license spells them.
-    pub(super) fn spelled(&self, items: &[Item]) -> Vec<Item> {
-        let spelled = |item: &Item| Item {
-            product: self
-                .rule(&item.product)
-                .map_or_else(|| item.product.clone(), |r| r.name.clone()),
+    pub(super) fn spelled<'a>(&self, items: &'a [Item]) -> Cow<'a, [Item]> {
+        let name = |item: &'a Item| {
+            let rule = self.rule(&item.product);
+            rule.map_or(&item.product, |r| &r.name)
+        };
+        let same = |item: &'a Item| name(item).as_str() == item.product.as_str();
+        if items.iter().all(same) {
+            return Cow::Borrowed(items);
+        }
+        let spelled = |item: &'a Item| Item {
+            product: name(item).clone(),
             ..item.clone()
         };
         items.iter().map(spelled).collect()
@@ -171,30 +190,40 @@ impl Capacity {
         offers.any(|o| o.count_by != CountBy::Claim)
     }
 
-    pub(super) fn free(&self) -> Vec<u32> {
-        self.pools.iter().map(PoolUse::free).collect()
+    /// What is free in a pool.
+    pub(super) fn free(&self, pool: usize) -> u32 {
+        self.pools.get(pool).map_or(0, PoolUse::free)
+    }
+
+    /// Of each pool.
+    pub(super) fn each(&self, of: Free<'_>) -> Vec<u32> {
+        (0..self.pools.len()).map(of).collect()
     }
 
     /// Where these items' seats would come from, all or nothing, out of `free`.
-    pub(super) fn plan(&self, items: &[Item], holder: &Holder, free: &[u32]) -> Option<Plan> {
-        self.plan_of(Asks::Anew, items, holder, free)
+    pub(super) fn plan(&self, items: &[Item], asker: Asker<'_>, free: Free<'_>) -> Option<Plan> {
+        self.plan_of(Asks::Anew, items, asker, free)
     }
 
     pub(super) fn plan_of(
         &self,
         asks: Asks,
         items: &[Item],
-        holder: &Holder,
-        free: &[u32],
+        asker: Asker<'_>,
+        free: Free<'_>,
     ) -> Option<Plan> {
-        let ways = |item| self.ways(asks, item, holder);
+        let usual = self.usual(items);
+        if let Some(usual) = usual.filter(|_| !mutant::on(Mutant::PartialGrant)) {
+            return self.plan_usual(asks, usual, asker, free);
+        }
+        let ways = |item| self.ways(asks, item, asker);
         let ways: Option<Vec<Vec<Way<'_>>>> = items.iter().map(ways).collect();
         let ways = ways?;
         let mut wants: Vec<Want<'_>> = Vec::with_capacity(ways.len());
         for ways in &ways {
             wants.push(ways.iter().map(Way::want).collect());
         }
-        let found = fit(&wants, free)?;
+        let found = fit(&wants, &self.each(free))?;
         let mut plan = Plan::default();
         for ((ways, (place, taken)), item) in ways.into_iter().zip(found).zip(items) {
             let way = ways.into_iter().nth(place)?;
@@ -209,39 +238,91 @@ impl Capacity {
         Some(plan)
     }
 
+    /// What [`plan_of`](Self::plan_of) gives where there is nothing to search.
+    fn plan_usual(
+        &self,
+        asks: Asks,
+        (item, offer, alt): (&Item, &Offer, &Alternative),
+        asker: Asker<'_>,
+        free: Free<'_>,
+    ) -> Option<Plan> {
+        let way = self.way(asks, item, asker, offer)?;
+        let (mut plan, seats) = (Plan::default(), way.seats);
+        if seats > 0 && room(alt, free) < seats {
+            return None;
+        }
+        plan.licenses.push(offer.license);
+        match way.key {
+            Some(key) if seats > 0 => {
+                let taken = vec![(seats, alt.clone())];
+                plan.shared.push((key, item.seats.get(), taken));
+            }
+            Some(key) => plan.shared.push((key, item.seats.get(), Vec::new())),
+            None => plan.own = draws(seats, alt),
+        }
+        Some(plan)
+    }
+
+    /// One product, which one file sells out of one alternative: most claims are for such.
+    fn usual<'a>(&'a self, items: &'a [Item]) -> Option<(&'a Item, &'a Offer, &'a Alternative)> {
+        let [item] = items else {
+            return None;
+        };
+        let [offer] = self.rule(&item.product)?.offers.as_slice() else {
+            return None;
+        };
+        let [alt] = offer.from.as_slice() else {
+            return None;
+        };
+        Some((item, offer, alt))
+    }
+
+    /// How an item could be had in a file.
+    fn way<'a>(
+        &self,
+        asks: Asks,
+        item: &Item,
+        asker: Asker<'_>,
+        offer: &'a Offer,
+    ) -> Option<Way<'a>> {
+        let key = share_key((offer.count_by, offer.license), &item.product, asker);
+        let share = key.as_ref().and_then(|k| self.shares.get(k));
+        // Seats that are to move are no place to come to, but for who had them.
+        let stays = |s: &Share| s.taken().all(|(_, alt)| self.is_there(alt));
+        if asks != Asks::Back && share.is_some_and(|s| !stays(s)) {
+            return None;
+        }
+        let there = share.map_or(0, |s| match asks {
+            Asks::ToMove(lease) => s.seats_without(lease),
+            Asks::Anew | Asks::Back => s.seats(),
+        });
+        Some(Way {
+            offer,
+            key,
+            shares: there > 0,
+            seats: item.seats.get().saturating_sub(there),
+        })
+    }
+
     /// In which files an item could be had: first where seats are out already that it would share,
     /// then in the files' order.
-    fn ways<'a>(&'a self, asks: Asks, item: &Item, holder: &Holder) -> Option<Vec<Way<'a>>> {
+    fn ways<'a>(&'a self, asks: Asks, item: &Item, asker: Asker<'_>) -> Option<Vec<Way<'a>>> {
         let rule = self.rule(&item.product)?;
-        let way = |offer: &'a Offer| {
-            let key = share_key((offer.count_by, offer.license), &item.product, holder);
-            let share = key.as_ref().and_then(|k| self.shares.get(k));
-            // Seats that are to move are no place to come to, but for who had them.
-            let stays = |s: &Share| s.taken().all(|(_, alt)| self.is_there(alt));
-            if asks != Asks::Back && share.is_some_and(|s| !stays(s)) {
-                return None;
-            }
-            let there = share.map_or(0, |s| match asks {
-                Asks::ToMove(lease) => s.seats_without(lease),
-                Asks::Anew | Asks::Back => s.seats(),
-            });
-            let seats = item.seats.get().saturating_sub(there);
-            let shares = there > 0;
-            Some(Way {
-                offer,
-                key,
-                shares,
-                seats,
-            })
-        };
         let offers = rule.offers_for(item.version.as_ref());
-        let mut ways: Vec<Way<'a>> = offers.filter_map(way).collect();
+        let ways = offers.filter_map(|offer| self.way(asks, item, asker, offer));
+        let mut ways: Vec<Way<'a>> = ways.collect();
         ways.sort_by_key(|w| !w.shares);
         Some(ways)
     }
 
     /// Whether these items could be had, now or at a later date, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
+        let now = |p: usize| self.pools.get(p).map_or(0, |p| p.sold_at(self.at));
+        if let Some((item, _, alt)) = self.usual(items)
+            && room(alt, &now) >= item.seats.get()
+        {
+            return true;
+        }
         let wants: Option<Vec<Want<'_>>> = items.iter().map(|i| self.want(i)).collect();
         let pools = self.pools_of(items);
         wants.is_some_and(|w| {
@@ -276,10 +357,24 @@ impl Capacity {
         offers.map(of_file).max().unwrap_or(0)
     }
 
-    /// Whether other claims of such holders can count as one with this one.
-    pub(super) fn shares_seats(&self) -> bool {
-        let mut offers = self.products.iter().flat_map(|p| &p.offers);
-        offers.any(|o| o.count_by != CountBy::Claim)
+    /// As whom a claim counts with others, and for how many seats, where all that it asks for can
+    /// be counted so: only then may it have seats for nothing.
+    pub(super) fn share_keys(&self, items: &[Item], asker: Asker<'_>) -> Vec<(ShareKey, u32)> {
+        let mut keys = Vec::new();
+        if !self.shares_seats {
+            return keys;
+        }
+        for item in items {
+            let before = keys.len();
+            let rule = self.rule(&item.product).into_iter();
+            let offers = rule.flat_map(|r| r.offers_for(item.version.as_ref()));
+            let key = |o: &Offer| share_key((o.count_by, o.license), &item.product, asker);
+            keys.extend(offers.filter_map(key).map(|k| (k, item.seats.get())));
+            if keys.len() == before {
+                return Vec::new();
+            }
+        }
+        keys
     }
 
     /// Every pool that these items could draw on.
@@ -303,6 +398,9 @@ impl Capacity {
         for (key, seats, taken) in plan.shared {
             for (n, alt) in &taken {
                 over = over.saturating_add(self.draw(&draws(*n, alt)));
+            }
+            if !taken.is_empty() {
+                self.changes.note(&key);
             }
             let share = self.shares.entry(key.clone()).or_default();
             share.join(lease, seats, taken);
@@ -332,49 +430,45 @@ impl Capacity {
     /// What a lease has of each license file, as its token tells it. Seats that several claims
     /// count as one are in each of their tokens.
     pub(super) fn parts(&self, items: &[Item], drawn: &Drawn) -> Vec<Part> {
-        let mut parts: Vec<(usize, Part)> = Vec::new();
-        for (item, place) in items.iter().zip(&drawn.licenses) {
-            let Some(of) = self.licenses.get(*place) else {
+        let places = &drawn.licenses;
+        let mut parts = Vec::with_capacity(1);
+        for (i, place) in places.iter().enumerate() {
+            let (Some(of), false) = (
+                self.licenses.get(*place),
+                places.iter().take(i).any(|p| p == place),
+            ) else {
                 continue;
             };
-            let i = parts.iter().position(|(p, _)| p == place);
-            let i = i.unwrap_or_else(|| {
-                let license = of.digest.clone();
-                let (items, draws) = (Vec::new(), Vec::new());
-                parts.push((
-                    *place,
-                    Part {
-                        license,
-                        items,
-                        draws,
-                    },
-                ));
-                parts.len() - 1
-            });
-            if let Some((_, part)) = parts.get_mut(i) {
-                part.items.push(item.clone());
-            }
-        }
-        for (i, seats) in self.all_of(drawn) {
-            let Some(pool) = self.pools.get(i) else {
-                continue;
+            // Mostly one file has all.
+            let items = if places.iter().all(|p| p == place) {
+                items.to_vec()
+            } else {
+                let items = items.iter().zip(places);
+                let of_it = items.filter(|(_, p)| *p == place);
+                of_it.map(|(item, _)| item.clone()).collect()
             };
-            let part = parts.iter_mut().find(|(place, _)| *place == pool.license);
-            if let Some((_, part)) = part {
+            let mut draws = Vec::with_capacity(drawn.own.len());
+            draws.extend(self.all_of(drawn).filter_map(|(i, seats)| {
+                let pool = self.pools.get(i).filter(|p| p.license == *place)?;
                 let pool = pool.name.clone();
-                part.draws.push(TokenDraw { pool, seats });
-            }
+                Some(TokenDraw { pool, seats })
+            }));
+            let license = of.digest.clone();
+            parts.push(Part {
+                license,
+                items,
+                draws,
+            });
         }
-        parts.into_iter().map(|(_, part)| part).collect()
+        parts
     }
 
     /// What a lease goes by of each pool, seats that it counts as one with others included.
-    pub(super) fn all_of(&self, drawn: &Drawn) -> Draws {
-        let mut all = drawn.own.clone();
-        for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
-            all.extend(share.taken().flat_map(|(n, alt)| draws(*n, alt)));
-        }
-        all
+    pub(super) fn all_of(&self, drawn: &Drawn) -> impl Iterator<Item = (usize, u32)> {
+        let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
+        let shared = shares.flat_map(Share::taken);
+        let shared = shared.flat_map(|(n, alt)| draws(*n, alt));
+        drawn.own.iter().copied().chain(shared)
     }
 
     /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by
@@ -383,7 +477,7 @@ impl Capacity {
     pub(super) fn plan_as_before(
         &self,
         items: &[Item],
-        holder: &Holder,
+        asker: Asker<'_>,
         before: &[PartBefore],
     ) -> Option<Plan> {
         // A license that is not here any more was replaced: by which, its pools' names say.
@@ -397,14 +491,19 @@ impl Capacity {
             of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
         };
         let had: Vec<u32> = self.pools.iter().map(had).collect();
-        let plan = |free: &[u32]| self.plan_of(Asks::Back, items, holder, free);
-        if before.iter().all(|p| p.draws.is_empty()) || plan(&had).is_none() {
-            return self.plan(items, holder, &self.free());
+        let of = |list: &[u32]| {
+            let list = list.to_vec();
+            move |p: usize| list.get(p).copied().unwrap_or(0)
+        };
+        let plan = |free: Free<'_>| self.plan_of(Asks::Back, items, asker, free);
+        if before.iter().all(|p| p.draws.is_empty()) || plan(&of(&had)).is_none() {
+            return self.plan(items, asker, &|p| self.free(p));
         }
         // Also out of a pool that has ended meanwhile: what others have elsewhere is not known yet.
         let left = self.pools.iter().map(|p| p.sold().saturating_sub(p.used));
         let same = std::iter::zip(had, left).map(|(had, left)| had.min(left));
-        plan(&same.collect::<Vec<_>>())
+        let same: Vec<u32> = same.collect();
+        plan(&of(&same))
     }
 
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.
@@ -424,6 +523,10 @@ impl Capacity {
                 continue;
             };
             let freed = share.leave(lease);
+            // What is left may be open, where it was not.
+            if !freed.is_empty() {
+                self.changes.note(key);
+            }
             if share.is_empty() {
                 self.shares.remove(key);
             }

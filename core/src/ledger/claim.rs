@@ -1,11 +1,12 @@
 //! Taking a claim: repeated, restored from a ticket, or new.
 
-use super::entry::{Queued, State};
+use super::entry::{Entry, Queued, State};
 use super::queue::{Class, OWN, Rank};
 use super::refusal::{Changed, Refusal};
 use super::renew::behind;
 use super::state::Ledger;
 use super::types::{Claim, Claimed};
+use super::who::HolderRef;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
@@ -25,7 +26,7 @@ impl Ledger {
             self.grant_queue(now);
             return Err(why);
         }
-        let existing = self.lease_of(&c.holder.key(), &c.name);
+        let existing = self.claim_by(&c).map(|e| e.id);
         let existing = existing.filter(|_| !mutant::on(Mutant::RepeatTakesSecondSeat));
         if let Some(id) = existing.filter(|id| self.has_heard(*id, &c)) {
             self.end(id, EndReason::Released, now);
@@ -44,25 +45,34 @@ impl Ledger {
             // It may have been stranded until settling ended in this step.
             self.judge(id, c.call_back.as_ref(), now)?;
         }
-        self.tell_news(id, now);
-        let claimed = self.status(id).ok_or(Refusal::Ended)?;
+        self.arrived(id, now);
+        let e = self.entries.get(&id).ok_or(Refusal::Ended)?;
+        let holder = if existing == Some(id) {
+            e.who.holder()
+        } else {
+            c.holder
+        };
+        let claimed = self.answer(e, holder).ok_or(Refusal::Ended)?;
         match (&self.paused, claimed) {
             (Some(why), Claimed::Waiting(_)) => Err(why.clone()),
             (_, c) => Ok(c),
         }
     }
 
+    /// What is in the books of it.
+    pub(super) fn claim_by(&self, c: &Claim) -> Option<&Entry> {
+        self.entries.of_name(HolderRef::of(&c.holder), &c.name)
+    }
+
     /// Whether it is looked at at all: its holder is not barred, and where something speaks against
     /// it there is a lease, which is called back rather than lost.
     fn admits(&self, c: &Claim) -> Result<(), Refusal> {
-        self.barred(&c.holder.key())?;
+        self.barred(HolderRef::of(&c.holder))?;
         let Some(against) = &c.call_back else {
             return Ok(());
         };
-        let held = self.lease_of(&c.holder.key(), &c.name).is_some_and(|id| {
-            self.entries.get(&id).is_some_and(|e| {
-                matches!(e.state, State::Held { .. }) && e.secret_hash == c.secret_hash
-            })
+        let held = self.claim_by(c).is_some_and(|e| {
+            matches!(e.state, State::Held { .. }) && e.secret_hash == c.secret_hash
         });
         if held || self.shows_lease(c).is_some() {
             return Ok(());
@@ -99,11 +109,11 @@ impl Ledger {
         if e.secret_hash != c.secret_hash {
             return changed(Changed::Secret);
         }
-        if e.items != c.items {
+        if *e.items() != *c.items {
             return changed(Changed::Items);
         }
         // Who took the seat has it, also towards others that know the claim's secret.
-        if e.bind != c.bind {
+        if e.bind() != c.bind {
             return changed(Changed::Bind);
         }
         if let Some(n) = c.counter {
@@ -128,9 +138,10 @@ impl Ledger {
     /// still runs.
     fn keep_place(&mut self, id: LeaseId, c: &Claim, now: BootTime) {
         let runs_until = self.runs_until(c, now);
-        let Some(&State::Queued(old)) = self.state_of(id) else {
+        let Some(State::Queued(old)) = self.state_of(id) else {
             return;
         };
+        let old = **old;
         let mut new = Queued { runs_until, ..old };
         if mutant::on(Mutant::RepeatLosesPlace) {
             self.arrivals += 1;
@@ -145,7 +156,7 @@ impl Ledger {
         }
         if new != old {
             let news = old.runs_until.is_some() != runs_until.is_some() || new.rank != old.rank;
-            self.change_state(id, State::Queued(new), news, now);
+            self.change_state(id, State::Queued(Box::new(new)), news, now);
             self.refuse_if_impossible(id, now);
         }
     }
@@ -163,7 +174,7 @@ impl Ledger {
         c: &Claim,
         now: BootTime,
     ) -> Result<LeaseId, Refusal> {
-        let ended = self.ended.get(&c.secret_hash);
+        let ended = self.past.of_secret(&c.secret_hash);
         if let Some(ended) = ended.filter(|_| !mutant::on(Mutant::ReinstatedTwice)) {
             if ended.released {
                 return Err(Refusal::GivenBack);
@@ -191,13 +202,20 @@ impl Ledger {
             self.refuse(c, p.clone(), now);
             return Err(p);
         }
-        let rank = self.entering(c, now);
+        let (rank, runs_until) = (self.entering(c, now), self.runs_until(c, now));
+        if let Some(plan) = self.plan_at_once(c, now) {
+            // Others are told of each claim that it waited, if only for a moment.
+            self.tell_arrival(rank.id, c, runs_until, now);
+            let state = self.booked(rank.id, plan);
+            self.insert(rank.id, c, state, now);
+            return Ok(rank.id);
+        }
         let place = Queued {
             rank,
             group: self.group_for(&c.items),
-            runs_until: self.runs_until(c, now),
+            runs_until,
         };
-        self.insert(rank.id, c, State::Queued(place), now);
+        self.insert(rank.id, c, State::Queued(Box::new(place)), now);
         Ok(rank.id)
     }
 
@@ -218,7 +236,7 @@ impl Ledger {
             t.instance != self.settings.instance
                 && self.settling.restores_places()
                 && !self.entries.contains_key(&t.lease)
-                && !self.ended_ids.contains_key(&t.lease)
+                && self.past.of_id(&t.lease).is_none()
         });
         let was_held = c.was_held() || restored.is_some_and(|t| t.contested);
         let class = if was_held && self.runs_until(c, now).is_some() {

@@ -2,7 +2,7 @@
 //! subject takes as many seats for all claims of one key as the largest of them asks for.
 
 use super::alternative::{Alternative, Taken};
-use crate::identity::Holder;
+use super::who::Asker;
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};
 
@@ -23,22 +23,18 @@ pub(super) struct ShareKey {
 pub(super) fn share_key(
     (by, license): (CountBy, usize),
     product: &ProductName,
-    holder: &Holder,
+    asker: Asker<'_>,
 ) -> Option<ShareKey> {
-    let alone = || holder.key().0;
-    let who = match (by, holder) {
-        (CountBy::Claim, _) => return None,
-        (CountBy::Node, Holder::Pod { node: Some(n), .. }) => format!("node:{n}"),
+    let who = match (by, asker.node(), asker.account()) {
+        (CountBy::Claim, ..) => return None,
+        (CountBy::Node, Some(n), _) => format!("node:{n}"),
         // The username that Kubernetes gives a service account.
-        (
-            CountBy::ServiceAccount | CountBy::Subject,
-            Holder::Pod {
-                namespace,
-                service_account,
-                ..
-            },
-        ) => format!("system:serviceaccount:{namespace}:{service_account}"),
-        (CountBy::Pod | CountBy::Node | CountBy::ServiceAccount | CountBy::Subject, _) => alone(),
+        (CountBy::ServiceAccount | CountBy::Subject, _, Some((namespace, name))) => {
+            format!("system:serviceaccount:{namespace}:{name}")
+        }
+        (CountBy::Pod | CountBy::Node | CountBy::ServiceAccount | CountBy::Subject, ..) => {
+            asker.key().owned().0
+        }
     };
     Some(ShareKey {
         product: product.clone(),

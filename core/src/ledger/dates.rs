@@ -120,17 +120,13 @@ impl Capacity {
 
     /// Whether some of a lease's seats come from a pool that is not open.
     fn is_stranded(&self, drawn: &Drawn) -> bool {
-        self.all_of(drawn).iter().any(|(p, _)| !self.is_open(*p))
+        self.all_of(drawn).any(|(p, _)| !self.is_open(p))
     }
 
     /// The dates of the pools that a lease's seats come from.
     pub(super) fn dates(&self, drawn: &Drawn) -> SeatDates {
         let mut dates = SeatDates::default();
-        for p in self
-            .all_of(drawn)
-            .iter()
-            .filter_map(|(i, _)| self.pools.get(*i))
-        {
+        for p in self.all_of(drawn).filter_map(|(i, _)| self.pools.get(i)) {
             dates.begin = dates.begin.max(p.not_before);
             if p.gone {
                 dates.gone = Some(self.license_id(p));
@@ -156,7 +152,7 @@ impl Capacity {
         if drawn.shared.is_empty() {
             return None;
         }
-        let mut free = self.free();
+        let mut free = self.each(&|p| self.free(p));
         let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
         let left = shares.flat_map(|s| s.clone().leave(id));
         let left = left.flat_map(|(n, alt)| draws(n, &alt));
@@ -165,7 +161,8 @@ impl Capacity {
                 *f = f.saturating_add(n);
             }
         }
-        let plan = self.plan_of(Asks::ToMove(id), &e.items, &e.holder, &free)?;
+        let free = |p: usize| free.get(p).copied().unwrap_or(0);
+        let plan = self.plan_of(Asks::ToMove(id), e.items(), e.who.asks(), &free)?;
         self.give_back(id, drawn);
         Some(self.book(id, plan))
     }
@@ -181,14 +178,14 @@ impl Capacity {
         self.undraw(&before);
         // What it had by itself it has by itself, whatever a later license counts by.
         let by_itself = |i: &Item| drawn.shared.iter().all(|k| k.product != i.product);
-        let singles: Vec<&Item> = e.items.iter().filter(|i| by_itself(i)).collect();
+        let singles: Vec<&Item> = e.items().iter().filter(|i| by_itself(i)).collect();
         let Some(found) = self.elsewhere(&singles, &moving) else {
             self.draw(&before);
             return None;
         };
         let mut found = found.into_iter();
         let (mut own, mut licenses) = (Draws::new(), drawn.licenses.clone());
-        for (item, place) in e.items.iter().zip(&mut licenses) {
+        for (item, place) in e.items().iter().zip(&mut licenses) {
             if !by_itself(item) {
                 continue;
             }
@@ -207,6 +204,7 @@ impl Capacity {
                 over = over.saturating_add(self.draw(&draws(*n, alt)));
             }
             stays.extend(moved);
+            self.changes.note(&key);
             if let Some(share) = self.shares.get_mut(&key) {
                 share.redraw(stays);
             }
@@ -240,7 +238,9 @@ impl Capacity {
             files.push(vec![key.license]);
             wants.push(vec![(&offer.from, seats)]);
         }
-        let found = fit(&wants, &self.free())?.into_iter().zip(files);
+        let found = fit(&wants, &self.each(&|p| self.free(p)))?
+            .into_iter()
+            .zip(files);
         let named =
             |((place, taken), files): (Found, Vec<usize>)| Some((*files.get(place)?, taken));
         found.map(named).collect()
@@ -281,11 +281,8 @@ impl Ledger {
 
     /// Looks anew which leases have seats of a pool that is not open.
     pub(super) fn look_at_stranded(&mut self, now: BootTime) {
-        let held =
-            |(id, e): (&LeaseId, &Entry)| matches!(e.state, State::Held { .. }).then_some(*id);
-        let mut ids: Vec<LeaseId> = self.entries.iter().filter_map(held).collect();
-        // In their order, not in a map's: the simulator must live the same life each time.
-        ids.sort_unstable();
+        let held = |e: &Entry| matches!(e.state, State::Held { .. }).then_some(e.id);
+        let ids: Vec<LeaseId> = self.entries.iter().filter_map(held).collect();
         for id in ids {
             self.strands(id, now);
         }
@@ -294,26 +291,30 @@ impl Ledger {
     /// Notes whether a granted lease has seats of a pool that is not open.
     pub(super) fn strands(&mut self, id: LeaseId, now: BootTime) {
         let grace = self.settings.grace.max(self.settings.lease_for);
-        let Some(e) = self.entries.get_mut(&id) else {
+        let Some(at) = self.entries.find(&id) else {
+            return;
+        };
+        let Some(e) = self.entries.at_mut(at) else {
             return;
         };
         let State::Held { drawn, .. } = &e.state else {
             return;
         };
         let is_stranded = self.capacity.is_stranded(drawn);
-        if is_stranded == e.stranded.is_some() {
+        if is_stranded == e.stranded().is_some() {
             return;
         }
         // Its last request before counted, and no later one does. Its holder may still go by a
         // longer lease of an earlier run.
-        e.stranded = is_stranded.then(|| (e.last + grace + margin(grace)).max(e.not_before));
+        let until = (e.last + grace + margin(grace)).max(e.not_before());
+        e.rare().stranded = is_stranded.then_some(until);
         if is_stranded {
             self.capacity.freed = true;
             self.stranded.insert(id);
         } else {
             self.stranded.remove(&id);
         }
-        self.book_deadline(id);
+        self.book_deadline(at);
         self.tell(id, now);
     }
 
@@ -326,7 +327,7 @@ impl Ledger {
         }
         let ids: Vec<LeaseId> = self.stranded.iter().copied().collect();
         for id in ids {
-            let barred = |e: &Entry| e.taken_back || self.is_revoked(&e.holder.key());
+            let barred = |e: &Entry| e.taken_back || self.bars(e.who.key());
             let Some(e) = self.entries.get(&id).filter(|e| !barred(e)) else {
                 continue;
             };
@@ -339,6 +340,7 @@ impl Ledger {
                 let Some((drawn, overdraft)) = self.capacity.redraw(id, e, &drawn) else {
                     continue;
                 };
+                let drawn = drawn.one(&mut self.drawn);
                 if let Some(e) = self.entries.get_mut(&id) {
                     e.state = State::Held {
                         drawn,
@@ -357,7 +359,7 @@ impl Ledger {
         let State::Held { drawn, .. } = &e.state else {
             return None;
         };
-        e.stranded?;
+        e.stranded()?;
         self.capacity.dates(drawn).in_force(self.capacity.at).err()
     }
 }

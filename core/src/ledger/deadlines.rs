@@ -1,5 +1,7 @@
 //! What happens when nobody asks: silence, freed seats, dead places.
 
+use super::at::At;
+use super::booked::Spot;
 use super::entry::{Entry, State};
 use super::queue::Class;
 use super::state::Ledger;
@@ -18,13 +20,10 @@ impl Ledger {
     /// grants to the queue.
     pub fn tick(&mut self, now: BootTime) {
         let mut changed = self.settling.end_if_done(now);
-        while let Some((t, id)) = self.deadlines.first().copied().filter(|(t, _)| *t <= now) {
-            self.deadlines.remove(&(t, id));
-            changed |= self.due(id, now);
+        while let Some(at) = self.deadlines.pop(now) {
+            changed |= self.due(at, now);
         }
-        while self.ended_order.front().is_some_and(|(t, _, _)| *t <= now) {
-            self.forget_oldest();
-        }
+        self.past.forget(now);
         if changed {
             self.grant_queue(now);
         }
@@ -32,25 +31,26 @@ impl Ledger {
 
     /// A deadline as booked has come. The holder may have been heard since: deadlines are moved
     /// only here, so that a renewal costs no more than writing down its time.
-    fn due(&mut self, id: LeaseId, now: BootTime) -> bool {
-        let Some(e) = self.entries.get_mut(&id) else {
+    fn due(&mut self, at: At, now: BootTime) -> bool {
+        let Some(e) = self.entries.at_mut(at) else {
             return false;
         };
         e.due = BootTime::NEVER;
-        let due = self.due_at(id);
-        if due > now {
-            self.book_deadline(id);
-            return false;
-        }
-        let Some(e) = self.entries.get(&id) else {
+        let Some(e) = self.entries.at(at) else {
             return false;
         };
+        let id = e.id;
+        if self.due_at(e) > now {
+            self.book_deadline(at);
+            return false;
+        }
         match &e.state {
             State::Held { silent, .. } => {
-                if !silent && e.stranded.is_none_or(|t| t > now) {
+                if !silent && e.stranded().is_none_or(|t| t > now) {
                     self.set_silent(id, true, now);
-                    if self.due_at(id) > now {
-                        self.book_deadline(id);
+                    let due = self.entries.at(at).map(|e| self.due_at(e));
+                    if due.is_some_and(|t| t > now) {
+                        self.book_deadline(at);
                         self.tell(id, now);
                         return false;
                     }
@@ -60,7 +60,7 @@ impl Ledger {
             }
             State::Queued(place) if now < e.last + self.settings.lease_for => {
                 // Its application may not run on: from here it waits like any other.
-                let mut place = *place;
+                let mut place = place.clone();
                 (place.rank.class, place.runs_until) = (Class::Ordinary, None);
                 self.set_state(id, State::Queued(place), now);
                 self.refuse_if_impossible(id, now);
@@ -80,7 +80,7 @@ impl Ledger {
     /// How a lease ends whose holder is silent.
     fn lapsed(&self, id: LeaseId) -> EndReason {
         match self.entries.get(&id) {
-            Some(e) if self.is_revoked(&e.holder.key()) => EndReason::Revoked,
+            Some(e) if self.bars(e.who.key()) => EndReason::Revoked,
             Some(e) if e.taken_back => EndReason::Released,
             _ => EndReason::Expired,
         }
@@ -88,12 +88,9 @@ impl Ledger {
 
     /// When an entry's next deadline is, counted from when it was last heard: of a silent one, when
     /// its seats are free.
-    pub(super) fn due_at(&self, id: LeaseId) -> BootTime {
-        let Some(e) = self.entries.get(&id) else {
-            return BootTime::NEVER;
-        };
+    pub(super) fn due_at(&self, e: &Entry) -> BootTime {
         let d = self.settings.lease_for;
-        let stranded = e.stranded.unwrap_or(BootTime::NEVER);
+        let stranded = e.stranded().unwrap_or(BootTime::NEVER);
         match &e.state {
             // Two renewals missed: worth showing to people.
             State::Held { silent: false, .. } if !e.taken_back => {
@@ -121,28 +118,46 @@ impl Ledger {
             Reclaim::Any => d,
             Reclaim::Confirmed => self.settings.grace.max(d),
         };
-        (e.last + runs + self.margin()).max(e.not_before)
+        (e.last + runs + self.margin()).max(e.not_before())
     }
 
-    pub(super) fn book_deadline(&mut self, id: LeaseId) {
-        let t = self.due_at(id);
-        if let Some(e) = self.entries.get_mut(&id) {
-            if e.due != BootTime::NEVER {
-                self.deadlines.remove(&(e.due, id));
+    pub(super) fn book_deadline(&mut self, at: At) {
+        let Some(t) = self.entries.at(at).map(|e| self.due_at(e)) else {
+            return;
+        };
+        let Some(e) = self.entries.at_mut(at).filter(|e| e.due != t) else {
+            return;
+        };
+        let before = (std::mem::replace(&mut e.due, t), e.spot);
+        if t != BootTime::NEVER {
+            e.spot = self.deadlines.book(t, at);
+        }
+        self.cancel_deadline(at, before);
+    }
+
+    /// Nothing is due of a claim at what was booked for it.
+    pub(super) fn cancel_deadline(&mut self, at: At, (t, spot): (BootTime, Spot)) {
+        if t == BootTime::NEVER {
+            return;
+        }
+        for (at, spot) in self.deadlines.cancel(t, at, spot) {
+            if let Some(e) = self.entries.at_mut(at) {
+                e.spot = spot;
             }
-            e.due = t;
-            self.deadlines.insert((t, id));
         }
     }
 
     pub(super) fn heard(&mut self, id: LeaseId, now: BootTime) {
-        let Some(e) = self.entries.get_mut(&id) else {
+        let Some(at) = self.entries.find(&id) else {
+            return;
+        };
+        let Some(e) = self.entries.at_mut(at) else {
             return;
         };
         e.last = e.last.max(now);
         if let State::Held { silent: true, .. } = e.state {
             self.set_silent(id, false, now);
-            self.book_deadline(id);
+            self.book_deadline(at);
             self.tell(id, now);
         }
     }

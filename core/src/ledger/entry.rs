@@ -1,25 +1,31 @@
 //! One claim in the books.
 
+use super::at::At;
+use super::booked::Spot;
 use super::pool::Drawn;
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
-use super::types::CalledBack;
-use crate::identity::Holder;
-use crate::names::{ClaimName, RequestId};
+use super::types::{CalledBack, Claim};
+use super::who::KeptHolder;
+use super::wish::Wish;
+use crate::names::{LeaseId, RequestId};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::BootTime;
-use crate::wire::{LeaseView, WaitReason};
+use crate::wire::WaitReason;
+use std::sync::Arc;
 
+/// There may be a million: what few have is boxed, and what many have alike is shared.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) holder: Holder,
-    pub(super) name: ClaimName,
-    pub(super) items: Vec<Item>,
-    pub(super) claims: Option<u16>,
+    pub(super) id: LeaseId,
+    pub(super) who: KeptHolder,
+    pub(super) wish: Arc<Wish>,
+    /// The holder's claim before this one.
+    pub(super) before: Option<At>,
     pub(super) secret_hash: SecretHash,
     /// Whose seat it is; fixed with the claim.
-    pub(super) bind: Option<SecretHash>,
+    pub(super) bind: Option<Box<SecretHash>>,
     /// When the next question of its application comes too soon ([`Ledger::question`]).
     ///
     /// [`Ledger::question`]: super::Ledger::question
@@ -31,20 +37,88 @@ pub(super) struct Entry {
     pub(super) last: BootTime,
     /// What it is due at, as booked among the deadlines.
     pub(super) due: BootTime,
-    /// Its seats are not free before: a longer lease of an earlier run may still be in force.
-    pub(super) not_before: BootTime,
-    /// It ends at a limit although it is renewed.
-    pub(super) called_back: Option<Box<CalledBack>>,
-    /// Its seats come from a pool that has ended (or has not begun): when the grace has passed of
-    /// the last request that counted.
-    pub(super) stranded: Option<BootTime>,
+    pub(super) spot: Spot,
     /// An administrator took it back: nothing of it counts any more.
     pub(super) taken_back: bool,
     /// The highest counter of a request, and the request that carried it.
     pub(super) counter: u64,
     pub(super) request: Option<RequestId>,
     /// While it waits: what others were told of that last.
-    pub(super) told: Option<Wait>,
+    pub(super) told: Option<Box<Wait>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few claims have.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// Its seats are not free before: a longer lease of an earlier run may still be in force.
+    pub(super) not_before: BootTime,
+    /// It ends at a limit although it is renewed.
+    pub(super) called_back: Option<CalledBack>,
+    /// Its seats come from a pool that has ended (or has not begun): when the grace has passed of
+    /// the last request that counted.
+    pub(super) stranded: Option<BootTime>,
+}
+
+impl Entry {
+    pub(super) fn new(
+        (id, state): (LeaseId, State),
+        c: &Claim,
+        kept: (KeptHolder, Arc<Wish>),
+    ) -> Self {
+        let (who, wish) = kept;
+        Self {
+            id,
+            who,
+            wish,
+            before: None,
+            secret_hash: c.secret_hash,
+            bind: c.bind.map(Box::new),
+            questions: BootTime::default(),
+            state,
+            since: BootTime::default(),
+            last: BootTime::default(),
+            due: BootTime::NEVER,
+            spot: Spot::default(),
+            taken_back: false,
+            counter: c.highest(),
+            request: c.counter.map(|_| c.request_id),
+            told: None,
+            rare: None,
+        }
+    }
+
+    pub(super) fn items(&self) -> &[Item] {
+        &self.wish.items
+    }
+
+    pub(super) fn bind(&self) -> Option<SecretHash> {
+        self.bind.as_deref().copied()
+    }
+
+    pub(super) fn not_before(&self) -> BootTime {
+        let rare = self.rare.as_ref();
+        rare.map_or(BootTime::default(), |r| r.not_before)
+    }
+
+    pub(super) fn called_back(&self) -> Option<&CalledBack> {
+        self.rare.as_ref()?.called_back.as_ref()
+    }
+
+    pub(super) fn stranded(&self) -> Option<BootTime> {
+        self.rare.as_ref()?.stranded
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Nothing speaks against it any more.
+    pub(super) fn goes_on(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.called_back = None;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,26 +139,27 @@ pub(super) struct Wait {
     pub(super) message: String,
 }
 
-impl Wait {
-    /// What a view says of it.
-    pub(super) fn told(view: &LeaseView) -> Option<Self> {
-        Some(Self {
-            place: view.place?,
-            reason: view.reason?,
-            message: view.message.clone()?,
-        })
-    }
-}
-
 #[derive(Debug)]
 pub(super) enum State {
-    Queued(Queued),
+    Queued(Box<Queued>),
     /// Granted; `silent` once renewals were missed.
     Held {
-        drawn: Drawn,
+        drawn: Arc<Drawn>,
         overdraft: u32,
         silent: bool,
     },
     /// Refused; kept for a while so that people see it.
     Refused(Box<Refusal>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million of them are the server's memory: what is added here is added a million times.
+    #[test]
+    fn an_entry_has_256_bytes() {
+        assert_eq!(size_of::<Option<Entry>>(), 256);
+        assert_eq!(size_of::<Queued>(), 72);
+    }
 }

@@ -4,7 +4,7 @@
 use super::alternative::alternative;
 use super::capacity::Capacity;
 use super::pool::{Offer, PoolUse, ProductRule, Source};
-use crate::license::{Digest, License, Pool, Product};
+use crate::license::{CountBy, Digest, License, Pool, Product};
 use crate::names::PoolName;
 use std::collections::HashMap;
 
@@ -21,6 +21,8 @@ impl Capacity {
         for (license, digest) in files {
             new.add(license, digest, beside_others);
         }
+        let mut offers = new.products.iter().flat_map(|p| &p.offers);
+        new.shares_seats = offers.any(|o| o.count_by != CountBy::Claim);
         new.look_at_dates();
         new
     }
@@ -115,6 +117,7 @@ impl Capacity {
             }
         }
         (self.products, self.places) = (new.products, new.places);
+        self.shares_seats = new.shares_seats;
         for offer in self.products.iter_mut().flat_map(|p| &mut p.offers) {
             offer.license = at(&licenses, offer.license);
             for draw in offer.from.iter_mut().flatten() {

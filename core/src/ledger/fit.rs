@@ -45,18 +45,21 @@ pub(super) fn most(
     free: &mut [u32],
 ) -> u32 {
     alternatives.into_iter().fold(0u32, |sum, alt| {
-        let n = room(alt.borrow(), free);
+        let n = room(alt.borrow(), &of(free));
         take(alt.borrow(), n, free);
         sum.saturating_add(n)
     })
 }
 
 /// How many seats an alternative has room for. A pool stands once in it, so the scarcest decides.
-fn room(alt: &Alternative, free: &[u32]) -> u32 {
-    let each = alt
-        .iter()
-        .map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1));
+pub(super) fn room(alt: &Alternative, free: &dyn Fn(usize) -> u32) -> u32 {
+    let each = alt.iter().map(|(p, w)| free(*p) / (*w).max(1));
     each.min().unwrap_or(0)
+}
+
+/// What a list says.
+fn of(free: &[u32]) -> impl Fn(usize) -> u32 {
+    |p| free.get(p).copied().unwrap_or(0)
 }
 
 /// Takes `n` seats out of an alternative's pools; there must be room.
@@ -111,14 +114,14 @@ impl<'a> Search<'a> {
             return self.product(k + 1);
         }
         // More than each alternative has by itself is not in all of them.
-        let there = from.iter().map(|alt| u64::from(room(alt, &self.free)));
+        let there = from.iter().map(|alt| u64::from(room(alt, &of(&self.free))));
         let Some((alt, rest)) = from
             .split_first()
             .filter(|_| there.sum::<u64>() >= want.into())
         else {
             return false;
         };
-        let most = room(alt, &self.free).min(want);
+        let most = room(alt, &of(&self.free)).min(want);
         // The last alternative must give all that is still wanted.
         let least = if rest.is_empty() { want } else { 0 };
         let mut n = most;

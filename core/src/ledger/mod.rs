@@ -16,7 +16,8 @@
 //! | file | idea |
 //! |---|---|
 //! | `types` | what goes in and comes out: claims, answers, settings, events |
-//! | `state`, `entry` | all that is known: the ledger itself, one claim of it |
+//! | `state`, `entry`, `at`, `entries` | all that is known: the ledger itself, one claim of it, where it lies, finding it |
+//! | `who`, `label`, `wish`, `shared` | what claims keep of their holders and of what they ask for; what many have alike, kept once |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
 //! | `files` | several license files: each one's pools and products, and which takes whose place |
 //! | `dates` | pools that begin and end by the wall clock; leases that move when theirs ends |
@@ -24,16 +25,19 @@
 //! | `refusal`, `problem` | why the ledger says no; how the API tells it |
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
 //! | `renew` | renewals, their counter, releases |
-//! | `queue`, `sorted`, `grant` | ranks and places, counting them; who is granted next |
+//! | `queue`, `sorted`, `sharers`, `grant` | ranks and places, counting them; who may share others' seats; who is granted next |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
 //! | `call_back` | leases that end at a limit although they are renewed |
 //! | `revoke` | holders that are proven gone, or that an administrator has barred; leases that one took back |
-//! | `deadlines` | what happens when nobody asks |
+//! | `deadlines`, `booked` | what happens when nobody asks; when which claim is due |
 //! | `transitions` | the one place where a claim changes its state |
+//! | `ended` | claims that have ended, remembered for a while |
 //! | `tally`, `views` | counts kept up with each change; what the books look like from outside |
 
 mod alternative;
+mod at;
+mod booked;
 mod bounds;
 mod call_back;
 mod capacity;
@@ -41,10 +45,13 @@ mod claim;
 mod count_by;
 mod dates;
 mod deadlines;
+mod ended;
+mod entries;
 mod entry;
 mod files;
 mod fit;
 mod grant;
+mod label;
 mod pool;
 mod problem;
 mod queue;
@@ -54,6 +61,8 @@ mod reinstate;
 mod renew;
 mod revoke;
 mod settling;
+mod shared;
+mod sharers;
 mod sorted;
 mod state;
 mod tally;
@@ -62,6 +71,8 @@ mod transitions;
 mod types;
 mod views;
 mod wait;
+mod who;
+mod wish;
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,12 @@
 
 use super::alternative::{Alternative, Taken};
 use super::count_by::ShareKey;
+use super::shared::Shared;
 use crate::license::{CountBy, Digest, VersionRange};
 use crate::mutant::{self, Mutant};
 use crate::names::{PoolName, ProductName, Version};
 use crate::time::{Timestamp, is_within};
+use std::sync::Arc;
 
 /// A license file whose pools are in the books.
 #[derive(Clone, Debug)]
@@ -134,7 +136,7 @@ impl ProductRule {
 pub(super) type Draws = Vec<(usize, u32)>;
 
 /// What a granted claim has of the pools.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Drawn {
     /// Which license file each of its items comes from whole, in the items' order.
     pub(super) licenses: Vec<usize>,
@@ -142,6 +144,13 @@ pub(super) struct Drawn {
     pub(super) own: Draws,
     /// Seats that it counts as one with other claims.
     pub(super) shared: Vec<ShareKey>,
+}
+
+impl Drawn {
+    /// Most leases have what many others have.
+    pub(super) fn one(self, all: &mut Shared<Self>) -> Arc<Self> {
+        all.one(self, |new, d| d == new, Arc::new)
+    }
 }
 
 /// What a claim would draw, before it is booked.

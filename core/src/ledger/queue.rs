@@ -104,10 +104,6 @@ impl Queue {
         grouped.chain(&self.aside).copied().collect()
     }
 
-    pub(super) fn groups(&self) -> usize {
-        self.groups.len()
-    }
-
     pub(super) fn pools(&self, group: usize) -> &[usize] {
         self.groups.get(group).map_or(&[], |g| &g.pools)
     }
@@ -115,7 +111,7 @@ impl Queue {
     /// Who stands first among the groups that are not `done`, and in which.
     pub(super) fn first(&self, done: &[bool]) -> Option<(Rank, usize)> {
         let groups = self.groups.iter().enumerate();
-        let open = groups.filter(|(i, _)| done.get(*i) == Some(&false));
+        let open = groups.filter(|(i, _)| done.get(*i) != Some(&true));
         let firsts = open.filter_map(|(i, g)| Some((g.ranks.first()?, i)));
         firsts.min()
     }

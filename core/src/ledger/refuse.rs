@@ -13,7 +13,7 @@ impl Ledger {
     /// Notes a refusal, also one by the edge, for people to see; not so where the claim is granted
     /// or in the queue.
     pub fn refuse(&mut self, c: &Claim, why: Refusal, now: BootTime) {
-        if let Some(id) = self.lease_of(&c.holder.key(), &c.name) {
+        if let Some(id) = self.claim_by(c).map(|e| e.id) {
             match self.state_of(id) {
                 Some(State::Refused(p)) if **p == why => return self.heard(id, now),
                 Some(State::Refused(_)) => self.forget(id),
@@ -49,7 +49,7 @@ impl Ledger {
         if let State::Queued(place) = &e.state
             && place.group == GroupAt::Aside
             && place.runs_until.is_none()
-            && let Err(p) = self.capacity.check(&e.items)
+            && let Err(p) = self.capacity.check(e.items())
         {
             self.set_state(id, State::Refused(Box::new(p)), now);
         }

@@ -5,6 +5,7 @@ use super::entry::State;
 use super::pool::Plan;
 use super::state::Ledger;
 use super::types::{Claim, HeldLease};
+use super::who::Asker;
 use crate::identity::{Holder, HolderKey};
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
@@ -24,13 +25,12 @@ impl Ledger {
         if c.heard.is_some_and(|run| run != held.instance) {
             return None;
         }
-        let ended = self.ended_ids.get(&held.lease) == Some(&true);
+        let ended = self.past.of_id(&held.lease).is_some_and(|e| e.over);
         if (own || ended) && !mutant::on(Mutant::ReinstatedTwice) {
             return None;
         }
-        let plan = self
-            .capacity
-            .plan_as_before(&c.items, &c.holder, &held.parts)?;
+        let asker = Asker::New(&c.holder);
+        let plan = self.capacity.plan_as_before(&c.items, asker, &held.parts)?;
         Some((held, plan))
     }
 
@@ -48,7 +48,7 @@ impl Ledger {
         let state = self.booked(id, plan);
         self.insert(id, c, state, now);
         if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
-            e.not_before = t;
+            e.rare().not_before = t;
         }
         self.strands(id, now);
         Some(id)
@@ -62,12 +62,11 @@ impl Ledger {
     /// Several clients outside Kubernetes may be one holder, and none knows the others' claims:
     /// only time ends their part.
     pub(super) fn shows_itself(&mut self, c: &Claim) {
-        if let Holder::External { .. } = c.holder {
+        if !self.settling.is_on() || matches!(c.holder, Holder::External { .. }) {
             return;
         }
         let key = c.holder.key();
-        let id = self.lease_of(&key, &c.name);
-        let shows = match id.and_then(|id| self.state_of(id)) {
+        let shows = match self.claim_by(c).map(|e| &e.state) {
             Some(State::Held { .. }) => true,
             Some(State::Queued(_)) => c.heard == Some(self.settings.instance),
             Some(State::Refused(_)) => c.standing == Standing::Seeking,

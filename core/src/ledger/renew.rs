@@ -4,6 +4,7 @@ use super::entry::{Entry, State};
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::{CallBack, Granted, QUESTIONS_A_MINUTE};
+use super::who::KeptHolder;
 use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 /// What a copy of a holder is told that has fallen behind another.
 pub(super) fn behind(e: &Entry, lease: LeaseId) -> Refusal {
-    let holder = Box::new(e.holder.clone());
+    let holder = Box::new(e.who.holder());
     Refusal::Cloned { lease, holder }
 }
 
@@ -43,7 +44,7 @@ impl Ledger {
             return Err(unknown);
         };
         if !mutant::on(Mutant::RevokedRenews) {
-            self.barred(&e.holder.key())?;
+            self.barred(e.who.key())?;
         }
         let retry = r.counter == e.counter
             && e.request == Some(r.request_id)
@@ -51,13 +52,17 @@ impl Ledger {
         if r.counter <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {
             return Err(behind(e, r.lease));
         }
-        let against = against(&e.holder).filter(|_| !mutant::on(Mutant::JudgedAtClaimsOnly));
+        let holder = e.who.holder();
+        let against = against(&holder).filter(|_| !mutant::on(Mutant::JudgedAtClaimsOnly));
         self.judge(r.lease, against.as_ref(), now)?;
-        let e = self.entries.get_mut(&r.lease).ok_or(unknown)?;
+        let Some(e) = self.entries.get_mut(&r.lease) else {
+            return Err(unknown);
+        };
         e.counter = r.counter;
         e.request = Some(r.request_id);
         self.heard(r.lease, now);
-        self.lookup(r.lease, &r.secret)
+        let e = self.entries.get(&r.lease);
+        e.and_then(|e| self.granted(e, holder)).ok_or(unknown)
     }
 
     /// A granted lease, for a question of its application: each takes a signature.
@@ -84,7 +89,8 @@ impl Ledger {
 
     /// A granted lease, for who has its secret.
     pub fn lookup(&self, lease: LeaseId, secret: &Secret) -> Result<Granted, Refusal> {
-        let granted = self.granted(lease, self.known(lease, secret)?);
+        let e = self.known(lease, secret)?;
+        let granted = self.granted(e, e.who.holder());
         granted.ok_or(Refusal::UnknownLease(lease))
     }
 
@@ -114,13 +120,13 @@ impl Ledger {
     ) -> Result<bool, Refusal> {
         self.tick(now);
         if mutant::on(Mutant::LateReleaseFreesNewer) && !self.entries.contains_key(&lease) {
-            let of_name = self.entries.iter().filter(|(_, e)| e.name == *claim);
-            if let Some((&id, _)) = of_name.max_by_key(|(_, e)| e.since) {
+            let of_name = self.entries.iter().filter(|e| e.wish.name == *claim);
+            if let Some(id) = of_name.max_by_key(|e| e.since).map(|e| e.id) {
                 self.end(id, EndReason::Released, now);
                 self.grant_queue(now);
             }
         }
-        let Some(e) = self.entries.get(&lease).filter(|e| e.name == *claim) else {
+        let Some(e) = self.entries.get(&lease).filter(|e| e.wish.name == *claim) else {
             return Ok(false);
         };
         if !e.secret_hash.matches(secret) {
@@ -129,9 +135,8 @@ impl Ledger {
         if counter.is_some_and(|n| n <= e.counter) {
             return Err(behind(e, lease));
         }
-        if let Holder::Pod { .. } = e.holder {
-            let key = e.holder.key();
-            self.settling.shown(&key, claim);
+        if let (KeptHolder::Pod { .. }, true) = (&e.who, self.settling.is_on()) {
+            self.settling.shown(&e.who.key().owned(), claim);
         }
         self.end(lease, EndReason::Released, now);
         self.settling.end_if_done(now);

@@ -9,6 +9,7 @@ use super::entry::State;
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Claim;
+use super::who::HolderRef;
 use crate::identity::HolderKey;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
@@ -63,7 +64,9 @@ impl Ledger {
                     e.taken_back = true;
                 }
                 self.set_silent(id, true, now);
-                self.book_deadline(id);
+                if let Some(at) = self.entries.find(&id) {
+                    self.book_deadline(at);
+                }
                 self.tell(id, now);
             }
             _ => return false,
@@ -79,7 +82,7 @@ impl Ledger {
         let Some(e) = self.entries.get(&id).filter(|e| e.taken_back) else {
             return false;
         };
-        let known = e.secret_hash == c.secret_hash || self.ended.contains_key(&c.secret_hash);
+        let known = e.secret_hash == c.secret_hash || self.past.of_secret(&c.secret_hash).is_some();
         !known && c.counter.is_some_and(|n| n > e.counter)
     }
 
@@ -88,9 +91,17 @@ impl Ledger {
     }
 
     /// What a barred holder is told.
-    pub(super) fn barred(&self, holder: &HolderKey) -> Result<(), Refusal> {
-        let reason = self.revoked.get(holder);
+    pub(super) fn barred(&self, holder: HolderRef<'_>) -> Result<(), Refusal> {
+        // Mostly nobody is, and each request comes by here.
+        if self.revoked.is_empty() {
+            return Ok(());
+        }
+        let reason = self.revoked.get(&holder.owned());
         reason.map_or(Ok(()), |r| Err(Refusal::Revoked(r.clone())))
+    }
+
+    pub(super) fn bars(&self, holder: HolderRef<'_>) -> bool {
+        self.barred(holder).is_err()
     }
 
     /// A pod proven gone, or several: their seats are free in this step. Returns how many claims

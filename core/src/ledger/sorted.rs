@@ -10,7 +10,7 @@ const CHUNK: usize = 512;
 
 #[derive(Clone, Debug)]
 pub(super) struct Sorted<T> {
-    /// None is empty.
+    /// None is empty, but where it is the only one.
     chunks: Vec<Vec<T>>,
 }
 
@@ -70,7 +70,8 @@ impl<T: Ord + Copy> Sorted<T> {
             return false;
         };
         chunk.remove(at);
-        if chunk.is_empty() {
+        // The last one's memory stays for the next to come.
+        if chunk.is_empty() && self.chunks.len() > 1 {
             self.chunks.remove(c);
         }
         true

@@ -1,15 +1,22 @@
 //! All that a ledger knows, and finding one's way in it.
 
+use super::booked::Booked;
 use super::capacity::Capacity;
-use super::entry::{Entry, State};
+use super::ended::Past;
+use super::entries::Entries;
+use super::entry::State;
+use super::pool::Drawn;
 use super::queue::Queue;
 use super::refusal::Refusal;
 use super::settling::Settling;
+use super::shared::Shared;
+use super::sharers::Sharers;
 use super::tally::Tally;
 use super::types::{Event, Settings};
+use super::who::Places;
+use super::wish::Wish;
 use crate::identity::HolderKey;
 use crate::names::{ClaimName, LeaseId};
-use crate::secret::SecretHash;
 use crate::time::{BootTime, margin};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -18,36 +25,26 @@ use std::time::Duration;
 pub struct Ledger {
     pub(super) settings: Settings,
     pub(super) capacity: Capacity,
-    pub(super) entries: HashMap<LeaseId, Entry>,
-    /// A holder's few claims, by name.
-    pub(super) by_holder: HashMap<HolderKey, Vec<(ClaimName, LeaseId)>>,
+    pub(super) entries: Entries,
+    /// What they have alike.
+    pub(super) places: Places,
+    pub(super) wishes: Shared<Wish>,
+    pub(super) drawn: Shared<Drawn>,
     pub(super) per_namespace: HashMap<String, usize>,
     pub(super) queue: Queue,
+    pub(super) sharers: Sharers,
     pub(super) tally: Tally,
     /// Holders that an administrator has barred, and what they are told.
     pub(super) revoked: HashMap<HolderKey, String>,
     /// Leases whose seats come from a pool that is not open.
     pub(super) stranded: BTreeSet<LeaseId>,
-    pub(super) deadlines: BTreeSet<(BootTime, LeaseId)>,
+    pub(super) deadlines: Booked,
     pub(super) settling: Settling,
     pub(super) paused: Option<Refusal>,
     pub(super) arrivals: u64,
-    /// Ended claims: a late duplicate of their messages changes nothing.
-    pub(super) ended: HashMap<SecretHash, Ended>,
-    /// Their ids, and whether such a lease must not be reinstated again: not so for a mere place in
-    /// the queue, which a duplicate can have taken while the lease itself is on its way.
-    pub(super) ended_ids: HashMap<LeaseId, bool>,
-    pub(super) ended_order: VecDeque<(BootTime, SecretHash, LeaseId)>,
+    pub(super) past: Past,
     pub(super) events: VecDeque<Event>,
     pub(super) seq: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    /// It was given back by its holder, and does not come back; one that lapsed may.
-    pub(super) released: bool,
-    /// The highest number of its requests.
-    pub(super) counter: u64,
 }
 
 impl Ledger {
@@ -57,20 +54,21 @@ impl Ledger {
         Self {
             settings,
             capacity,
-            entries: HashMap::new(),
-            by_holder: HashMap::new(),
+            entries: Entries::default(),
+            places: Places::default(),
+            wishes: Shared::default(),
+            drawn: Shared::default(),
             per_namespace: HashMap::new(),
             queue: Queue::default(),
+            sharers: Sharers::default(),
             tally: Tally::default(),
             revoked: HashMap::new(),
             stranded: BTreeSet::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: Booked::default(),
             settling,
             paused: None,
             arrivals: 0,
-            ended: HashMap::new(),
-            ended_ids: HashMap::new(),
-            ended_order: VecDeque::new(),
+            past: Past::default(),
             events: VecDeque::new(),
             seq: 0,
         }
@@ -97,14 +95,14 @@ impl Ledger {
 
     /// When [`tick`](Self::tick) has something to do; [`BootTime::NEVER`] if nothing is pending.
     pub fn next_deadline(&self) -> BootTime {
-        let first = self.deadlines.first().map_or(BootTime::NEVER, |(t, _)| *t);
+        let first = self.deadlines.first().map_or(BootTime::NEVER, |(t, _)| t);
         first.min(self.settling.ends_at())
     }
 
     /// The lease that a holder's claim has, or will have.
     pub fn lease_of(&self, holder: &HolderKey, claim: &ClaimName) -> Option<LeaseId> {
-        let claims = self.by_holder.get(holder)?;
-        claims.iter().find(|(n, _)| n == claim).map(|(_, id)| *id)
+        let e = self.entries.of_name(holder.into(), claim)?;
+        Some(e.id)
     }
 
     pub(super) fn state_of(&self, id: LeaseId) -> Option<&State> {
@@ -116,8 +114,11 @@ impl Ledger {
         margin(self.settings.lease_for)
     }
 
+    /// In the order in which they came.
     pub(super) fn claims_of(&self, holder: &HolderKey) -> Vec<LeaseId> {
-        let claims = self.by_holder.get(holder).into_iter().flatten();
-        claims.map(|(_, id)| *id).collect()
+        let claims = self.entries.of_holder(holder.into());
+        let mut claims: Vec<LeaseId> = claims.map(|e| e.id).collect();
+        claims.reverse();
+        claims
     }
 }

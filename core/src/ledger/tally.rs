@@ -1,5 +1,6 @@
 //! Counts kept up with each change, so that nobody has to go through the books for them.
 
+use super::capacity::FixedNames;
 use super::entry::{Entry, State};
 use crate::names::ProductName;
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ pub struct Gauges {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     gauges: Gauges,
-    products: HashMap<ProductName, ProductTally>,
+    products: HashMap<ProductName, ProductTally, FixedNames>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,12 +62,12 @@ impl Tally {
             State::Queued(place) if place.runs_until.is_none() => add(&mut g.waiting, 1),
             State::Queued(_) => {
                 add(&mut g.contested, 1);
-                let seats = e.items.iter().map(|i| u64::from(i.seats.get())).sum();
+                let seats = e.items().iter().map(|i| u64::from(i.seats.get())).sum();
                 add(&mut g.overlap_seats, seats);
             }
             State::Refused(_) => return add(&mut g.refused, 1),
         }
-        for item in &e.items {
+        for item in e.items() {
             // Names come from the license by now: a claim of an unknown product is refused before
             // it is counted.
             let p = match self.products.get_mut(&item.product) {

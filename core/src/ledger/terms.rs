@@ -1,13 +1,16 @@
 //! What a new license changes, and what stops grants.
 
+use super::at::At;
 use super::capacity::Capacity;
 use super::entry::{Entry, State};
 use super::refusal::Refusal;
+use super::sharers::Sharers;
 use super::state::Ledger;
-use crate::names::LeaseId;
+use super::wish::WishRef;
 use crate::policy::Reclaim;
 use crate::time::BootTime;
 use crate::wire::Problem;
+use std::borrow::Cow;
 
 impl Ledger {
     /// Takes new licenses in. With fewer seats nobody is thrown out: new claims wait until enough
@@ -15,8 +18,15 @@ impl Ledger {
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
-        for e in self.entries.values_mut() {
-            e.items = self.capacity.spelled(&e.items);
+        for e in self.entries.iter_mut() {
+            if let Cow::Owned(items) = self.capacity.spelled(&e.wish.items) {
+                let wish = WishRef {
+                    name: &e.wish.name,
+                    items: &items,
+                    claims: e.wish.claims,
+                };
+                e.wish = wish.one(&mut self.wishes);
+            }
         }
         self.look_at_stranded(now);
         self.regroup(now);
@@ -32,11 +42,11 @@ impl Ledger {
         }
         self.settings.reclaim = reclaim;
         // Deadlines are moved when they come; one that is nearer now would come too late.
-        let held =
-            |(id, e): (&LeaseId, &Entry)| matches!(e.state, State::Held { .. }).then_some(*id);
-        let ids: Vec<LeaseId> = self.entries.iter().filter_map(held).collect();
-        for id in ids {
-            self.book_deadline(id);
+        let held = |e: &Entry| matches!(e.state, State::Held { .. });
+        let held = self.entries.iter().filter(|e| held(e));
+        let held: Vec<At> = held.filter_map(|e| self.entries.find(&e.id)).collect();
+        for at in held {
+            self.book_deadline(at);
         }
         self.tick(now);
     }
@@ -53,16 +63,21 @@ impl Ledger {
     /// refused, unless their applications run: those are thrown out by nobody but their own limit.
     pub(super) fn regroup(&mut self, now: BootTime) {
         let waiting = std::mem::take(&mut self.queue).all();
+        self.sharers = Sharers::default();
+        self.capacity.changes.note_all();
         for rank in &waiting {
-            let Some(mut e) = self.entries.remove(&rank.id) else {
+            let Some(wish) = self.entries.get(&rank.id).map(|e| e.wish.clone()) else {
                 continue;
             };
-            let at = self.group_for(&e.items);
-            self.queue.enter(*rank, at);
-            if let State::Queued(place) = &mut e.state {
-                place.group = at;
+            let at = self.group_for(&wish.items);
+            if let Some(e) = self.entries.get_mut(&rank.id) {
+                if let State::Queued(place) = &mut e.state {
+                    place.group = at;
+                }
+                self.queue.enter(*rank, at);
+                let keys = self.capacity.share_keys(&wish.items, e.who.asks());
+                self.sharers.enter(*rank, keys);
             }
-            self.entries.insert(rank.id, e);
         }
         for rank in waiting {
             self.refuse_if_impossible(rank.id, now);

@@ -4,6 +4,7 @@
 mod dates;
 mod files;
 mod names;
+mod sharers;
 mod taken_back;
 
 use super::*;
@@ -1012,17 +1013,17 @@ proptest! {
             let used = l.pools()[0].used;
             prop_assert!(used <= cap.max(most_since_resize), "used {} of {}", used, cap);
             most_since_resize = most_since_resize.min(used).max(if used > cap { used } else { 0 });
-            let held: u32 = l.entries.values().filter(|e| matches!(e.state, entry::State::Held { .. })).map(|e| e.items[0].seats.get()).sum();
+            let held: u32 = l.entries.iter().filter(|e| matches!(e.state, entry::State::Held { .. })).map(|e| e.items()[0].seats.get()).sum();
             prop_assert_eq!(held, used, "the books add up");
-            let waiting = l.entries.values().filter(|e| matches!(e.state, entry::State::Queued { .. })).count();
+            let waiting = l.entries.iter().filter(|e| matches!(e.state, entry::State::Queued { .. })).count();
             prop_assert_eq!(waiting, l.queue.len());
             // The head of the queue waits only because it does not fit.
             if let Some(rank) = l.queue.all().into_iter().min() {
-                let want = l.entries[&rank.id].items[0].seats.get();
+                let want = l.entries.get(&rank.id).unwrap().items()[0].seats.get();
                 prop_assert!(want > cap.saturating_sub(used), "the head waits though {} of {} are used", used, cap);
             }
-            for (id, e) in &l.entries {
-                prop_assert!(at(now) < e.last + D + l.margin() || matches!(e.state, entry::State::Refused(_)), "{:?} outlived its holder's silence", id);
+            for e in l.entries.iter() {
+                prop_assert!(at(now) < e.last + D + l.margin() || matches!(e.state, entry::State::Refused(_)), "{:?} outlived its holder's silence", e.id);
             }
         }
     }

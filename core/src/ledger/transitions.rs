@@ -1,53 +1,63 @@
 //! The one place where a claim changes its state: the queue's index, the counts, its deadline and
 //! the event follow.
 
+use super::ended::Ended;
 use super::entry::{Entry, State, Wait};
-use super::refusal::Refusal;
-use super::state::{Ended, Ledger};
+use super::state::Ledger;
 use super::types::{Claim, Event, Part};
+use super::views::waiting;
+use super::wish::WishRef;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
-use crate::time::BootTime;
+use crate::time::{BootTime, whole_millis};
 use crate::wire::{EndReason, LeaseView, ViewState};
 use std::time::Duration;
 
-/// How long an ended claim's secret and id are remembered, so that a late duplicate brings nothing
-/// back (promise 6).
-const REMEMBERED: Duration = Duration::from_secs(3600);
-
-/// How many ended claims are remembered at most.
-const MAX_REMEMBERED: usize = 200_000;
-
 impl Ledger {
+    /// A new claim. One that waits is told of, and has its deadline, when the step is over
+    /// ([`arrived`](Self::arrived)): mostly it is granted by then.
     pub(super) fn insert(&mut self, id: LeaseId, c: &Claim, state: State, now: BootTime) {
-        let e = Entry {
-            holder: c.holder.clone(),
-            name: c.name.clone(),
-            items: self.capacity.spelled(&c.items),
+        let waits = matches!(state, State::Queued(_));
+        let wish = WishRef {
+            name: &c.name,
+            items: &self.capacity.spelled(&c.items),
             claims: c.claims,
-            secret_hash: c.secret_hash,
-            bind: c.bind,
-            questions: BootTime::default(),
-            // Replaced at once below, which books deadline and event.
-            state: State::Refused(Box::new(Refusal::Ended)),
-            since: now,
-            last: now,
-            due: BootTime::NEVER,
-            counter: c.highest(),
-            request: c.counter.map(|_| c.request_id),
-            not_before: BootTime::default(),
-            told: None,
-            called_back: None,
-            stranded: None,
-            taken_back: false,
         };
-        let of_holder = self.by_holder.entry(c.holder.key()).or_default();
-        of_holder.push((c.name.clone(), id));
+        let kept = (self.places.keep(&c.holder), wish.one(&mut self.wishes));
+        let mut e = Entry::new((id, state), c, kept);
+        (e.since, e.last) = (now, now);
         if let Some(ns) = c.holder.namespace() {
-            *self.per_namespace.entry(ns.to_owned()).or_default() += 1;
+            match self.per_namespace.get_mut(ns) {
+                Some(n) => *n += 1,
+                None => drop(self.per_namespace.insert(ns.to_owned(), 1)),
+            }
         }
-        self.entries.insert(id, e);
-        self.set_state(id, state, now);
+        self.tally.enter(&e);
+        if let State::Queued(place) = &e.state {
+            self.queue.enter(place.rank, place.group);
+            let keys = self.capacity.share_keys(e.items(), e.who.asks());
+            self.sharers.enter(place.rank, keys);
+        }
+        let at = self.entries.insert(e);
+        if !waits {
+            self.book_deadline(at);
+            self.tell(id, now);
+        }
+    }
+
+    /// The step is over in which a claim came: if it waits, that is told now.
+    pub(super) fn arrived(&mut self, id: LeaseId, now: BootTime) {
+        let Some(at) = self.entries.find(&id) else {
+            return;
+        };
+        if self
+            .entries
+            .at(at)
+            .is_some_and(|e| e.due == BootTime::NEVER)
+        {
+            self.book_deadline(at);
+        }
+        self.tell_news(id, now);
     }
 
     /// Puts an entry into a state: the queue's index, its deadline and the event follow.
@@ -57,22 +67,28 @@ impl Ledger {
 
     /// The same; without `news` nobody is told.
     pub(super) fn change_state(&mut self, id: LeaseId, state: State, news: bool, now: BootTime) {
-        let Some(e) = self.entries.get_mut(&id) else {
+        let Some(at) = self.entries.find(&id) else {
+            return;
+        };
+        let Some(e) = self.entries.at_mut(at) else {
             return;
         };
         self.tally.leave(e);
-        if let State::Queued(place) = &e.state {
+        let before = std::mem::replace(&mut e.state, state);
+        if let State::Queued(place) = &before {
             self.queue.leave(place.rank, place.group);
+            self.sharers.leave(place.rank);
         }
-        if let State::Queued(place) = &state {
+        if let State::Queued(place) = &e.state {
             self.queue.enter(place.rank, place.group);
+            let keys = self.capacity.share_keys(e.items(), e.who.asks());
+            self.sharers.enter(place.rank, keys);
         }
-        e.state = state;
         if news {
             e.since = now;
         }
         self.tally.enter(e);
-        self.book_deadline(id);
+        self.book_deadline(at);
         if news {
             self.tell(id, now);
         }
@@ -98,10 +114,18 @@ impl Ledger {
         if let State::Held { drawn, .. } = &e.state {
             self.capacity.give_back(id, drawn);
         }
+        let over = how == EndReason::Released || matches!(e.state, State::Held { .. });
         if !matches!(e.state, State::Refused(_)) {
-            self.remember(id, &e, how == EndReason::Released, now);
+            let ended = Ended {
+                id,
+                secret_hash: e.secret_hash,
+                counter: e.counter,
+                released: how == EndReason::Released,
+                over,
+            };
+            self.past.remember(ended, now);
         }
-        let view = Self::ended_view(id, &e, how);
+        let view = Self::ended_view(&e, how);
         self.emit(view, Default::default());
     }
 
@@ -109,27 +133,23 @@ impl Ledger {
     /// otherwise in the same step.
     pub(super) fn forget(&mut self, id: LeaseId) {
         if let Some(e) = self.remove(id) {
-            let view = Self::ended_view(id, &e, EndReason::AskedAgain);
+            let view = Self::ended_view(&e, EndReason::AskedAgain);
             self.emit(view, Default::default());
         }
     }
 
     fn remove(&mut self, id: LeaseId) -> Option<Entry> {
-        let e = self.entries.remove(&id)?;
-        self.stranded.remove(&id);
-        self.deadlines.remove(&(e.due, id));
+        let (at, e) = self.entries.remove(&id)?;
+        if e.stranded().is_some() {
+            self.stranded.remove(&id);
+        }
+        self.cancel_deadline(at, (e.due, e.spot));
         self.tally.leave(&e);
         if let State::Queued(place) = &e.state {
             self.queue.leave(place.rank, place.group);
+            self.sharers.leave(place.rank);
         }
-        let key = e.holder.key();
-        if let Some(v) = self.by_holder.get_mut(&key) {
-            v.retain(|(_, i)| *i != id);
-            if v.is_empty() {
-                self.by_holder.remove(&key);
-            }
-        }
-        if let Some(ns) = e.holder.namespace()
+        if let Some(ns) = e.who.namespace()
             && let Some(n) = self.per_namespace.get_mut(ns)
         {
             *n = n.saturating_sub(1);
@@ -140,42 +160,46 @@ impl Ledger {
         Some(e)
     }
 
-    fn remember(&mut self, id: LeaseId, e: &Entry, released: bool, now: BootTime) {
-        if self.ended_order.len() >= MAX_REMEMBERED {
-            self.forget_oldest();
-        }
-        let counter = e.counter;
-        self.ended
-            .insert(e.secret_hash, Ended { released, counter });
-        let over = released || matches!(e.state, State::Held { .. });
-        self.ended_ids.insert(id, over);
-        self.ended_order
-            .push_back((now + REMEMBERED, e.secret_hash, id));
-    }
-
-    pub(super) fn forget_oldest(&mut self) {
-        if let Some((_, hash, id)) = self.ended_order.pop_front() {
-            self.ended.remove(&hash);
-            self.ended_ids.remove(&id);
-        }
+    /// Tells others of a claim that waits for no longer than this step.
+    pub(super) fn tell_arrival(
+        &mut self,
+        id: LeaseId,
+        c: &Claim,
+        runs_until: Option<BootTime>,
+        now: BootTime,
+    ) {
+        let (claim, holder) = (c.name.clone(), c.holder.clone());
+        let items = self.capacity.spelled(&c.items).into_owned();
+        let state = waiting(runs_until);
+        let view = LeaseView {
+            runs_for_ms: runs_until.map(|t| whole_millis(now.until(t))),
+            ..LeaseView::new(id, claim, holder, items, state, Duration::ZERO)
+        };
+        self.emit(view, Default::default());
     }
 
     /// Tells others how an entry stands now.
     pub(super) fn tell(&mut self, id: LeaseId, now: BootTime) {
+        let wait = self.entries.get(&id).and_then(|e| self.wait_of(e));
+        self.tell_wait(id, wait, now);
+    }
+
+    /// The same of a claim that waits so.
+    pub(super) fn tell_wait(&mut self, id: LeaseId, wait: Option<Wait>, now: BootTime) {
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
+        e.told = wait.clone().map(Box::new);
         let Some(e) = self.entries.get(&id) else {
             return;
         };
-        let view = self.view(id, e, now);
+        let view = self.view(e, wait, now);
         let seats = match &e.state {
             State::Held {
                 drawn, overdraft, ..
-            } => (self.capacity.parts(&e.items, drawn), *overdraft),
+            } => (self.capacity.parts(e.items(), drawn), *overdraft),
             _ => Default::default(),
         };
-        let told = Wait::told(&view);
-        if let Some(e) = self.entries.get_mut(&id) {
-            e.told = told;
-        }
         self.emit(view, seats);
     }
 

@@ -17,27 +17,29 @@ use std::time::Duration;
 impl Ledger {
     /// How a claim stands, to answer a request that was held open.
     pub fn status(&self, lease: LeaseId) -> Option<Claimed> {
-        self.answer(lease, self.entries.get(&lease)?)
+        let e = self.entries.get(&lease)?;
+        self.answer(e, e.who.holder())
     }
 
-    /// The answer to a claim that is granted or in the queue; `None` for a refused one.
-    pub(super) fn answer(&self, id: LeaseId, e: &Entry) -> Option<Claimed> {
-        let State::Queued(Queued {
-            rank, runs_until, ..
-        }) = &e.state
-        else {
-            return self.granted(id, e).map(Claimed::Granted);
+    /// The answer to a claim that is granted or in the queue, to its holder; `None` for a refused
+    /// one.
+    pub(super) fn answer(&self, e: &Entry, holder: Holder) -> Option<Claimed> {
+        let State::Queued(queued) = &e.state else {
+            return self.granted(e, holder).map(Claimed::Granted);
         };
+        let Queued {
+            rank, runs_until, ..
+        } = &**queued;
         let Wait {
             place,
             reason,
             message,
         } = self.wait_of(e)?;
         Some(Claimed::Waiting(Place {
-            lease: id,
-            claim: e.name.clone(),
-            holder: e.holder.clone(),
-            items: e.items.clone(),
+            lease: e.id,
+            claim: e.wish.name.clone(),
+            holder,
+            items: e.items().to_vec(),
             place,
             reason,
             message,
@@ -50,12 +52,12 @@ impl Ledger {
             contested: rank.class == Class::Contested,
             runs_until: *runs_until,
             secret_hash: e.secret_hash,
-            bind: e.bind,
-            claims: e.claims,
+            bind: e.bind(),
+            claims: e.wish.claims,
         }))
     }
 
-    pub(super) fn granted(&self, id: LeaseId, e: &Entry) -> Option<Granted> {
+    pub(super) fn granted(&self, e: &Entry, holder: Holder) -> Option<Granted> {
         let State::Held {
             drawn, overdraft, ..
         } = &e.state
@@ -63,39 +65,36 @@ impl Ledger {
             return None;
         };
         Some(Granted {
-            lease: id,
-            claim: e.name.clone(),
-            holder: e.holder.clone(),
-            items: e.items.clone(),
+            lease: e.id,
+            claim: e.wish.name.clone(),
+            holder,
+            items: e.items().to_vec(),
             counter: e.counter,
             received: e.last,
-            parts: self.capacity.parts(&e.items, drawn),
+            parts: self.capacity.parts(e.items(), drawn),
             dates: self.capacity.dates(drawn),
             overdraft: *overdraft,
             secret_hash: e.secret_hash,
-            bind: e.bind.filter(|_| !mutant::on(Mutant::BindForgotten)),
-            claims: e.claims,
-            called_back: e.called_back.as_deref().cloned(),
+            bind: e.bind().filter(|_| !mutant::on(Mutant::BindForgotten)),
+            claims: e.wish.claims,
+            called_back: e.called_back().cloned(),
         })
     }
 
     pub fn views(&self, now: BootTime) -> Vec<LeaseView> {
         let all = self.entries.iter();
-        all.map(|(id, e)| self.view(*id, e, now)).collect()
+        all.map(|e| self.view(e, self.wait_of(e), now)).collect()
     }
 
-    pub(super) fn view(&self, id: LeaseId, e: &Entry, now: BootTime) -> LeaseView {
-        let mut v = bare(id, e, now.since(e.since));
+    /// A claim as others see it; where it waits, how, as far as they are told.
+    pub(super) fn view(&self, e: &Entry, wait: Option<Wait>, now: BootTime) -> LeaseView {
+        let mut v = bare(e, now.since(e.since));
         match &e.state {
             State::Queued(place) => {
-                v.state = if place.runs_until.is_some() {
-                    ViewState::Contested
-                } else {
-                    ViewState::Waiting
-                };
+                v.state = waiting(place.runs_until);
                 let runs_for = place.runs_until.map(|t| whole_millis(now.until(t)));
                 v.runs_for_ms = runs_for;
-                if let Some(wait) = self.wait_of(e) {
+                if let Some(wait) = wait {
                     v.place = Some(wait.place);
                     v.reason = Some(wait.reason);
                     v.message = Some(wait.message);
@@ -103,16 +102,16 @@ impl Ledger {
             }
             State::Held { silent: true, .. } => {
                 v.state = ViewState::Silent;
-                let left = now.until(self.due_at(id));
+                let left = now.until(self.due_at(e));
                 v.free_in_ms = Some(whole_millis(left));
-                let over = e.called_back.as_ref().filter(|c| c.until <= now);
+                let over = e.called_back().filter(|c| c.until <= now);
                 let taken = self.taken(e).map(Problem::from);
                 let taken = taken.or_else(|| over.map(|c| c.why.clone()));
                 v.problem = taken.or_else(|| self.why_stranded(e));
             }
             State::Held { .. } => {
                 v.state = ViewState::Held;
-                let called_back = e.called_back.as_ref();
+                let called_back = e.called_back();
                 let taken = self.taken(e).map(Problem::from);
                 let taken_away = taken.is_some();
                 let taken = taken.or_else(|| called_back.map(|c| c.why.clone()));
@@ -121,7 +120,7 @@ impl Ledger {
                     Some(now.until(self.free_at(e)))
                 } else {
                     let called_back = called_back.map(|c| c.left(now));
-                    called_back.or_else(|| e.stranded.map(|t| now.until(t)))
+                    called_back.or_else(|| e.stranded().map(|t| now.until(t)))
                 };
                 v.free_in_ms = left.map(whole_millis);
             }
@@ -135,25 +134,25 @@ impl Ledger {
 
     /// Why nothing of a granted lease counts any more.
     fn taken(&self, e: &Entry) -> Option<Refusal> {
-        let barred = self.barred(&e.holder.key()).err();
+        let barred = self.barred(e.who.key()).err();
         barred.or_else(|| e.taken_back.then_some(Refusal::TakenBack))
     }
 
     /// Whose a claim is, a refused one's too.
-    pub fn holder_of(&self, lease: LeaseId) -> Option<&Holder> {
+    pub fn holder_of(&self, lease: LeaseId) -> Option<Holder> {
         self.claim_of(lease).map(|(holder, ..)| holder)
     }
 
     /// Whose a claim is, its name, and what it asks for.
-    pub fn claim_of(&self, lease: LeaseId) -> Option<(&Holder, &ClaimName, &[Item])> {
+    pub fn claim_of(&self, lease: LeaseId) -> Option<(Holder, &ClaimName, &[Item])> {
         let e = self.entries.get(&lease)?;
-        Some((&e.holder, &e.name, &e.items))
+        Some((e.who.holder(), &e.wish.name, e.items()))
     }
 
-    pub(super) fn ended_view(id: LeaseId, e: &Entry, how: EndReason) -> LeaseView {
+    pub(super) fn ended_view(e: &Entry, how: EndReason) -> LeaseView {
         LeaseView {
             ended: Some(how),
-            ..bare(id, e, Duration::ZERO)
+            ..bare(e, Duration::ZERO)
         }
     }
 
@@ -201,7 +200,12 @@ impl Ledger {
     }
 }
 
-fn bare(id: LeaseId, e: &Entry, since: Duration) -> LeaseView {
-    let (claim, holder, items) = (e.name.clone(), e.holder.clone(), e.items.clone());
-    LeaseView::new(id, claim, holder, items, ViewState::Ended, since)
+/// How a claim of the queue stands, by whether its application runs on.
+pub(super) fn waiting(runs_until: Option<BootTime>) -> ViewState {
+    runs_until.map_or(ViewState::Waiting, |_| ViewState::Contested)
+}
+
+fn bare(e: &Entry, since: Duration) -> LeaseView {
+    let (claim, holder, items) = (e.wish.name.clone(), e.who.holder(), e.items().to_vec());
+    LeaseView::new(e.id, claim, holder, items, ViewState::Ended, since)
 }

@@ -4,11 +4,12 @@
 //! they are made of; otherwise how many are free, and for whom they gather. Who stands in front is
 //! named to its own namespace alone.
 
+use super::capacity::Free;
 use super::entry::{Entry, State, Wait};
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
 use super::state::Ledger;
-use crate::identity::Holder;
+use super::who::{Asker, KeptHolder};
 use crate::names::{LeaseId, ProductName};
 use crate::request::Item;
 use crate::time::BootTime;
@@ -31,7 +32,7 @@ impl Ledger {
         let (rank, aside) = (queued.rank, queued.group == GroupAt::Aside);
         let pools = match queued.group {
             GroupAt::Of(i) => self.queue.pools(i).to_vec(),
-            GroupAt::Aside => self.capacity.pools_of(&e.items),
+            GroupAt::Aside => self.capacity.pools_of(e.items()),
         };
         let mut before = self.queue.before(rank, &pools);
         if aside {
@@ -61,17 +62,17 @@ impl Ledger {
             let reason = WaitReason::Settling;
             return (reason, reason.explain().to_owned());
         }
-        if aside && let Err(why) = self.capacity.check(&e.items) {
+        if aside && let Err(why) = self.capacity.check(e.items()) {
             let text = format!("the license in force can never grant it: {why}");
             return (WaitReason::Full, text);
         }
-        let free = self.capacity.free();
-        let items = e.items.iter();
+        let free: Free<'_> = &|p| self.capacity.free(p);
+        let items = e.items().iter();
         let short: Vec<String> = items
-            .filter_map(|i| self.shortage(i, &e.holder, &free))
+            .filter_map(|i| self.shortage(i, e.who.asks(), free))
             .collect();
         let taken = if short.is_empty() {
-            self.together(e, &free)
+            self.together(e, free)
         } else {
             Some(short.join("; "))
         };
@@ -86,7 +87,7 @@ impl Ledger {
                 (WaitReason::Full, text)
             }
             (None, first) => {
-                let free: Vec<String> = e.items.iter().map(|i| self.is_free(i, &free)).collect();
+                let free: Vec<String> = e.items().iter().map(|i| self.is_free(i, free)).collect();
                 let first = first.as_deref().unwrap_or("another claim");
                 let text = format!(
                     "{}, kept for {first}, which is in front of it",
@@ -98,15 +99,13 @@ impl Ledger {
     }
 
     /// What an item lacks by itself, if it does.
-    fn shortage(&self, item: &Item, holder: &Holder, free: &[u32]) -> Option<String> {
+    fn shortage(&self, item: &Item, asker: Asker<'_>, free: Free<'_>) -> Option<String> {
         let alone = std::slice::from_ref(item);
-        if self.capacity.plan(alone, holder, free).is_some() {
+        if self.capacity.plan(alone, asker, free).is_some() {
             return None;
         }
         let (product, wanted) = (&item.product, item.seats.get());
-        let there = self
-            .capacity
-            .most_out_of(product, |p| free.get(p).copied().unwrap_or(0));
+        let there = self.capacity.most_out_of(product, free);
         if there == 0
             && let Some(why) = self.taken_by_others(product)
         {
@@ -163,21 +162,18 @@ impl Ledger {
     }
 
     /// What items lack that could each be had.
-    fn together(&self, e: &Entry, free: &[u32]) -> Option<String> {
-        let plan = self.capacity.plan(&e.items, &e.holder, free);
+    fn together(&self, e: &Entry, free: Free<'_>) -> Option<String> {
+        let plan = self.capacity.plan(e.items(), e.who.asks(), free);
         plan.is_none().then(|| {
-            let products: Vec<&str> = e.items.iter().map(|i| i.product.as_str()).collect();
+            let products: Vec<&str> = e.items().iter().map(|i| i.product.as_str()).collect();
             let products = products.join(" and ");
             format!("{products} draw on the same seats, and too few are free for all of them")
         })
     }
 
-    fn is_free(&self, item: &Item, free: &[u32]) -> String {
+    fn is_free(&self, item: &Item, free: Free<'_>) -> String {
         let product = &item.product;
-        match self
-            .capacity
-            .most_out_of(product, |p| free.get(p).copied().unwrap_or(0))
-        {
+        match self.capacity.most_out_of(product, free) {
             1 => format!("1 seat of {product} is free"),
             n => format!("{n} seats of {product} are free"),
         }
@@ -186,8 +182,8 @@ impl Ledger {
     /// Who stands first of those before it, as its own holder may know it.
     fn front(&self, e: &Entry, rank: Rank, pools: &[usize]) -> Option<String> {
         let first = self.queue.front(rank, pools)?;
-        let first = &self.entries.get(&first.id)?.holder;
-        Some(as_seen_by(first, &e.holder))
+        let first = &self.entries.get(&first.id)?.who;
+        Some(as_seen_by(first, &e.who))
     }
 
     /// Tells others of a claim of the queue that waits otherwise than they were told last. Only who
@@ -196,15 +192,14 @@ impl Ledger {
         let Some(e) = self.entries.get(&id) else {
             return;
         };
-        let (Some(wait), told) = (self.wait_of(e), &e.told) else {
+        let (Some(wait), told) = (self.wait_of(e), e.told.as_deref()) else {
             return;
         };
         let near = |w: &Wait| w.place <= NEAR;
         let news = told
-            .as_ref()
             .is_none_or(|t| t.reason != wait.reason || ((near(t) || near(&wait)) && *t != wait));
         if news {
-            self.tell(id, now);
+            self.tell_wait(id, Some(wait), now);
         }
     }
 }
@@ -219,18 +214,18 @@ fn paused(why: &Refusal) -> (WaitReason, String) {
 }
 
 /// A holder in the words for another: by name within a namespace, and nothing of it beyond.
-fn as_seen_by(one: &Holder, other: &Holder) -> String {
+fn as_seen_by(one: &KeptHolder, other: &KeptHolder) -> String {
     match (one, other) {
         (one, other) if one.key() == other.key() => "another claim of its own".into(),
-        (Holder::Pod { namespace, pod, .. }, Holder::Pod { namespace: n, .. }) => {
-            if namespace == n {
-                format!("pod {pod}")
+        (KeptHolder::Pod { pod, .. }, KeptHolder::Pod { .. }) => {
+            if one.namespace() == other.namespace() {
+                format!("pod {}", &**pod)
             } else {
                 "a claim of another namespace".into()
             }
         }
-        (Holder::External { .. }, Holder::External { .. }) => "a claim of another client".into(),
-        (Holder::External { .. }, _) => "a claim from outside the cluster".into(),
-        (Holder::Pod { .. }, _) => "a claim of a pod".into(),
+        (KeptHolder::External(_), KeptHolder::External(_)) => "a claim of another client".into(),
+        (KeptHolder::External(_), _) => "a claim from outside the cluster".into(),
+        (KeptHolder::Pod { .. }, _) => "a claim of a pod".into(),
     }
 }

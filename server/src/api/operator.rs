@@ -194,7 +194,7 @@ pub(super) async fn revocations(app: &App, asked: Asked) -> Result<Response<Body
 }
 
 fn holder_of(app: &App, lease: LeaseId) -> Result<Holder, Problem> {
-    let holder = app.engine.ask(|l, _| l.holder_of(lease).cloned());
+    let holder = app.engine.ask(|l, _| l.holder_of(lease));
     holder.ok_or_else(|| nothing(lease))
 }
 

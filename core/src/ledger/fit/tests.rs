@@ -17,7 +17,7 @@ fn by_hand(wants: &[Want<'_>], free: &[u32]) -> bool {
         };
         (0..=want).any(|n| {
             let mut left = free.to_vec();
-            n <= room(alt, free) && {
+            n <= room(alt, &of(free)) && {
                 take(alt, n, &mut left);
                 splits(rest, want - n, &left, then)
             }
@@ -53,7 +53,7 @@ proptest! {
             let (from, want) = &offers[*place];
             prop_assert_eq!(taken.iter().map(|(n, _)| n).sum::<u32>(), *want);
             for (n, alt) in taken {
-                prop_assert!(from.contains(alt) && room(alt, &left) >= *n);
+                prop_assert!(from.contains(alt) && room(alt, &of(&left)) >= *n);
                 take(alt, *n, &mut left);
             }
         }
