@@ -144,6 +144,7 @@ impl Seat {
             others: Vec::new(),
             heard: None,
             clock_ahead_secs: None,
+            receipts: true,
             ticket: self.ticket.clone(),
             held,
             secret: vouched.then(|| self.secret.clone()),
@@ -304,8 +305,8 @@ impl Seat {
 /// The receipt of an answer that says nothing else, by where it stands: reading all of it each time
 /// would make the loader slower than what it measures.
 fn receipt_alone(body: &[u8]) -> Option<&str> {
-    const BEFORE: usize = r#"{"results":[{"lease":"","#.len() + 32;
-    let start = body.strip_prefix(br#"{"results":[{"lease":""#)?;
+    const BEFORE: usize = r#"{"results":[{"same":true,"lease":"","#.len() + 32;
+    let start = body.strip_prefix(br#"{"results":[{"same":true,"lease":""#)?;
     let rest = body.get(BEFORE..).filter(|_| start.len() > 32)?;
     let rest = std::str::from_utf8(rest.strip_prefix(br#""counter":"#)?).ok()?;
     let (_, rest) = rest.split_once(r#","receipt":""#)?;
@@ -342,6 +343,7 @@ mod tests {
     use mooring_core::license::FreshToken;
     use mooring_core::names::InstanceId;
     use mooring_core::policy::OptimisticStart;
+    use mooring_core::wire::True;
 
     fn renewed(result: Renewed) -> Vec<u8> {
         let results = vec![result];
@@ -354,6 +356,7 @@ mod tests {
         let receipt = Sealed::from_bytes(b"what the server reads");
         let text = String::from(receipt.clone());
         let alone = Renewed::Same {
+            same: True,
             lease,
             counter: 5,
             receipt: receipt.clone(),

@@ -33,7 +33,7 @@ pub struct Given {
 impl Given {
     /// How long ago, on this machine's boot clock; `None` if another boot gave it.
     pub fn age(self, now: BootTime, boot: BootId) -> Option<Duration> {
-        let of_this_boot = self.stamp.filter(|s| s.boot == boot);
+        let of_this_boot = self.stamp.filter(|s| s.boot.is(boot));
         of_this_boot.map(|s| now.since(s.ms))
     }
 
@@ -49,7 +49,7 @@ impl Given {
         (now, boot): (Now, BootId),
     ) -> bool {
         match self.stamp {
-            Some(s) if s.boot == boot && !mutant::on(Mutant::AgedByWallClock) => {
+            Some(s) if s.boot.is(boot) && !mutant::on(Mutant::AgedByWallClock) => {
                 s.ms <= now.boot && now.boot.since(s.ms) < limit
             }
             _ => {

@@ -314,6 +314,16 @@ id!(
     BootId, "boot id", 8
 );
 
+impl BootId {
+    /// Of a machine that does not tell: like no boot, not even itself.
+    pub const UNKNOWN: Self = Self([0; 8]);
+
+    /// Whether both are one boot.
+    pub fn is(self, other: Self) -> bool {
+        self == other && self != Self::UNKNOWN
+    }
+}
+
 /// A number of seats: at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Whole", into = "u32")]

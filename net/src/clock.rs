@@ -31,11 +31,11 @@ pub async fn sleep_until(t: BootTime) {
     }
 }
 
-/// This boot's name: the kernel's boot id, hashed, so that it means nothing elsewhere. Zeros if it
-/// cannot be read.
+/// This boot's name: the kernel's boot id, hashed, so that it means nothing elsewhere.
+/// [`BootId::UNKNOWN`] if it cannot be read.
 pub fn boot_id() -> BootId {
     let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
-        return BootId::from_bytes([0; 8]);
+        return BootId::UNKNOWN;
     };
     let text = format!("mooring boot {}", id.trim());
     let d = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());

@@ -191,6 +191,11 @@ impl Proven {
             shown.counts(&o.token, opener.identity())?;
             Ok(o)
         });
+        // One that answers an application's question is dated then, and not at a renewal.
+        let opened = opened.and_then(|o| match (&o.token.nonce, &h.receipt) {
+            (Some(_), None) => Err(BadProof("field nonce: it answers a question".into())),
+            _ => Ok(o),
+        });
         let opened = self.note("lease", opened);
         if let Some(o) = &opened {
             let date = o.token.issued_at;

@@ -12,7 +12,7 @@ use crate::names::{BootId, InstanceId};
 use crate::receipt::{Besides, Identity, LeaseReceipt, PartBefore, Sealed, Ticket};
 use crate::request::Item;
 use crate::time::{BootTime, Now, Timestamp};
-use crate::wire::{Grant, Have, Problem, ProblemType, Renewed, Waiting};
+use crate::wire::{Grant, Have, Problem, ProblemType, Renewed, True, Waiting};
 use std::time::Duration;
 
 /// The run that answers.
@@ -225,6 +225,7 @@ pub fn renewed(
     let have = have.filter(|have| have.terms == id && g.called_back.is_none());
     if have.is_some_and(|have| have.documents.is_none()) {
         return Ok(Renewed::Same {
+            same: True,
             lease: g.lease,
             counter: g.counter,
             receipt,

@@ -67,6 +67,7 @@ fn body(n: u8) -> ClaimRequest {
         others: Vec::new(),
         heard: None,
         clock_ahead_secs: None,
+        receipts: true,
         ticket: None,
         held: None,
         secret: None,

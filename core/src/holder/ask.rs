@@ -109,6 +109,7 @@ impl Claimant {
             others: Vec::new(),
             heard: self.s.heard,
             clock_ahead_secs: None,
+            receipts: true,
             items: self.s.items.clone(),
             secret_hash: self.secret_hash,
             bind: self.spec.bind,

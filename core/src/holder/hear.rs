@@ -200,6 +200,7 @@ impl Claimant {
                 lease,
                 counter,
                 receipt,
+                ..
             } => Terms {
                 lease,
                 instance: None,

@@ -5,7 +5,7 @@ use super::*;
 use crate::license::{Envelope, FreshToken};
 use crate::names::InstanceId;
 use crate::policy::Start;
-use crate::wire::{ProblemType, Standing};
+use crate::wire::{ProblemType, Standing, True};
 
 mod drive;
 mod numbers;
@@ -104,6 +104,7 @@ fn renewed(counter: u64) -> Answer {
 /// Nothing but the counter is new.
 fn same(counter: u64) -> Answer {
     Answer::Renewed(Box::new(Renewed::Same {
+        same: True,
         lease: lease(1),
         counter,
         receipt: sealed(counter),

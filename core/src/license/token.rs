@@ -77,7 +77,8 @@ pub struct LeaseToken {
 pub struct TokenPart {
     /// The license.
     pub license: Digest,
-    /// Its id, which stays where the vendor issues it anew.
+    /// Its id, which stays where the vendor issues it anew. Tokens of before do not say it.
+    #[serde(default)]
     pub id: String,
     /// Its products.
     pub items: Vec<TokenItem>,

@@ -26,6 +26,8 @@ pub(super) struct Keys {
     pub(super) lease: hmac::Key,
     pub(super) ticket: hmac::Key,
     holder: hmac::Key,
+    /// What hid holders before there were labels: it hides none any more.
+    holder_before: hmac::Key,
     pin: [u8; IDENTITY_KEY],
 }
 
@@ -41,6 +43,7 @@ impl Keys {
             lease: of("mooring receipt v1"),
             ticket: of("mooring ticket v1"),
             holder: of("mooring holder v1"),
+            holder_before: key.clone(),
             pin: pin.as_ref().first_chunk().copied().unwrap_or_default(),
         }
     }
@@ -86,7 +89,11 @@ impl Identity {
         };
         let name = holder.canonical();
         let mut keys = self.all();
-        keys.any(|k| hmac::verify(&k.holder, name.as_bytes(), &tag).is_ok())
+        keys.any(|k| {
+            let by = [&k.holder, &k.holder_before];
+            let mut by = by.into_iter();
+            by.any(|key| hmac::verify(key, name.as_bytes(), &tag).is_ok())
+        })
     }
 
     /// The key that PINs are hidden with, where they are remembered and must not be kept.

@@ -59,7 +59,8 @@ pub struct ClaimRequest {
     /// holder's claims before it gives seats to others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<ClaimName>,
-    /// The run of the server whose answer to this claim came last.
+    /// The run of the server whose lease or place this claim was given last. What another run gave
+    /// before that is not reinstated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<InstanceId>,
     /// By how many seconds the holder's wall clock is ahead of this server's, as the last token was
@@ -71,8 +72,16 @@ pub struct ClaimRequest {
     )]
     #[cfg_attr(feature = "schema", schemars(range(min = -crate::whole::EXACT, max = crate::whole::EXACT)))]
     pub clock_ahead_secs: Option<i64>,
+    /// Its sender keeps tickets as text. A sidecar of before is given a document.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receipts: bool,
     /// The place in line an earlier answer gave.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::before::ticket",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Sealed>"))]
     pub ticket: Option<Sealed>,
     /// The lease this holder has from this server or an earlier instance of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

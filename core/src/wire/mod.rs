@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod before;
 pub mod calls;
 mod claim;
 mod operator;
@@ -23,7 +24,7 @@ pub use operator::{
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{
     Have, MAX_DOCUMENTS, MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed,
-    TokenResponse, is_nonce,
+    TokenResponse, True, is_nonce,
 };
 pub use second::{counted_twice, replaced, still_replaced};
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};

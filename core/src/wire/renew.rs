@@ -114,6 +114,8 @@ pub enum Renewed {
     },
     /// It holds for another D from the sending of the request, under the terms that its holder has.
     Same {
+        /// Says so: an answer with more in it that cannot be read is none of these.
+        same: True,
         /// The lease.
         lease: LeaseId,
         /// As the server keeps it now.
@@ -128,6 +130,26 @@ pub enum Renewed {
         /// Why, by its type.
         problem: Problem,
     },
+}
+
+/// `true`, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(try_from = "bool", into = "bool")]
+#[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
+pub struct True;
+
+impl TryFrom<bool> for True {
+    type Error = &'static str;
+    fn try_from(b: bool) -> Result<Self, Self::Error> {
+        b.then_some(Self).ok_or("expected true")
+    }
+}
+
+impl From<True> for bool {
+    fn from(_: True) -> Self {
+        true
+    }
 }
 
 /// An application's fresh question.

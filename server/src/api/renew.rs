@@ -6,11 +6,11 @@ use crate::metrics::count;
 use http::{Response, StatusCode};
 use mooring_core::frontend::answer;
 use mooring_core::identity::Holder;
-use mooring_core::license::FreshToken;
+use mooring_core::license::{Digest, FreshToken};
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
-    MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed,
-    TokenResponse, is_nonce,
+    MAX_DOCUMENTS, MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse,
+    Renewed, TokenResponse, is_nonce,
 };
 use mooring_net::clock;
 use mooring_net::head::bad_field;
@@ -27,6 +27,10 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
     if !(1..=MAX_RENEWALS).contains(&n) {
         let detail = format!("{n} renewals in one request, expected 1 to {MAX_RENEWALS}");
         return Err(Problem::new(ProblemType::BadRequest, detail).field("renewals"));
+    }
+    for (i, r) in renewals.iter().enumerate() {
+        let have = r.have.as_ref().and_then(|h| h.documents.as_deref());
+        within(have, || format!("renewals[{i}].have.documents"))?;
     }
     app.engine.fresh().await;
     let entitled = |h: &Holder| app.policies.entitled(h);
@@ -53,6 +57,16 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
     Ok(net::json(StatusCode::OK, &RenewResponse { results }))
 }
 
+/// Whether so many documents may be named.
+fn within(documents: Option<&[Digest]>, field: impl Fn() -> String) -> Result<(), Problem> {
+    let n = documents.map_or(0, <[Digest]>::len);
+    if n <= MAX_DOCUMENTS {
+        return Ok(());
+    }
+    let detail = format!("{n} documents, expected at most {MAX_DOCUMENTS}");
+    Err(Problem::new(ProblemType::BadRequest, detail).field(field()))
+}
+
 /// A token that answers the application's own question.
 pub(super) async fn token(
     app: &App,
@@ -64,6 +78,7 @@ pub(super) async fn token(
         secret,
         documents,
     } = asked.json(BODY).await?;
+    within(Some(&documents), || "documents".into())?;
     if !is_nonce(&nonce) {
         let expected = "expected 16 to 64 characters of base64url";
         return Err(bad_field("nonce", expected));

@@ -37,7 +37,7 @@ impl Sign<'_> {
             return false;
         }
         match self.issued_boot {
-            Some(s) if s.boot == boot => s.ms > started.boot + OVERLAP,
+            Some(s) if s.boot.is(boot) => s.ms > started.boot + OVERLAP,
             _ => {
                 let limit = started.wall.checked_add(SKEW);
                 limit.is_ok_and(|limit| self.issued_at > limit)

@@ -4,6 +4,7 @@ use crate::rig::{Outcome, Rig, Setup, TestClaim, ask, renew, until, whole};
 use mooring_core::receipt::Sealed;
 use mooring_core::wire::{HeldProof, ProblemType, Renewed, WaitReason};
 use mooring_net::client::Call;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,6 +101,41 @@ async fn a_sidecar_of_before_receipts_goes_on() {
     });
     let back = claim.claim(&rig.stranger(), None).await.granted();
     assert_eq!(back.lease, g.lease);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_a_sidecar_of_before_receipts_comes_back_too() {
+    let setup = Setup {
+        seats: 1,
+        ..Setup::default()
+    };
+    let mut rig = Rig::start(setup).await;
+    let held = TestClaim::new("pod").claim(&rig.client("a"), None).await;
+    held.granted();
+    // It says nothing of receipts, keeps the ticket as it comes, and shows it so.
+    let claim = TestClaim::new("pod");
+    let said = |ticket: Option<&Value>, holder: Option<&Value>| {
+        let mut body = serde_json::to_value(claim.body()).unwrap();
+        body.as_object_mut().unwrap().remove("receipts");
+        if let (Some(ticket), Some(holder)) = (ticket, holder) {
+            (body["ticket"], body["holder"]) = (ticket.clone(), holder.clone());
+            body["secret"] = String::from(claim.secret.clone()).into();
+        }
+        let call = Call::new(http::Method::PUT, "/v1/claims/pod");
+        call.json(&body).unwrap()
+    };
+    let first: Value = ask(&rig.client("b"), said(None, None))
+        .await
+        .json()
+        .unwrap();
+    let kind = "application/vnd.mooring.ticket.v1+json";
+    assert_eq!(first["ticket"]["ticket"]["payloadType"], kind);
+    rig.kill();
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    let shown = said(Some(&first["ticket"]), Some(&first["holder"]));
+    let again: Value = ask(&rig.stranger(), shown).await.json().unwrap();
+    assert_eq!(again["lease"], first["lease"], "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,6 +86,7 @@ impl World {
             others: Vec::new(),
             heard: None,
             clock_ahead_secs: None,
+            receipts: true,
             ticket: None,
             held: Some(wire::HeldProof {
                 receipt,

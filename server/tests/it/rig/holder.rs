@@ -86,6 +86,7 @@ impl TestClaim {
             others: vec![],
             heard: None,
             clock_ahead_secs: None,
+            receipts: true,
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
             bind: None,
