@@ -38,8 +38,10 @@ pub fn streamed(content_type: &'static str, pieces: impl Pieces) -> Response<Bod
 }
 
 pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
-    match serde_json::to_vec(value) {
-        Ok(v) => with_type(status, "application/json", v),
+    // Most answers are small, and one that grows step by step is copied at each.
+    let mut data = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut data, value) {
+        Ok(()) => with_type(status, "application/json", data),
         Err(e) => {
             tracing::error!(error = %e, "writing an answer");
             with_type(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", Vec::new())

@@ -6,6 +6,7 @@ use crate::shares::{Bounds, Rank, Shares};
 use crate::shutdown::Shutdown;
 use crate::tls;
 use crate::vitals::{Over, Patience, Taken, Vitals};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -199,7 +200,7 @@ where
             c.mark_unchanged();
         }
         let shaken = tokio::select! {
-            r = tls.acceptor.accept(stream) => r,
+            r = Box::pin(tls.acceptor.accept(stream)) => r,
             why = vitals.over() => return tracing::debug!(peer = %addr, ?why, "TLS handshake"),
         };
         let stream = match shaken {
@@ -213,7 +214,8 @@ where
         let is_h2 = session.alpn_protocol() == Some(tls::H2);
         let peer = Peer { addr, cert };
         if is_h2 {
-            self.http2(stream, peer, &vitals, clients).await;
+            // Its state is large, and few speak it: apart, so that no other connection has room.
+            Box::pin(self.http2(stream, peer, &vitals, clients)).await;
         } else {
             self.http1(stream, peer, &vitals, clients).await;
         }
@@ -287,8 +289,8 @@ where
             peer.cert = None;
         }
         req.extensions_mut().insert(peer);
-        let answer = handler(req);
-        Box::pin(async move { Ok(answer.await.map(|body| Taken::new(body, exchange))) })
+        // A block that awaits it would hold it twice.
+        Box::pin(handler(req).map(move |r| Ok(r.map(|body| Taken::new(body, exchange)))))
     }
 }
 

@@ -9,9 +9,10 @@ use super::shown::{BadReceipt, Besides};
 use crate::mutant::{self, Mutant};
 use crate::secret::sha256;
 use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 const VERSION: u8 = 1;
@@ -20,8 +21,8 @@ const HEAD: usize = 5;
 const MAC: usize = 16;
 
 /// What only the server that gave it can read: the holder keeps it, and shows it again.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Sealed(Box<[u8]>);
 
 impl TryFrom<String> for Sealed {
@@ -36,6 +37,12 @@ impl TryFrom<String> for Sealed {
 impl From<Sealed> for String {
     fn from(s: Sealed) -> Self {
         URL_SAFE_NO_PAD.encode(&s.0)
+    }
+}
+
+impl Serialize for Sealed {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&Base64Display::new(&self.0, &URL_SAFE_NO_PAD))
     }
 }
 

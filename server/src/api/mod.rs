@@ -23,6 +23,8 @@ use std::sync::Arc;
 /// The description of this API, as `make openapi` writes it.
 const OPENAPI: &str = include_str!("../../../docs/openapi/server.json");
 
+const INSTANCE: HeaderName = HeaderName::from_static(INSTANCE_HEADER);
+
 pub(crate) async fn handle(app: Arc<App>, req: Request<Sent>) -> Response<Body> {
     let (parts, body) = req.into_parts();
     let (spec, arg) = match calls::find(SERVER, parts.method.as_str(), parts.uri.path()) {
@@ -48,7 +50,8 @@ pub(crate) async fn handle(app: Arc<App>, req: Request<Sent>) -> Response<Body> 
     finish(&app, spec.name, answer)
 }
 
-/// `arg` is what the path has in the place of the braces.
+/// `arg` is what the path has in the place of the braces. A future has room for the largest of its
+/// arms: all but the call that is made most are apart, so that it does not carry their room along.
 async fn dispatch(
     app: &Arc<App>,
     call: ServerCall,
@@ -56,25 +59,25 @@ async fn dispatch(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     match call {
+        ServerCall::Renew => renew::renew(app, asked).await,
         ServerCall::Versions => {
             let versions = serde_json::json!({ "versions": VERSIONS });
             Ok(net::json(StatusCode::OK, &versions))
         }
         ServerCall::OpenApi => Ok(net::with_type(StatusCode::OK, "application/json", OPENAPI)),
-        ServerCall::PutClaim => claims::put(app, named(arg)?, asked).await,
-        ServerCall::DeleteClaim => claims::delete(app, &named(arg)?, asked).await,
-        ServerCall::Renew => renew::renew(app, asked).await,
-        ServerCall::Token => renew::token(app, named(arg)?, asked).await,
-        ServerCall::Products => views::products(app, asked).await,
-        ServerCall::Leases => views::leases(app, asked).await,
-        ServerCall::Gone => operator::gone(app, asked).await,
-        ServerCall::Expected => operator::expected(app, asked).await,
-        ServerCall::Policies => operator::policies(app, asked).await,
-        ServerCall::Revoke => operator::revoke(app, named(arg)?, asked).await,
-        ServerCall::Lift => operator::unrevoke(app, named(arg)?, asked).await,
-        ServerCall::TakeBack => operator::take_back(app, named(arg)?, asked).await,
-        ServerCall::Revocations => operator::revocations(app, asked).await,
-        ServerCall::ChangeRevocations => operator::change_revocations(app, asked).await,
+        ServerCall::PutClaim => Box::pin(claims::put(app, named(arg)?, asked)).await,
+        ServerCall::DeleteClaim => Box::pin(claims::delete(app, &named(arg)?, asked)).await,
+        ServerCall::Token => Box::pin(renew::token(app, named(arg)?, asked)).await,
+        ServerCall::Products => Box::pin(views::products(app, asked)).await,
+        ServerCall::Leases => Box::pin(views::leases(app, asked)).await,
+        ServerCall::Gone => Box::pin(operator::gone(app, asked)).await,
+        ServerCall::Expected => Box::pin(operator::expected(app, asked)).await,
+        ServerCall::Policies => Box::pin(operator::policies(app, asked)).await,
+        ServerCall::Revoke => Box::pin(operator::revoke(app, named(arg)?, asked)).await,
+        ServerCall::Lift => Box::pin(operator::unrevoke(app, named(arg)?, asked)).await,
+        ServerCall::TakeBack => Box::pin(operator::take_back(app, named(arg)?, asked)).await,
+        ServerCall::Revocations => Box::pin(operator::revocations(app, asked)).await,
+        ServerCall::ChangeRevocations => Box::pin(operator::change_revocations(app, asked)).await,
     }
 }
 
@@ -92,8 +95,7 @@ fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Res
     });
     count(&app.metrics.requests, &[call, response.status().as_str()]);
     // By it holders know the server's own word from that of somebody in front of it.
-    let name = HeaderName::from_static(INSTANCE_HEADER);
     let run = app.chain.named.clone();
-    response.headers_mut().insert(name, run);
+    response.headers_mut().insert(INSTANCE, run);
     response
 }

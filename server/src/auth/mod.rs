@@ -126,7 +126,8 @@ impl Auth {
                 refused("this license server takes no client tokens (clients.keys is not set)")
             }
             (_, Some(r)) => {
-                let pod = r.review(token, peer.addr.ip(), &self.metrics).await?;
+                let review = r.review(token, peer.addr.ip(), &self.metrics);
+                let pod = Box::pin(review).await?;
                 Ok(Known {
                     who: Who::Holder(pod),
                     credential: Credential::ServiceAccountToken,
