@@ -11,6 +11,7 @@ pub mod log;
 pub mod metrics;
 pub mod notify;
 pub mod random;
+mod resting;
 pub mod serve;
 pub mod shares;
 pub mod shutdown;

@@ -2,9 +2,11 @@
 //! time and bytes from the accept on ([`crate::shares`], [`crate::vitals`]).
 
 use crate::http::Body;
+use crate::resting::Flow;
 use crate::shares::{Bounds, Rank, Shares};
 use crate::shutdown::Shutdown;
 use crate::tls;
+pub use crate::vitals::Inbound;
 use crate::vitals::{Over, Patience, Taken, Vitals};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -17,17 +19,20 @@ use hyper_util::server::graceful::GracefulConnection;
 use rustix::net::sockopt;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use rustls_pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// How long a connection has to end once it was asked to.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -64,6 +69,7 @@ impl Limits {
                 head: Duration::from_secs(10),
                 idle: Duration::from_secs(60),
                 unread: Duration::from_secs(30),
+                rest: Duration::from_secs(1),
             },
             head_bytes: 16 * 1024,
             drain: Duration::from_secs(5),
@@ -79,15 +85,19 @@ impl Limits {
 /// TLS on a port.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
+    /// The cores' turns at handshakes.
+    turns: Arc<Semaphore>,
     /// Says that client certificates are judged otherwise from now on.
     clients: Option<watch::Receiver<()>>,
 }
 
 impl From<Arc<ServerConfig>> for Tls {
     fn from(config: Arc<ServerConfig>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
-            acceptor: config.into(),
+            config,
+            turns: Arc::new(Semaphore::new(cores)),
             clients: None,
         }
     }
@@ -101,6 +111,20 @@ impl Tls {
             clients: Some(clients),
             ..config.into()
         }
+    }
+
+    /// Shakes hands. What a handshake computes takes as long as many requests do: of those that
+    /// came at once each waits for its turn, so that whoever is in already is answered in between.
+    /// A peer that says nothing, or half of its hello, has no turn.
+    async fn shake<S>(&self, stream: S) -> std::io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let turn = self.turns.acquire().await;
+        let accepted = greeted.into_stream(self.config.clone());
+        drop(turn);
+        accepted.await
     }
 }
 
@@ -141,7 +165,7 @@ pub async fn serve<H, F>(
     shutdown: Shutdown,
     handler: H,
 ) where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Inbound>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let shares = Shares::new(limits.connections);
@@ -178,12 +202,12 @@ pub async fn serve<H, F>(
         });
     }
     drop((listener, open));
-    let _ = tokio::time::timeout(limits.drain, all_closed.recv()).await;
+    let _ = timeout(limits.drain, all_closed.recv()).await;
 }
 
 impl<H, F> Port<H>
 where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Inbound>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     async fn live(self, stream: TcpStream, addr: SocketAddr, vitals: Arc<Vitals>) {
@@ -200,7 +224,7 @@ where
             c.mark_unchanged();
         }
         let shaken = tokio::select! {
-            r = Box::pin(tls.acceptor.accept(stream)) => r,
+            r = Box::pin(tls.shake(stream)) => r,
             why = vitals.over() => return tracing::debug!(peer = %addr, ?why, "TLS handshake"),
         };
         let stream = match shaken {
@@ -231,15 +255,40 @@ where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let addr = peer.addr;
-        let service = service_fn(answering(self.handler, peer, vitals.clone()));
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            // The connection's own patience covers this, and the time before the first byte, too.
-            .header_read_timeout(None)
-            .max_buf_size(self.limits.head_bytes.max(8192))
-            .half_close(false)
-            .serve_connection(TokioIo::new(io), service);
-        until_over(served, addr, vitals, clients, &self.shutdown, &self.limits).await;
+        let mut end = pin!(ends(vitals, clients, &self.shutdown, &self.limits));
+        let mut service = service_fn(answering(self.handler, peer, vitals.clone()));
+        let mut flow = Flow::new(io, vitals.clone());
+        loop {
+            let comes = tokio::select! {
+                comes = flow.awaits_request() => comes,
+                end = &mut end => match end {
+                    End::AtOnce(why) => return ended(addr, why),
+                    End::InOrder(_) => Ok(false),
+                },
+            };
+            match comes {
+                Ok(true) => {}
+                Ok(false) => return take_leave(flow).await,
+                Err(e) => return tracing::debug!(peer = %addr, error = %e, "connection"),
+            }
+            let before = vitals.begun();
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                // The connection's own patience covers this, and the time before the first byte.
+                .header_read_timeout(None)
+                .max_buf_size(self.limits.head_bytes.max(8192))
+                .half_close(false)
+                .serve_connection(TokioIo::new(flow), service);
+            // Apart, so that a connection that rests has no room for it.
+            let mut served = Box::new(served);
+            tokio::select! {
+                over = until_over(Pin::new(&mut *served), addr, end.as_mut()) => return over,
+                () = vitals.rests(before) => {}
+            }
+            let parts = served.into_parts();
+            flow = parts.io.into_inner().with(parts.read_buf);
+            service = parts.service;
+        }
     }
 
     async fn http2<I>(
@@ -262,7 +311,8 @@ where
             .initial_connection_window_size(WINDOW)
             .max_send_buf_size(WINDOW as usize)
             .serve_connection(TokioIo::new(io), service);
-        until_over(served, addr, vitals, clients, &self.shutdown, &self.limits).await;
+        let end = pin!(ends(vitals, clients, &self.shutdown, &self.limits));
+        until_over(pin!(served), addr, end).await;
     }
 }
 
@@ -276,13 +326,14 @@ fn answering<H, F>(
     vitals: Arc<Vitals>,
 ) -> impl Fn(Request<Incoming>) -> Answering
 where
-    H: Fn(Request<Incoming>) -> F,
+    H: Fn(Request<Inbound>) -> F,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     // One whose end cannot be read has ended.
     let until = peer.cert.as_deref();
     let until = until.map(|c| tls::not_after(c).unwrap_or(SystemTime::UNIX_EPOCH));
-    move |mut req: Request<Incoming>| {
+    move |req: Request<Incoming>| {
+        let mut req = req.map(|body| Inbound::new(body, &vitals));
         let exchange = vitals.exchange();
         let mut peer = peer.clone();
         if until.is_some_and(|t| t <= SystemTime::now()) {
@@ -294,48 +345,61 @@ where
     }
 }
 
-/// Drives a connection until it ends or must: in order where the peer may be waiting for nothing,
-/// at once where it has no right to more.
-async fn until_over<C>(
-    connection: C,
-    addr: SocketAddr,
+/// How a connection must end.
+enum End {
+    /// So long after it was told.
+    InOrder(Duration),
+    /// Its peer has no right to more.
+    AtOnce(Over),
+}
+
+/// Waits until a connection must end: in order where the peer may be waiting for nothing, at once
+/// where it has no right to more.
+async fn ends(
     vitals: &Vitals,
     clients: Option<watch::Receiver<()>>,
     shutdown: &Shutdown,
     limits: &Limits,
+) -> End {
+    tokio::select! {
+        why = vitals.over() => match why {
+            Over::Idle => End::InOrder(FAREWELL),
+            Over::Silent | Over::Unread | Over::Crowded => End::AtOnce(why),
+        },
+        () = changed(clients) => End::InOrder(FAREWELL),
+        () = shutdown.asked() => End::InOrder(limits.drain),
+    }
+}
+
+fn ended(addr: SocketAddr, why: Over) {
+    tracing::debug!(peer = %addr, ?why, "a connection is ended");
+}
+
+/// Ends one that nothing is under way on.
+async fn take_leave(mut io: impl AsyncWrite + Unpin) {
+    let _ = timeout(FAREWELL, io.shutdown()).await;
+}
+
+/// Drives a connection until it ends or must.
+async fn until_over<C>(
+    mut connection: Pin<&mut C>,
+    addr: SocketAddr,
+    end: Pin<&mut impl Future<Output = End>>,
 ) where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
-    let mut over = pin!(vitals.over());
-    let mut judged = pin!(changed(clients));
-    let mut last: Option<Instant> = None;
-    loop {
-        let farewell = async {
-            match last {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
+    let over = tokio::select! {
+        over = connection.as_mut() => over,
+        end = end => match end {
+            End::AtOnce(why) => return ended(addr, why),
+            End::InOrder(within) => {
+                connection.as_mut().graceful_shutdown();
+                timeout(within, connection).await.unwrap_or(Ok(()))
             }
-        };
-        let why = tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(e) = ended {
-                    tracing::debug!(peer = %addr, error = %e, "connection");
-                }
-                return;
-            }
-            () = farewell => return,
-            why = &mut over, if last.is_none() => match why {
-                Over::Idle => FAREWELL,
-                Over::Silent | Over::Unread | Over::Crowded => {
-                    return tracing::debug!(peer = %addr, ?why, "a connection is ended");
-                }
-            },
-            () = &mut judged, if last.is_none() => FAREWELL,
-            () = shutdown.asked(), if last.is_none() => limits.drain,
-        };
-        last = Some(Instant::now() + why);
-        connection.as_mut().graceful_shutdown();
+        },
+    };
+    if let Err(e) = over {
+        tracing::debug!(peer = %addr, error = %e, "connection");
     }
 }
 

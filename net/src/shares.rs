@@ -26,7 +26,7 @@ pub struct Bounds {
 
 impl Bounds {
     pub const fn new(all: usize, of_one: usize) -> Self {
-        let silent_part = 4;
+        let silent_part = 2;
         Self {
             all,
             of_one,

@@ -5,8 +5,9 @@ use crate::shares::{Rank, Share};
 use crate::sync::lock;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use std::collections::BTreeMap;
+use hyper::body::Incoming;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Patience {
     pub idle: Duration,
     /// With an answer that waits to be taken.
     pub unread: Duration,
+    /// From an answer's end until what reads requests is given back (`crate::resting`).
+    pub rest: Duration,
 }
 
 /// Why a connection has to end.
@@ -42,15 +45,19 @@ pub(crate) struct Vitals {
     patience: Patience,
     share: Share,
     state: Mutex<State>,
+    /// Bytes of an answer are not with the kernel yet.
+    unflushed: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
-    spoke: bool,
     quiet_since: Instant,
-    next: u64,
+    /// How many requests have begun.
+    begun: u64,
+    /// How many bodies of requests have not been read to their ends.
+    unread: u64,
     /// Requests under way; since when the peer has not taken what is there for it, if so.
-    exchanges: BTreeMap<u64, Option<Instant>>,
+    exchanges: Vec<(u64, Option<Instant>)>,
 }
 
 /// A request under way, until its answer is taken or given up.
@@ -64,25 +71,25 @@ impl Vitals {
     /// Of a connection that was accepted just now.
     pub(crate) fn begin(patience: Patience, share: Share) -> Arc<Self> {
         let state = Mutex::new(State {
-            spoke: false,
             quiet_since: Instant::now(),
-            next: 0,
-            exchanges: BTreeMap::new(),
+            begun: 0,
+            unread: 0,
+            exchanges: Vec::new(),
         });
         Arc::new(Self {
             patience,
             share,
             state,
+            unflushed: AtomicBool::new(false),
         })
     }
 
     /// A request's head has come.
     pub(crate) fn exchange(self: &Arc<Self>) -> Exchange {
         let mut state = lock(&self.state);
-        state.spoke = true;
-        let id = state.next;
-        state.next += 1;
-        state.exchanges.insert(id, None);
+        let id = state.begun;
+        state.begun += 1;
+        state.exchanges.push((id, None));
         if state.exchanges.len() == 1 {
             self.share.set_rank(Rank::Busy);
         }
@@ -94,15 +101,15 @@ impl Vitals {
     fn deadline(&self) -> (Instant, Option<Over>) {
         let (state, patience) = (lock(&self.state), &self.patience);
         if state.exchanges.is_empty() {
-            let (time, why) = if state.spoke {
+            let (time, why) = if state.begun > 0 {
                 (patience.idle, Over::Idle)
             } else {
                 (patience.head, Over::Silent)
             };
             return (state.quiet_since + time, Some(why));
         }
-        match state.exchanges.values().flatten().min() {
-            Some(since) => (*since + patience.unread, Some(Over::Unread)),
+        match state.exchanges.iter().filter_map(|(_, since)| *since).min() {
+            Some(since) => (since + patience.unread, Some(Over::Unread)),
             None => (Instant::now() + patience.unread, None),
         }
     }
@@ -123,11 +130,42 @@ impl Vitals {
             () = self.share.over() => Over::Crowded,
         }
     }
+
+    /// How many requests have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        lock(&self.state).begun
+    }
+
+    /// Tells whether there are bytes of an answer that the kernel does not have yet.
+    pub(crate) fn note_unflushed(&self, are: bool) {
+        self.unflushed.store(are, Ordering::Relaxed);
+    }
+
+    /// Waits until a request after so many was answered, and the peer has rested since: nothing of
+    /// it is anywhere but what it may have sent of its next request.
+    pub(crate) async fn rests(&self, after: u64) {
+        loop {
+            let (now, rest) = (Instant::now(), self.patience.rest);
+            let at = {
+                let state = lock(&self.state);
+                let done = state.begun > after && state.exchanges.is_empty() && state.unread == 0;
+                let done = done && !self.unflushed.load(Ordering::Relaxed);
+                let since = if done { state.quiet_since } else { now };
+                since + rest
+            };
+            if at <= now {
+                return;
+            }
+            sleep_until(at).await;
+        }
+    }
 }
 
 impl Exchange {
     fn waits_for_peer(&self, since: Option<Instant>) {
-        if let Some(e) = lock(&self.vitals.state).exchanges.get_mut(&self.id) {
+        let mut state = lock(&self.vitals.state);
+        let own = state.exchanges.iter_mut().find(|(id, _)| *id == self.id);
+        if let Some((_, e)) = own {
             *e = since;
         }
     }
@@ -136,11 +174,59 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let mut state = lock(&self.vitals.state);
-        state.exchanges.remove(&self.id);
+        state.exchanges.retain(|(id, _)| *id != self.id);
         if state.exchanges.is_empty() {
             state.quiet_since = Instant::now();
             self.vitals.share.set_rank(Rank::Idle);
         }
+    }
+}
+
+/// A request's body as it comes, which tells whether it was read to its end: where it was not, the
+/// next request is not what follows.
+#[derive(Debug)]
+pub struct Inbound {
+    body: Incoming,
+    vitals: Arc<Vitals>,
+    whole: bool,
+}
+
+impl Inbound {
+    pub(crate) fn new(body: Incoming, vitals: &Arc<Vitals>) -> Self {
+        let whole = body.is_end_stream();
+        if !whole {
+            lock(&vitals.state).unread += 1;
+        }
+        let vitals = vitals.clone();
+        Self {
+            body,
+            vitals,
+            whole,
+        }
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) && !std::mem::replace(&mut self.whole, true) {
+            lock(&self.vitals.state).unread -= 1;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

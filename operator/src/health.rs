@@ -3,9 +3,8 @@
 
 use crate::webhook::Trusted;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 use mooring_net::http::Body;
-use mooring_net::serve::{Limits, serve};
+use mooring_net::serve::{Inbound, Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::{health, metrics};
 use prometheus::{Encoder as _, Registry, TextEncoder};
@@ -50,7 +49,7 @@ pub async fn scraped(
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
-    let handler = move |request: Request<Incoming>| {
+    let handler = move |request: Request<Inbound>| {
         let answer = answer(request.method(), request.uri().path(), &registry);
         async move { answer }
     };

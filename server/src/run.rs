@@ -24,7 +24,6 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use mooring_config::{AnchorConfig, Config, Connections, Tls};
 use mooring_core::frontend::Authority;
 use mooring_core::kept::AnchorRole;
@@ -36,7 +35,7 @@ use mooring_core::receipt::Identity;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::{AnchorView, ReplacedElsewhere};
 use mooring_net::http::Body;
-use mooring_net::serve::{self, Limits, file_limit};
+use mooring_net::serve::{self, Inbound, Limits, file_limit};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::sync::Current;
 use mooring_net::{clock, health, notify, random};
@@ -135,7 +134,7 @@ impl Server {
         let handler = move |req| scrape::handle(scraped.clone(), req);
         let serving_metrics = serve::serve(metrics_listener, None, few, shutdown.clone(), handler);
         let of_api = app.clone();
-        let handler = move |req: Request<Incoming>| {
+        let handler = move |req: Request<Inbound>| {
             let req = req.map(|body| body.map_err(std::io::Error::other).boxed());
             api::handle(of_api.clone(), req)
         };

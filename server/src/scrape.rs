@@ -2,13 +2,13 @@
 
 use crate::app::App;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use mooring_net::http::Body;
+use mooring_net::serve::Inbound;
 use mooring_net::{clock, metrics};
 use std::sync::Arc;
 
 #[allow(clippy::unused_async)] // the shape that the server wants
-pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn handle(app: Arc<App>, req: Request<Inbound>) -> Response<Body> {
     metrics::answer(req.method(), req.uri().path(), || {
         let revoked = app.auth.revoked.len();
         let gauge = &app.metrics.revoked;

@@ -46,8 +46,8 @@ fn of_one_address_the_silent_ones_give_way_then_those_that_rest_and_never_one_th
 }
 
 #[test]
-fn who_has_said_nothing_has_a_quarter_and_the_oldest_makes_room() {
-    let shares = Shares::new(Bounds::new(1000, 40));
+fn who_has_said_nothing_has_a_half_and_the_oldest_makes_room() {
+    let shares = Shares::new(Bounds::new(1000, 20));
     let first = shares.take(v4(1), 1, Rank::Silent).unwrap();
     let nine: Vec<_> = (0..9)
         .map(|_| shares.take(v4(1), 1, Rank::Silent).unwrap())

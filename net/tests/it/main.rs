@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod resting;
 mod rig;
 mod round_trip;
 mod strangers;

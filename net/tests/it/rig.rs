@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use mooring_net::client::{Call, Client};
 use mooring_net::http as net;
-use mooring_net::serve::{Limits, Peer, Tls, serve as serve_port};
+use mooring_net::serve::{Inbound, Limits, Peer, Tls, serve as serve_port};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{self, Http, ServerIdentity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -89,8 +88,8 @@ impl net::Pieces for Endless {
 }
 
 /// `GET /` says who asks, `GET /later` after a second; `GET /endless` never ends; a `POST` says how
-/// long its body is.
-async fn answer(req: Request<Incoming>, streams: Arc<AtomicUsize>) -> Response<net::Body> {
+/// long its body is, one to `/kept` reads it after the answer.
+async fn answer(req: Request<Inbound>, streams: Arc<AtomicUsize>) -> Response<net::Body> {
     let who = req.extensions().get::<Peer>().and_then(|p| p.cert.clone());
     let who = who.and_then(|c| tls::common_name(&c));
     let who = who.unwrap_or_else(|| "nobody".into());
@@ -100,6 +99,13 @@ async fn answer(req: Request<Incoming>, streams: Arc<AtomicUsize>) -> Response<n
             if path == "/later" {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
+            net::with_type(StatusCode::OK, "text/plain", who)
+        }
+        (_, "/kept") => {
+            tokio::spawn(async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                let _ = net::read_body(req.into_body(), 10_000, Duration::from_secs(5)).await;
+            });
             net::with_type(StatusCode::OK, "text/plain", who)
         }
         _ => match net::read_body(req.into_body(), 1000, Duration::from_millis(500)).await {

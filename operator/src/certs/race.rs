@@ -5,9 +5,8 @@
 use super::keeper::keep;
 use super::*;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use mooring_net::http::{Body, json, read_body, with_type};
-use mooring_net::serve::{Limits, serve};
+use mooring_net::serve::{Inbound, Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use serde_json::{Value, json as value};
 use std::sync::{Arc, Mutex};
@@ -41,7 +40,7 @@ impl Cluster {
     }
 }
 
-async fn answer(cluster: Arc<Cluster>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(cluster: Arc<Cluster>, request: Request<Inbound>) -> Response<Body> {
     let problem = |code: u16, reason: &str| {
         let status = StatusCode::from_u16(code).unwrap();
         json(

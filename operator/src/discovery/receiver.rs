@@ -6,7 +6,6 @@ use super::sightings::Sightings;
 use super::{AUDIENCE, PATH, Report};
 use crate::pods::node_name;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
@@ -16,7 +15,7 @@ use mooring_core::time::BootTime;
 use mooring_net::clock;
 use mooring_net::head::bearer;
 use mooring_net::http::{Body, Counted, no_content, read_body, with_type};
-use mooring_net::serve::Peer;
+use mooring_net::serve::{Inbound, Peer};
 use mooring_net::shares::{Bounds, Rank, Share, Shares};
 use mooring_net::sync::lock;
 use ring::digest::{SHA256, digest};
@@ -68,7 +67,7 @@ impl ReportReceiver {
         }
     }
 
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(&self, request: Request<Inbound>) -> Response<Body> {
         match self.take(request).await {
             Ok(()) => no_content(),
             Err((status, why)) => with_type(status, "text/plain; charset=utf-8", why + "\n"),
@@ -76,7 +75,7 @@ impl ReportReceiver {
     }
 
     /// Within the peer's share.
-    async fn take(&self, request: Request<Incoming>) -> Result<(), Refused> {
+    async fn take(&self, request: Request<Inbound>) -> Result<(), Refused> {
         let peer = request.extensions().get::<Peer>().map(|p| p.addr.ip());
         let address = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let crowded = || {
@@ -93,7 +92,7 @@ impl ReportReceiver {
 
     async fn take_in(
         &self,
-        request: Request<Incoming>,
+        request: Request<Inbound>,
         address: IpAddr,
         share: &Share,
     ) -> Result<(), Refused> {

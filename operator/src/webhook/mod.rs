@@ -24,13 +24,12 @@ use crate::certs::{Ca, CertError};
 use crate::discovery::{self, receiver::ReportReceiver};
 use crate::inject::{self, Settings};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use kube::Client;
 use lookup::Lookup;
 use mooring_api::names::ServerRef;
 use mooring_core::cut::cut;
 use mooring_net::http::{Body, Counted, json, read_body, with_type};
-use mooring_net::serve::{Limits, Peer, listen, serve as serve_http};
+use mooring_net::serve::{Inbound, Limits, Peer, listen, serve as serve_http};
 use mooring_net::shares::{Bounds, Rank, Share, Shares};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{Http, TlsError, common_name, optional_clients, server_config};
@@ -221,7 +220,7 @@ struct App {
     rooms: weight::Rooms,
 }
 
-async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(app: Arc<App>, request: Request<Inbound>) -> Response<Body> {
     if let (discovery::PATH, Some(receiver)) = (request.uri().path(), &app.config.discovery) {
         return receiver.answer(request).await;
     }
@@ -242,7 +241,7 @@ enum Asks {
 }
 
 impl WebhookConfig {
-    fn asks(&self, request: &Request<Incoming>) -> Result<Asks, Refused> {
+    fn asks(&self, request: &Request<Inbound>) -> Result<Asks, Refused> {
         let Some(clients) = &self.clients else {
             return Ok(Asks::Anybody);
         };
@@ -262,7 +261,7 @@ impl WebhookConfig {
 /// Answers within the peer's share of the memory for reviews.
 async fn reviewed(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
     asks: Asks,
 ) -> Result<Response<Body>, Refused> {
     let begun = Instant::now();
@@ -284,7 +283,7 @@ fn crowded(app: &App, begun: Instant) -> Refused {
 
 async fn review(
     app: &App,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
     share: &Share,
     asks: Asks,
 ) -> Result<Response<Body>, Refused> {

@@ -6,6 +6,7 @@ use crate::inject::{Budget, Images};
 use json_patch::Patch;
 use mooring_net::client::{Call, Client as TlsClient};
 use mooring_net::http as net_http;
+use mooring_net::serve::Inbound;
 use mooring_net::tls::client_config;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -34,7 +35,7 @@ impl Cluster {
         })
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Inbound>) -> Response<Body> {
         let ok = |v: Value| net_http::json(StatusCode::OK, &v);
         let (path, query) = (
             request.uri().path().to_owned(),
