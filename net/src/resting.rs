@@ -25,7 +25,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Flow<I> {
     }
 
     /// The same with what was read of it.
-    pub(crate) fn with(self, read: Bytes) -> Self {
+    pub(crate) fn with(self, read: &[u8]) -> Self {
+        // A copy: what it was read into is larger.
+        let read = Bytes::copy_from_slice(read);
         Self { read, ..self }
     }
 

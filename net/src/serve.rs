@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use rustix::net::sockopt;
@@ -228,7 +228,7 @@ where
             why = vitals.over() => return tracing::debug!(peer = %addr, ?why, "TLS handshake"),
         };
         let stream = match shaken {
-            Ok(s) => s,
+            Ok(s) => Box::new(s),
             Err(e) => return tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
         };
         let session = stream.get_ref().1;
@@ -272,21 +272,13 @@ where
                 Err(e) => return tracing::debug!(peer = %addr, error = %e, "connection"),
             }
             let before = vitals.begun();
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                // The connection's own patience covers this, and the time before the first byte.
-                .header_read_timeout(None)
-                .max_buf_size(self.limits.head_bytes.max(8192))
-                .half_close(false)
-                .serve_connection(TokioIo::new(flow), service);
-            // Apart, so that a connection that rests has no room for it.
-            let mut served = Box::new(served);
+            let mut served = reading(flow, service, &self.limits);
             tokio::select! {
                 over = until_over(Pin::new(&mut *served), addr, end.as_mut()) => return over,
                 () = vitals.rests(before) => {}
             }
             let parts = served.into_parts();
-            flow = parts.io.into_inner().with(parts.read_buf);
+            flow = parts.io.into_inner().with(&parts.read_buf);
             service = parts.service;
         }
     }
@@ -315,6 +307,25 @@ where
         until_over(pin!(served), addr, end).await;
     }
 }
+
+/// What reads requests and answers them: apart, so that a connection that rests has no room for it.
+fn reading<I, S>(flow: Flow<I>, service: S, limits: &Limits) -> Box<Reading<I, S>>
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = Taken<Body>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The connection's own patience covers this, and the time before the first byte, too.
+        .header_read_timeout(None)
+        .max_buf_size(limits.head_bytes.max(8192))
+        .half_close(false)
+        .serve_connection(TokioIo::new(flow), service);
+    Box::new(served)
+}
+
+type Reading<I, S> = http1::Connection<TokioIo<Flow<I>>, S>;
 
 type Answering = BoxFuture<'static, Result<Response<Taken<Body>>, Infallible>>;
 

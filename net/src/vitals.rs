@@ -215,7 +215,9 @@ impl Body for Inbound {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) && !std::mem::replace(&mut self.whole, true) {
+        // Who reads to a known end asks no further.
+        let whole = matches!(polled, Poll::Ready(None)) || self.body.is_end_stream();
+        if whole && !std::mem::replace(&mut self.whole, true) {
             lock(&self.vitals.state).unread -= 1;
         }
         polled
