@@ -1,6 +1,6 @@
-//! What a connection is read and written through, so that it can rest: what reads requests has 16 KiB
-//! of buffers and more, and most connections of a license server send a request every few seconds.
-//! Between two of them only the connection itself is kept, and its TLS.
+//! What a connection is read and written through, so that it can rest: what reads requests has 16
+//! KiB of buffers and more, and most connections of a license server send a request every few
+//! seconds. Between two of them only the connection itself is kept, and its TLS.
 
 use crate::vitals::Vitals;
 use bytes::{Buf as _, Bytes};

@@ -2,7 +2,7 @@
 //!
 //! Here the file is made, compared with what is in the repository, and run against this crate's own
 //! code. After a change of format: `MOORING_UPDATE_VECTORS=1 cargo test -p mooring-core --test
-//! vectors`.
+//! vectors`; seeds in `fuzz/corpus/token` that hold one of its documents then take the new one.
 
 #![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 #![allow(

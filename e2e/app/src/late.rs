@@ -3,9 +3,8 @@
 use anyhow::Context as _;
 use clap::Args;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use mooring_net::http::{Body, json, read_body, with_type};
-use mooring_net::serve::{Limits, serve};
+use mooring_net::serve::{Inbound, Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{Http, ServerIdentity, certified_files, server_config};
 use serde_json::{Value, json as value};
@@ -46,7 +45,7 @@ async fn run(args: &LateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn answer(request: Request<Incoming>, patch: String) -> Response<Body> {
+async fn answer(request: Request<Inbound>, patch: String) -> Response<Body> {
     let body = read_body(request.into_body(), REVIEW.0, REVIEW.1).await;
     let review = body
         .ok()

@@ -4,10 +4,9 @@
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use mooring_core::wire::calls::server;
 use mooring_net::http::{Body, Pieces, json, no_content, streamed, with_type};
-use mooring_net::serve::{Limits, serve};
+use mooring_net::serve::{Inbound, Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{Http, ServerIdentity, certified_files, server_config};
 use serde_json::{Value, json as value};
@@ -44,7 +43,7 @@ async fn run(holders: &str) -> anyhow::Result<ExitCode> {
     let on =
         async |port: u16| TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await;
     let api = on(8443).await?;
-    let lie = move |request: Request<Incoming>| {
+    let lie = move |request: Request<Inbound>| {
         let answer = answer(&request, &holders);
         async { answer }
     };
@@ -52,7 +51,7 @@ async fn run(holders: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn answer(request: &Request<Incoming>, holders: &[Value]) -> Response<Body> {
+fn answer(request: &Request<Inbound>, holders: &[Value]) -> Response<Body> {
     let path = request.uri().path();
     if request.method() != Method::GET {
         return no_content();

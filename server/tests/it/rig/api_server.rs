@@ -4,9 +4,8 @@ use super::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request, StatusCode};
-use hyper::body::Incoming;
 use mooring_net::http as net;
-use mooring_net::serve::{Limits, serve};
+use mooring_net::serve::{Inbound, Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls;
 use mooring_testkit::Ca;
@@ -159,7 +158,7 @@ impl ApiServer {
     }
 }
 
-async fn answer(api: Arc<ApiServer>, req: Request<Incoming>) -> http::Response<net::Body> {
+async fn answer(api: Arc<ApiServer>, req: Request<Inbound>) -> http::Response<net::Body> {
     let own = req.headers().get("authorization").unwrap();
     assert_eq!(own, "Bearer the-servers-own");
     if api.down.load(Ordering::Relaxed) {
