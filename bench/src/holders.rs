@@ -1,18 +1,20 @@
 //! Connected holders: what each costs in memory, a server's restart under them, and all of them
 //! coming at once.
 
-use crate::crowd::{Crowd, Tally, live};
+use crate::crowd::{Crowd, Renewals, Tally, live};
 use crate::process::cpu_secs;
 use crate::site::Site;
 use crate::told::{figure, point};
 use crate::wire::tls;
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_local;
+use tokio::runtime::Builder;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
 /// How many connect at once while the crowd grows.
@@ -22,10 +24,15 @@ pub(crate) const RESTARTED: usize = 10_000;
 /// What the server keeps for files besides connections, and the loader for itself.
 const OTHER_FILES: usize = 200;
 
-fn crowd(site: &Site, lease_secs: u64, interval: Duration, at_once: usize) -> Result<Rc<Crowd>> {
+fn crowd(
+    server: SocketAddr,
+    lease_secs: u64,
+    interval: Duration,
+    at_once: usize,
+) -> Result<Rc<Crowd>> {
     Ok(Rc::new(Crowd {
         tls: tls()?,
-        server: site.api,
+        server,
         lease: Duration::from_secs(lease_secs),
         interval,
         gate: Semaphore::new(at_once),
@@ -75,7 +82,7 @@ fn kinds(tally: &Tally) -> BTreeMap<String, usize> {
 /// the crowd, as large as it may become.
 pub(crate) async fn grow(site: &Site, lease_secs: u64, levels: &[usize]) -> Result<Rc<Crowd>> {
     let interval = Duration::from_secs(lease_secs) / 3;
-    let crowd = crowd(site, lease_secs, interval, AT_ONCE)?;
+    let crowd = crowd(site.api, lease_secs, interval, AT_ONCE)?;
     println!(
         "D = {lease_secs} s, a renewal every {} s of each",
         interval.as_secs()
@@ -181,6 +188,53 @@ pub(crate) async fn restart(site: &mut Site, crowd: &Crowd) -> Result<()> {
     Ok(())
 }
 
+/// Holders that renew four times a second, on a thread of their own: else they would wait for the
+/// loader's handshakes, not for the server's.
+struct Others {
+    ask: mpsc::UnboundedSender<()>,
+    went: mpsc::UnboundedReceiver<Renewals>,
+}
+
+impl Others {
+    /// Starts them, and waits until all have a lease.
+    async fn start(server: SocketAddr, lease_secs: u64, tokens: Vec<String>) -> Result<Self> {
+        let (ask, mut asked) = mpsc::unbounded_channel();
+        let (tell, went) = mpsc::unbounded_channel();
+        let going = async move || {
+            let crowd = crowd(server, lease_secs, Duration::from_millis(250), AT_ONCE)?;
+            let n = tokens.len();
+            for (i, token) in tokens.into_iter().enumerate() {
+                spawn_local(live(crowd.clone(), i, token));
+            }
+            granted(&crowd, n, Duration::from_secs(30)).await?;
+            tell.send(crowd.tally.take_renewals())?;
+            while asked.recv().await.is_some() {
+                tell.send(crowd.tally.take_renewals())?;
+            }
+            Ok::<_, anyhow::Error>(())
+        };
+        // Made within the thread: what holders share is no thread's but theirs.
+        std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            LocalSet::new().block_on(&runtime, going())
+        });
+        let mut this = Self { ask, went };
+        this.next().await?;
+        Ok(this)
+    }
+
+    async fn next(&mut self) -> Result<Renewals> {
+        let next = self.went.recv().await;
+        next.context("the holders that renew meanwhile have ended")
+    }
+
+    /// How their renewals went since the last look.
+    async fn renewals(&mut self) -> Result<Renewals> {
+        self.ask.send(())?;
+        self.next().await
+    }
+}
+
 /// 10,000 that connect and claim at once, while 100 others renew four times a second:
 /// `claims_per_s_storm`.
 pub(crate) async fn storm(site: &Site, lease_secs: u64, n: usize) -> Result<()> {
@@ -188,30 +242,25 @@ pub(crate) async fn storm(site: &Site, lease_secs: u64, n: usize) -> Result<()> 
     if !may_have(n + OTHERS) {
         bail!("too few files");
     }
-    let quiet = crowd(site, lease_secs, Duration::from_millis(250), AT_ONCE)?;
-    let tokens: Vec<String> = (0..n + OTHERS)
-        .map(|i| site.token(&format!("h{i}")))
-        .collect();
-    let mut tokens = tokens.into_iter().enumerate();
-    for (i, token) in tokens.by_ref().take(OTHERS) {
-        spawn_local(live(quiet.clone(), i, token));
-    }
-    granted(&quiet, OTHERS, Duration::from_secs(30)).await?;
+    let tokens = (0..n + OTHERS).map(|i| site.token(&format!("h{i}")));
+    let mut tokens: Vec<String> = tokens.collect();
+    let rest = tokens.split_off(OTHERS);
+    let mut others = Others::start(site.api, lease_secs, tokens).await?;
     sleep(Duration::from_secs(1)).await;
-    let before = quiet.tally.take_renewals();
+    let before = others.renewals().await?;
     let interval = Duration::from_secs(lease_secs) / 3;
-    let all = crowd(site, lease_secs, interval, n)?;
+    let all = crowd(site.api, lease_secs, interval, n)?;
     let (cpu, begun) = (cpu_secs("self")?, Instant::now());
     let of_server = site.process()?.cpu_secs()?;
-    for (i, token) in tokens {
-        spawn_local(live(all.clone(), i, token));
+    for (i, token) in rest.into_iter().enumerate() {
+        spawn_local(live(all.clone(), OTHERS + i, token));
     }
     granted(&all, n, Duration::from_secs(120)).await?;
     let last = all.tally.last_grant.get().context("none was granted")?;
     let took = (last - begun).as_secs_f64();
     let wall = begun.elapsed().as_secs_f64();
     let of_server = site.process()?.cpu_secs()? - of_server;
-    let during = quiet.tally.take_renewals();
+    let during = others.renewals().await?;
     let (loader, broken) = ((cpu_secs("self")? - cpu) / wall, all.tally.broken.get());
     let refused = kinds(&all.tally);
     println!(

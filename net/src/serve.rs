@@ -30,6 +30,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -47,6 +48,13 @@ const UNACKNOWLEDGED_MS: u32 = 60_000;
 /// lower: a whole cluster comes back at once, and whom there is no room for tries again a second
 /// later.
 const BACKLOG: u32 = 4096;
+
+/// How many handshakes are under way at a time, for each core, and how long each keeps others
+/// waiting.
+const TURNS: usize = 64;
+const TURN: Duration = Duration::from_millis(100);
+/// So many connections are accepted before others have their turn.
+const ACCEPTED_AT_ONCE: usize = 16;
 
 /// What a port takes at most.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +94,7 @@ impl Limits {
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
-    /// The cores' turns at handshakes.
+    /// Handshakes that may be under way.
     turns: Arc<Semaphore>,
     /// Says that client certificates are judged otherwise from now on.
     clients: Option<watch::Receiver<()>>,
@@ -97,7 +105,7 @@ impl From<Arc<ServerConfig>> for Tls {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             config,
-            turns: Arc::new(Semaphore::new(cores)),
+            turns: Arc::new(Semaphore::new(cores * TURNS)),
             clients: None,
         }
     }
@@ -113,16 +121,21 @@ impl Tls {
         }
     }
 
-    /// Shakes hands. What a handshake computes takes as long as many requests do: of those that
-    /// came at once each waits for its turn, so that whoever is in already is answered in between.
-    /// A peer that says nothing, or half of its hello, has no turn.
+    /// Shakes hands. A handshake takes as long as many requests do: of those that come at once only
+    /// a few are under way, so that whoever is in already is answered in between.
+    ///
+    /// A peer that says nothing, or half of its hello, has no turn; one that does not go on loses
+    /// it.
     async fn shake<S>(&self, stream: S) -> std::io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let turn = self.turns.acquire().await;
-        let accepted = greeted.into_stream(self.config.clone());
+        let mut accepted = greeted.into_stream(self.config.clone());
+        if let Ok(shaken) = timeout(TURN, &mut accepted).await {
+            return shaken;
+        }
         drop(turn);
         accepted.await
     }
@@ -176,7 +189,10 @@ pub async fn serve<H, F>(
         shutdown: shutdown.clone(),
         handler,
     };
-    loop {
+    for n in 1usize.. {
+        if n.is_multiple_of(ACCEPTED_AT_ONCE) {
+            yield_now().await;
+        }
         let accepted = tokio::select! {
             a = listener.accept() => a,
             () = shutdown.asked() => break,

@@ -91,6 +91,25 @@ async fn halves_of_hellos_keep_nobody_from_a_handshake() {
 }
 
 #[tokio::test]
+async fn hellos_that_nothing_follows_keep_nobody_from_a_handshake() {
+    let s = serve(Limits::of(2000, 1000)).await;
+    let config = mooring_net::tls::client_config(&s.ca.roots(), None).unwrap();
+    let mut hello = Vec::new();
+    let name = "main.ns.svc".try_into().unwrap();
+    let mut client = rustls::ClientConnection::new(config, name).unwrap();
+    client.write_tls(&mut hello).unwrap();
+    let mut greeted = Vec::new();
+    for _ in 0..900 {
+        let mut io = s.connect_from(STRANGER).await;
+        io.write_all(&hello).await.unwrap();
+        greeted.push(io);
+    }
+    let shaken = s.shake_hands(INNOCENT, &[H1], None);
+    let shaken = tokio::time::timeout(SOON, shaken).await;
+    assert!(shaken.is_ok(), "no handshake beside {}", greeted.len());
+}
+
+#[tokio::test]
 async fn two_thousand_silent_connections_of_one_address_disturb_neither_another_nor_itself() {
     for over_tls in [false, true] {
         // No time limit helps here.
