@@ -49,12 +49,8 @@ const UNACKNOWLEDGED_MS: u32 = 60_000;
 /// later.
 const BACKLOG: u32 = 4096;
 
-/// How many handshakes are under way at a time, for each core, and how long each keeps others
-/// waiting.
-const TURNS: usize = 64;
-const TURN: Duration = Duration::from_millis(100);
-/// So many connections are accepted before others have their turn.
-const ACCEPTED_AT_ONCE: usize = 16;
+/// How many handshakes are computed in one go by each core, and how many connections are accepted.
+const AT_ONCE: usize = 16;
 
 /// What a port takes at most.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +90,7 @@ impl Limits {
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
-    /// Handshakes that may be under way.
+    /// Handshakes that may be computed in one go.
     turns: Arc<Semaphore>,
     /// Says that client certificates are judged otherwise from now on.
     clients: Option<watch::Receiver<()>>,
@@ -105,7 +101,7 @@ impl From<Arc<ServerConfig>> for Tls {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             config,
-            turns: Arc::new(Semaphore::new(cores * TURNS)),
+            turns: Arc::new(Semaphore::new(cores * AT_ONCE)),
             clients: None,
         }
     }
@@ -121,21 +117,21 @@ impl Tls {
         }
     }
 
-    /// Shakes hands. A handshake takes as long as many requests do: of those that come at once only
-    /// a few are under way, so that whoever is in already is answered in between.
+    /// Shakes hands. What a handshake computes takes as long as many requests do: of those that
+    /// come at once a few have their turn, and then whatever else is to be done has its own, so
+    /// that whoever is in already is answered in between, and nobody is begun with who would only
+    /// wait.
     ///
-    /// A peer that says nothing, or half of its hello, has no turn; one that does not go on loses
-    /// it.
+    /// A peer that says nothing, or half of its hello, has no turn.
     async fn shake<S>(&self, stream: S) -> std::io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let greeted = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let turn = self.turns.acquire().await;
-        let mut accepted = greeted.into_stream(self.config.clone());
-        if let Ok(shaken) = timeout(TURN, &mut accepted).await {
-            return shaken;
-        }
+        // Tokio goes on with who yields once it has looked for what else has happened.
+        yield_now().await;
+        let accepted = greeted.into_stream(self.config.clone());
         drop(turn);
         accepted.await
     }
@@ -190,7 +186,7 @@ pub async fn serve<H, F>(
         handler,
     };
     for n in 1usize.. {
-        if n.is_multiple_of(ACCEPTED_AT_ONCE) {
+        if n.is_multiple_of(AT_ONCE) {
             yield_now().await;
         }
         let accepted = tokio::select! {
