@@ -1,26 +1,21 @@
-//! Writing so that a crash, also of the machine, leaves either the old file or the new one.
+//! Writing so that a crash leaves either the old file or the new one: of the machine, or, for what
+//! means nothing after its next boot, of a process.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Replaces a file in one step; nobody but its owner may read it. Once this returns the new one
 /// stays.
 ///
 /// What a crash leaves half written is beside it, with the extension `new`.
 pub fn replace(path: &Path, data: &[u8]) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    // A leftover may have another owner's mode; a new file has the one given here.
-    let _ = fs::remove_file(&aside);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(&aside)?;
+    let (aside, file) = beside(path, data)?;
     // The data before the name: otherwise the name could stand for an empty file after a loss of
     // power.
-    file.write_all(data)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;
     match path.parent() {
@@ -29,7 +24,25 @@ pub fn replace(path: &Path, data: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The same with JSON.
+/// The same for processes of this boot alone: no disk is waited for, and after a loss of power
+/// there may be an older file, an empty one or none.
+pub fn replace_in_boot(path: &Path, data: &[u8]) -> io::Result<()> {
+    let (aside, _) = beside(path, data)?;
+    fs::rename(&aside, path)
+}
+
+fn beside(path: &Path, data: &[u8]) -> io::Result<(PathBuf, File)> {
+    let aside = path.with_extension("new");
+    // A leftover may have another owner's mode; a new file has the one given here.
+    let _ = fs::remove_file(&aside);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(&aside)?;
+    file.write_all(data)?;
+    Ok((aside, file))
+}
+
+/// [`replace`] with JSON.
 pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     replace(path, &serde_json::to_vec(value)?)
 }
@@ -57,8 +70,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.json");
         fs::write(dir.path().join("state.new"), "half").unwrap();
-        for text in ["one", "two"] {
-            replace(&path, text.as_bytes()).unwrap();
+        for (how, text) in [
+            (replace as fn(&Path, &[u8]) -> _, "one"),
+            (replace_in_boot, "two"),
+        ] {
+            how(&path, text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(

@@ -15,6 +15,7 @@ mod gate;
 mod lifecycle;
 mod options;
 mod paths;
+mod printed;
 mod progress;
 mod registry;
 mod report;

@@ -1,12 +1,15 @@
-//! The claims as they stand. Status is always computed at the moment of asking, so a limit that
-//! passes shows without anyone waking up; changes go out numbered, each once.
+//! The claims as they stand. What was told of them is kept, and holds until one changes or a limit
+//! passes; that is looked at whenever somebody asks, so it shows without anyone waking up. Changes
+//! go out numbered, each once.
 //!
 //! A claim that is being given back because the application asked for it is not shown any more, and
 //! its name is free.
 
+use crate::printed::Printed;
 use crate::report::{Refusal, log_change, refusal, status_of};
 use crate::store::{About, Store};
 use crate::users::{Asker, Owner};
+use bytes::Bytes;
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Random, Request, Saved, Tag};
 use mooring_core::secret::SecretHash;
@@ -33,7 +36,12 @@ struct Inner {
     server: String,
     /// In the order in which they came: the pod's first.
     slots: BTreeMap<ClaimId, Slot>,
+    /// Without the time that is left.
     told: BTreeMap<ClaimId, ClaimStatus>,
+    /// When time alone changes it.
+    told_until: BootTime,
+    /// The same for who asked last: nearly always the same again.
+    printed: Option<(Asker, Printed)>,
     seq: u64,
     next: u64,
 }
@@ -96,6 +104,8 @@ impl Registry {
                 server,
                 slots: BTreeMap::new(),
                 told: BTreeMap::new(),
+                told_until: BootTime::NEVER,
+                printed: None,
                 seq: 0,
                 next: 0,
             }),
@@ -290,51 +300,95 @@ impl Registry {
     /// How one claim stands at `now`; `None` once it was given back at the application's wish.
     pub(crate) fn claim(&self, id: ClaimId, now: BootTime) -> Option<ClaimStatus> {
         let mut inner = self.lock();
-        self.refresh(&mut inner, now);
-        let slot = inner.slots.get(&id).filter(|s| !s.drive.is_leaving());
-        slot.map(|s| s.status(now))
+        self.look(&mut inner, now);
+        inner.told.get(&id).map(|told| timed(told, now))
     }
 
     /// How everything stands at `now` that the asker may see.
     pub(crate) fn status(&self, asker: Asker, now: BootTime) -> Status {
         let mut inner = self.lock();
-        let all = self.refresh(&mut inner, now);
-        let live = || inner.slots.values().filter(|s| !s.drive.is_leaving());
-        let shown: Vec<_> = live().filter(|s| s.is_shown_to(asker)).collect();
-        let others = live().count() - shown.len();
-        let others = u32::try_from(others).unwrap_or(u32::MAX);
-        let claims = shown.iter().map(|s| s.status(now)).collect();
-        status_of(all.server, all.seq, claims, others, now)
+        self.look(&mut inner, now);
+        inner.status(asker, now)
+    }
+
+    /// The same as JSON. Between two changes this costs what copying it does.
+    pub(crate) fn printed(&self, asker: Asker, now: BootTime) -> serde_json::Result<Bytes> {
+        let mut inner = self.lock();
+        self.look(&mut inner, now);
+        let known = inner.printed.take().filter(|(of, _)| *of == asker);
+        let printed = match known {
+            Some((_, printed)) => printed,
+            None => Printed::of(&inner.status(asker, now))?,
+        };
+        let text = printed.at(now);
+        inner.printed = Some((asker, printed));
+        Ok(text)
     }
 
     /// How everything stands at `now`, and every change from then on.
     pub(crate) fn subscribe(self: &Arc<Self>, now: BootTime) -> (Arc<Status>, Changes) {
         let mut inner = self.lock();
-        let status = Arc::new(self.refresh(&mut inner, now));
+        self.look(&mut inner, now);
         let (registry, feed) = (self.clone(), self.changes.subscribe());
-        (status, Changes { registry, feed })
+        (
+            Arc::new(inner.status(EVERYBODY, now)),
+            Changes { registry, feed },
+        )
     }
 
-    fn refresh(&self, inner: &mut Inner, now: BootTime) -> Status {
+    /// Finds what time alone has changed by `now`.
+    fn look(&self, inner: &mut Inner, now: BootTime) {
+        if now >= inner.told_until {
+            self.refresh(inner, now);
+        }
+    }
+
+    /// Finds what has changed by `now`, and tells it to whoever follows.
+    fn refresh(&self, inner: &mut Inner, now: BootTime) {
         let shown = inner.slots.iter().filter(|(_, s)| !s.drive.is_leaving());
-        let claims: BTreeMap<_, _> = shown.map(|(id, s)| (*id, s.status(now))).collect();
-        let comparable = claims.iter().map(|(id, c)| (*id, timeless(c)));
-        let comparable: BTreeMap<_, _> = comparable.collect();
-        let changed = comparable != inner.told;
-        if changed {
-            inner.seq += 1;
-            for (id, new) in &comparable {
-                log_change(inner.told.get(id), new);
-            }
-            inner.told = comparable;
+        let stand: BTreeMap<_, _> = shown.map(|(id, s)| (*id, s.timeless(now))).collect();
+        let changes = inner.slots.values();
+        let changes = changes.map(|s| s.drive.holder().changes_at(now));
+        inner.told_until = changes.min().unwrap_or(BootTime::NEVER);
+        if stand == inner.told {
+            return;
         }
-        let claims = claims.into_values().collect();
-        let status = status_of(inner.server.clone(), inner.seq, claims, 0, now);
-        if changed {
-            // Nobody may be listening.
-            let _ = self.changes.send(Arc::new(status.clone()));
+        inner.seq += 1;
+        for (id, new) in &stand {
+            log_change(inner.told.get(id), new);
         }
-        status
+        inner.told = stand;
+        inner.printed = None;
+        if self.changes.receiver_count() > 0 {
+            // Whoever listened may have gone meanwhile.
+            let _ = self.changes.send(Arc::new(inner.status(EVERYBODY, now)));
+        }
+    }
+}
+
+impl Inner {
+    /// What was told, to one who asks at `now`.
+    fn status(&self, asker: Asker, now: BootTime) -> Status {
+        let shown = |id| self.slots.get(id).is_some_and(|s| s.is_shown_to(asker));
+        let claims = self.told.iter().filter(|(id, _)| shown(*id));
+        let claims: Vec<_> = claims.map(|(_, told)| timed(told, now)).collect();
+        let others = u32::try_from(self.told.len() - claims.len()).unwrap_or(u32::MAX);
+        status_of(self.server.clone(), self.seq, claims, others, now)
+    }
+}
+
+/// Sees all claims: the sidecar itself.
+const EVERYBODY: Asker = Asker {
+    owner: None,
+    all: true,
+};
+
+/// What was told, with the time that is left at `now`.
+fn timed(told: &ClaimStatus, now: BootTime) -> ClaimStatus {
+    let left = |until: u64| until.saturating_sub(now.as_millis());
+    ClaimStatus {
+        for_ms: told.until_boot_ms.map(left),
+        ..told.clone()
     }
 }
 
@@ -359,13 +413,14 @@ impl Slot {
         }
     }
 
-    fn status(&self, now: BootTime) -> ClaimStatus {
+    fn timeless(&self, now: BootTime) -> ClaimStatus {
         let status = self.drive.holder().status(now);
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
         ClaimStatus {
             name: self.about.name.clone(),
             kind: self.about.kind,
             problem: self.problem.clone().filter(|_| ended),
+            for_ms: None,
             ..status
         }
     }

@@ -2,7 +2,8 @@
 //! container sees.
 //!
 //! Saved before anything is sent that depends on it, in one step: after a crash there is the old
-//! file or the new one.
+//! file or the new one. Nothing of it counts after the machine's next boot, so no disk is waited
+//! for: what the kernel has taken, a process of this boot finds.
 
 use crate::users::{Owner, name_at_server};
 use mooring_core::holder::Saved;
@@ -26,7 +27,7 @@ pub(crate) struct StoreError {
 }
 
 /// One claim as it lies there.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Document {
     /// The boot whose clock the readings within are of.
@@ -34,6 +35,16 @@ pub(crate) struct Document {
     #[serde(flatten)]
     pub(crate) about: About,
     pub(crate) claim: Saved,
+}
+
+/// The same, as it is written: twice a renewal, and nothing of it is copied for that.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Writing<'a> {
+    boot: &'a str,
+    #[serde(flatten)]
+    about: &'a About,
+    claim: &'a Saved,
 }
 
 /// What a claim is, besides how it stands.
@@ -158,12 +169,13 @@ impl Store {
     }
 
     pub(crate) fn save(&self, about: &About, saved: &Saved) -> Result<(), StoreError> {
-        let document = Document {
-            boot: self.boot.clone(),
-            about: about.clone(),
-            claim: saved.clone(),
+        let writing = Writing {
+            boot: &self.boot,
+            about,
+            claim: saved,
         };
-        let saved = durable::replace_json(&self.file, &document);
+        let saved = serde_json::to_vec(&writing).map_err(Into::into);
+        let saved = saved.and_then(|json| durable::replace_in_boot(&self.file, &json));
         saved.map_err(|error| StoreError {
             what: "saving the lease",
             path: self.file.clone(),

@@ -47,7 +47,7 @@ impl Claimant {
     }
 
     /// When the status changes by time alone; [`BootTime::NEVER`] if it does not.
-    pub(super) fn changes_at(&self, now: BootTime) -> BootTime {
+    pub fn changes_at(&self, now: BootTime) -> BootTime {
         use HoldState as S;
         match self.state_at(now).0 {
             S::Held => self.s.held_until.min(self.s.limit),

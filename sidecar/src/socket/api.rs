@@ -8,6 +8,7 @@ use crate::claims::{Claims, HOLD, pods_own};
 use crate::registry::{ClaimId, Registry};
 use crate::server_client::ServerClient;
 use crate::users::Asker;
+use futures::future::{BoxFuture, Either, Ready, ready};
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -58,18 +59,32 @@ impl Api {
         }
     }
 
-    pub(super) async fn answer(&self, req: Request<Incoming>, peer: &Arc<Peer>) -> Response<Body> {
+    /// The status, which is asked for most, is there at once; each other call has a future, which
+    /// is too large for the connection to carry.
+    pub(super) fn answer(
+        self: &Arc<Self>,
+        req: Request<Incoming>,
+        peer: &Arc<Peer>,
+    ) -> Either<Ready<Response<Body>>, BoxFuture<'static, Response<Body>>> {
+        let found = calls::find(SOCKET, req.method().as_str(), req.uri().path());
+        let is_status = found.is_ok_and(|(spec, _)| spec.call == SocketCall::Status);
+        if is_status && req.uri().query().is_none() {
+            return Either::Left(ready(unstored(self.status(peer.asker))));
+        }
+        let (api, peer) = (self.clone(), peer.clone());
+        let answer = async move { unstored(api.find_and_call(req, &peer).await) };
+        Either::Right(Box::pin(answer))
+    }
+
+    async fn find_and_call(&self, req: Request<Incoming>, peer: &Arc<Peer>) -> Response<Body> {
         let (parts, body) = req.into_parts();
-        let mut response = match calls::find(SOCKET, parts.method.as_str(), parts.uri.path()) {
+        match calls::find(SOCKET, parts.method.as_str(), parts.uri.path()) {
             Err(miss) => allowing(problem(&miss.problem), &miss.allow),
             Ok((spec, arg)) => {
                 let answered = self.call(spec.call, arg, &parts, body, peer).await;
                 answered.unwrap_or_else(|p| problem(&p))
             }
-        };
-        let never = HeaderValue::from_static("no-store");
-        response.headers_mut().insert(CACHE_CONTROL, never);
-        response
+        }
     }
 
     async fn call(
@@ -83,10 +98,7 @@ impl Api {
         let query = &Query::read(head.uri.query())?;
         let asker = peer.asker;
         match call {
-            SocketCall::Status => {
-                let status = self.registry().status(asker, clock::boot());
-                Ok(json(StatusCode::OK, &status))
-            }
+            SocketCall::Status => Ok(self.status(asker)),
             SocketCall::Events => {
                 let permit = self.follower(asker)?;
                 Ok(events::follow(self.registry(), asker, permit))
@@ -143,6 +155,15 @@ impl Api {
 
     fn registry(&self) -> &Arc<Registry> {
         &self.claims.registry
+    }
+
+    fn status(&self, asker: Asker) -> Response<Body> {
+        let now = clock::boot();
+        match self.registry().printed(asker, now) {
+            Ok(text) => with_type(StatusCode::OK, "application/json", text),
+            // The same fails again there, and is said there.
+            Err(_) => json(StatusCode::OK, &self.registry().status(asker, now)),
+        }
     }
 
     fn follower(&self, asker: Asker) -> Result<Permit, Problem> {
@@ -278,6 +299,13 @@ impl Api {
         let detail = format!("there is no lease to prove now: {how}");
         Problem::new(ProblemType::UnknownLease, detail)
     }
+}
+
+/// No cache keeps it.
+fn unstored(mut response: Response<Body>) -> Response<Body> {
+    let never = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, never);
+    response
 }
 
 /// What a claim's state means to who asked for it.

@@ -20,6 +20,7 @@ mod peer;
 pub(crate) use api::Api;
 
 use crate::users::Users;
+use futures::FutureExt as _;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
 
 /// Connections at once. Each costs some KB; one more is told so and closed, so that it need not
@@ -106,10 +108,9 @@ pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>, users: Users) {
                 limit.problem(asker.owner, "to the sidecar are open"),
             ),
             Some(permit) => {
-                let peer = Peer::new(stream, asker);
-                let api = api.clone();
+                let (sides, api) = (Peer::new(stream, asker), api.clone());
                 tokio::spawn(async move {
-                    connection(peer, api).await;
+                    connection(sides, api).await;
                     drop(permit);
                 });
             }
@@ -117,17 +118,15 @@ pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>, users: Users) {
     }
 }
 
-async fn connection(peer: Arc<Peer>, api: Arc<Api>) {
-    let of_service = peer.clone();
-    let service = service_fn(move |req: Request<Incoming>| {
-        let (api, peer) = (api.clone(), of_service.clone());
-        async move { Ok::<_, Infallible>(api.answer(req, &peer).await) }
-    });
+async fn connection(sides: (Arc<Peer>, OwnedReadHalf), api: Arc<Api>) {
+    let peer = sides.0.clone();
+    let service =
+        service_fn(move |req: Request<Incoming>| api.answer(req, &peer).map(Ok::<_, Infallible>));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(Stall::new(peer, UNREAD)), service);
+        .serve_connection(TokioIo::new(Stall::new(sides, UNREAD)), service);
     if let Err(e) = served.await {
         tracing::debug!(error = %e, "a connection to the socket");
     }
@@ -153,6 +152,9 @@ fn full(mut problem: Problem) -> String {
         body.len()
     )
 }
+
+#[cfg(test)]
+mod allocations;
 
 #[cfg(test)]
 mod tests {

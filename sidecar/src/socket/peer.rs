@@ -1,4 +1,7 @@
 //! One connection, seen from two sides: hyper reads and writes it, a hold watches for its end.
+//!
+//! Reading is the reading half's alone: tokio knows of it that a short read has emptied the socket,
+//! and does not ask the kernel once more after each request.
 
 use crate::users::Asker;
 use std::io;
@@ -9,23 +12,30 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Sleep, sleep};
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    stream: UnixStream,
+    writing: OwnedWriteHalf,
     pub(super) asker: Asker,
     patient: AtomicBool,
 }
 
 impl Peer {
-    pub(super) fn new(stream: UnixStream, asker: Asker) -> Arc<Self> {
-        let patient = AtomicBool::new(false);
-        Arc::new(Self {
-            stream,
+    /// The connection's two sides.
+    pub(super) fn new(stream: UnixStream, asker: Asker) -> (Arc<Self>, OwnedReadHalf) {
+        let (reading, writing) = stream.into_split();
+        let peer = Self {
+            writing,
             asker,
-            patient,
-        })
+            patient: AtomicBool::new(false),
+        };
+        (Arc::new(peer), reading)
+    }
+
+    fn stream(&self) -> &UnixStream {
+        self.writing.as_ref()
     }
 
     /// From now on the client may leave its answer unread: a hold lives as long as its process, and
@@ -40,7 +50,7 @@ impl Peer {
         // Waiting to read would end at once where something lies unread; urgent data does not exist
         // on this socket (tokio never asks the kernel for it), so what is left of this interest is
         // the end.
-        while let Ok(ready) = self.stream.ready(Interest::PRIORITY).await {
+        while let Ok(ready) = self.writing.ready(Interest::PRIORITY).await {
             if ready.is_read_closed() {
                 return;
             }
@@ -52,14 +62,16 @@ impl Peer {
 /// that stops reading gives its connection back after a while.
 pub(super) struct Stall {
     peer: Arc<Peer>,
+    reading: OwnedReadHalf,
     time: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stall {
-    pub(super) fn new(peer: Arc<Peer>, time: Duration) -> Self {
+    pub(super) fn new((peer, reading): (Arc<Peer>, OwnedReadHalf), time: Duration) -> Self {
         Self {
             peer,
+            reading,
             time,
             waiting: None,
         }
@@ -84,21 +96,11 @@ impl Stall {
 
 impl AsyncRead for Stall {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.peer.stream.poll_read_ready(cx))?;
-            match self.peer.stream.try_read(buf.initialize_unfilled()) {
-                Ok(n) => {
-                    buf.advance(n);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) => return Poll::Ready(Err(e)),
-            }
-        }
+        Pin::new(&mut self.reading).poll_read(cx, buf)
     }
 }
 
@@ -110,9 +112,9 @@ impl AsyncWrite for Stall {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         loop {
-            let ready = this.peer.stream.poll_write_ready(cx);
+            let ready = this.peer.stream().poll_write_ready(cx);
             ready!(this.watch(cx, ready))?;
-            match this.peer.stream.try_write(buf) {
+            match this.peer.stream().try_write(buf) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
@@ -124,7 +126,7 @@ impl AsyncWrite for Stall {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = rustix::net::shutdown(&self.peer.stream, rustix::net::Shutdown::Write);
+        let done = rustix::net::shutdown(self.peer.stream(), rustix::net::Shutdown::Write);
         Poll::Ready(done.map_err(Into::into))
     }
 }
@@ -143,8 +145,8 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_reader_that_does_not_read_is_cut_off_unless_it_holds() {
         let (mine, theirs) = UnixStream::pair().unwrap();
-        let peer = Peer::new(mine, anybody());
-        let mut s = Stall::new(peer.clone(), Duration::from_millis(50));
+        let (peer, reading) = Peer::new(mine, anybody());
+        let mut s = Stall::new((peer.clone(), reading), Duration::from_millis(50));
         let big = vec![0; 8 << 20];
         let e = s.write_all(&big).await.unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::TimedOut);
@@ -158,14 +160,14 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn the_end_is_seen_behind_what_nobody_read() {
         let (mine, mut theirs) = UnixStream::pair().unwrap();
-        let peer = Peer::new(mine, anybody());
+        let (peer, reading) = Peer::new(mine, anybody());
         theirs.write_all(b"never read").await.unwrap();
         let short = Duration::from_millis(50);
         assert!(tokio::time::timeout(short, peer.ended()).await.is_err());
         theirs.shutdown().await.unwrap();
         peer.ended().await;
         // What was sent before is still there to be read, and so is the way back.
-        let mut s = Stall::new(peer, Duration::from_secs(5));
+        let mut s = Stall::new((peer, reading), Duration::from_secs(5));
         let mut text = String::new();
         s.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "never read");

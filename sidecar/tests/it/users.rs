@@ -3,11 +3,11 @@
 
 use crate::lab::{Server, Sidecar, curl, curl_as, eventually, secs};
 use mooring_client::{ClaimStatus, HoldState, Status};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 const ANNA: u32 = 61_001;
 const BOB: u32 = 61_002;
@@ -31,8 +31,9 @@ fn agent(server: &Server, group: &str) -> Option<Sidecar> {
     Some(agent)
 }
 
-/// A hold of a user's own process.
-struct HoldOf(Child);
+/// A hold of a user's own process. What it is told is not read any more, and can be: a process
+/// that writes to nobody ends, and its hold with it.
+struct HoldOf(Child, BufReader<ChildStdout>);
 
 impl HoldOf {
     fn open(uid: u32, socket: &Path) -> (Self, ClaimStatus) {
@@ -46,16 +47,13 @@ impl HoldOf {
             .spawn()
             .unwrap();
         let out = process.stdout.take().unwrap();
-        let this = Self(process);
-        for line in BufReader::new(out).lines().map_while(Result::ok) {
-            if let Some(data) = line.strip_prefix("data: ") {
-                let status: ClaimStatus = serde_json::from_str(data).unwrap();
-                if status.state == HoldState::Held {
-                    return (this, status);
-                }
-            }
-        }
-        panic!("the hold ended");
+        let mut this = Self(process, BufReader::new(out));
+        let mut lines = this.1.by_ref().lines().map_while(Result::ok);
+        let held = lines.find_map(|line| {
+            let status: ClaimStatus = serde_json::from_str(line.strip_prefix("data: ")?).unwrap();
+            (status.state == HoldState::Held).then_some(status)
+        });
+        (this, held.expect("the hold ended"))
     }
 
     fn lives(&mut self) -> bool {
