@@ -12,15 +12,20 @@
 //! | `crowd`, `holders` | many connected holders: memory, a restart, all at once |
 //! | `line` | a long line |
 //! | `sidecar` | one sidecar |
+//! | `plane`, `fleet` | a Kubernetes without nodes; the nodes and pods in it |
+//! | `operator` | the operator's memory, and what it writes when it is started anew |
 
 mod against;
 mod bare;
 mod crowd;
 mod draw;
+mod fleet;
 mod goals;
 mod holders;
 mod line;
 mod load;
+mod operator;
+mod plane;
 mod process;
 mod renew;
 mod report;
@@ -36,6 +41,7 @@ use bare::BareArgs;
 use clap::{Parser, Subcommand};
 use holders::RESTARTED;
 use mooring_core::time::DEFAULT_LEASE;
+use operator::OperatorArgs;
 use report::ReportArgs;
 use sidecar::SidecarArgs;
 use site::{Plan, Site};
@@ -92,6 +98,13 @@ enum Part {
         sidecar: SidecarArgs,
         #[command(flatten)]
         rounds: Rounds,
+    },
+    /// The operator: memory with leases, with pods that are not its business; its restart.
+    Operator {
+        #[command(flatten)]
+        program: Program,
+        #[command(flatten)]
+        operator: OperatorArgs,
     },
     /// Collect what programs said: results.json, a table, curves.
     Report(ReportArgs),
@@ -160,6 +173,16 @@ fn main() -> Result<()> {
                 ..Plan::default()
             })?;
             loader(sidecar::sidecar(&site, &sidecar, rounds))
+        }
+        Part::Operator { program, operator } => {
+            let mut site = Site::new(
+                &program.server,
+                Plan {
+                    connections: CONNECTIONS,
+                    ..Plan::default()
+                },
+            )?;
+            loader(operator::operator(&mut site, &operator))
         }
         Part::Report(args) => report::report(&args),
         Part::Bare(args) => bare::serve(&args),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The core of whatever is measured. The script puts the loader on another.
@@ -12,6 +12,7 @@ const CORE: &str = "0";
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    log: PathBuf,
 }
 
 impl Process {
@@ -23,21 +24,40 @@ impl Process {
         env: &[(String, String)],
         log: &Path,
     ) -> Result<Self> {
-        let log = File::options().create(true).append(true).open(log)?;
-        // Both become the program: the process' number stays.
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", "taskset", "-c", CORE])
-            .arg(program)
-            .args(args)
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", "taskset", "-c", CORE]);
+        command.arg(program).args(args);
+        Self::spawn(command, env, log)
+            .with_context(|| format!("{} on core {CORE}", program.display()))
+    }
+
+    /// The same on whichever core: of what is measured otherwise than by its speed, and of what it
+    /// needs.
+    pub(crate) fn anywhere(
+        program: &Path,
+        args: &[&str],
+        env: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]);
+        command.arg(program).args(args);
+        Self::spawn(command, env, log).with_context(|| program.display().to_string())
+    }
+
+    /// A command whose words become the program: the process' number stays.
+    fn spawn(mut command: Command, env: &[(String, String)], log: &Path) -> Result<Self> {
+        let file = File::options().create(true).append(true).open(log)?;
+        command
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .envs(env.iter().cloned())
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting {} on core {CORE}", program.display()))?;
-        Ok(Self { child })
+            .stdout(file.try_clone()?)
+            .stderr(file);
+        let child = command.spawn().context("starting it")?;
+        let log = log.to_owned();
+        Ok(Self { child, log })
     }
 
     /// kill -9, and waits for the end.
@@ -51,8 +71,15 @@ impl Process {
     pub(crate) fn lives(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("it ended: {status}"),
+            Some(status) => bail!("it ended: {status}\n{}", self.last_words()),
         }
+    }
+
+    /// The end of its log, for people.
+    pub(crate) fn last_words(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().take(15).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
     /// Processor time so far of all its threads, in seconds.
@@ -62,11 +89,20 @@ impl Process {
 
     /// Resident memory in MiB.
     pub(crate) fn rss_mib(&self) -> Result<f64> {
+        self.status_mib("VmRSS:")
+    }
+
+    /// The most resident memory that it ever had, in MiB.
+    pub(crate) fn peak_mib(&self) -> Result<f64> {
+        self.status_mib("VmHWM:")
+    }
+
+    fn status_mib(&self, name: &str) -> Result<f64> {
         let file = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(file)?;
-        let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|l| l.strip_prefix(name));
         let kib = line.and_then(|l| l.split_whitespace().next());
-        Ok(kib.context("VmRSS")?.parse::<f64>()? / 1024.0)
+        Ok(kib.context(name.to_owned())?.parse::<f64>()? / 1024.0)
     }
 }
 

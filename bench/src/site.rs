@@ -35,6 +35,7 @@ pub(crate) struct Site {
     program: PathBuf,
     pub(crate) api: SocketAddr,
     metrics: SocketAddr,
+    env: Vec<(String, String)>,
     process: Option<Process>,
 }
 
@@ -59,8 +60,23 @@ impl Site {
             program: program.to_owned(),
             api,
             metrics,
+            env: Vec::new(),
             process: None,
         })
+    }
+
+    /// Makes it one of a cluster: with other words in its configuration, and this environment.
+    pub(crate) fn join(
+        &mut self,
+        env: Vec<(String, String)>,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<()> {
+        let file = self.file("config.yaml");
+        let mut config = Config::load(&file)?;
+        change(&mut config);
+        self.api = config.listen;
+        self.env = env;
+        Ok(std::fs::write(&file, serde_yaml::to_string(&config)?)?)
     }
 
     /// Starts it, and waits until its anchor signs.
@@ -73,14 +89,19 @@ impl Site {
                 other => Err(format!("{other:?}")),
             }
         });
-        ready.with_context(|| self.last_words())
+        ready.with_context(|| {
+            self.process
+                .as_ref()
+                .map(Process::last_words)
+                .unwrap_or_default()
+        })
     }
 
     /// Starts it, and waits for nothing.
     pub(crate) fn launch(&mut self) -> Result<()> {
         let config = self.file("config.yaml").display().to_string();
         let args = ["run", "--config", &config];
-        let process = Process::start(&self.program, &args, &[], &self.file("log"))?;
+        let process = Process::start(&self.program, &args, &self.env, &self.file("log"))?;
         self.process = Some(process);
         Ok(())
     }
@@ -111,12 +132,5 @@ impl Site {
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.files.dir().join(name)
-    }
-
-    /// The end of its log, for people.
-    fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(self.file("log")).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().rev().take(15).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }

@@ -4,19 +4,21 @@
 //! Whoever serves a license server listens here for holders about which something changed.
 
 mod mirrors;
+mod packed;
 pub mod watches;
 
 pub use mirrors::{Mirrors, Stored, key_in};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{PodFact, fact_of, is_injected, key_of, node_name, server_of, sidecar_env};
+use crate::pods::{PodFact, fact_of, key_of, node_name, server_of};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::LicenseLease;
-use mooring_api::names::{ROOTS_ENV, ServerRef};
+use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_net::sync::lock;
+use packed::{PackedPod, Roots};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{mpsc, watch};
@@ -40,18 +42,13 @@ pub struct Ready {
 
 #[derive(Debug, Default)]
 struct Inner {
-    pods: HashMap<HolderKey, Seen>,
+    pods: HashMap<HolderKey, PackedPod>,
+    roots: Roots,
     /// Pods whose object is gone, and which were proven gone by their last state.
     proven: HashMap<HolderKey, (Proof, BootTime)>,
     nodes: HashMap<String, Arc<Node>>,
     mirrors: HashMap<ServerRef, Mirrors>,
     subscriptions: HashMap<ServerRef, mpsc::UnboundedSender<HolderKey>>,
-}
-
-#[derive(Clone, Debug)]
-struct Seen {
-    pod: Arc<Pod>,
-    server: ServerRef,
 }
 
 impl Inner {
@@ -61,13 +58,16 @@ impl Inner {
         }
     }
 
-    fn node_of(&self, pod: &Pod) -> Option<&Node> {
-        self.nodes.get(node_name(pod)?).map(AsRef::as_ref)
+    fn node_of(&self, pod: &PackedPod) -> Option<&Node> {
+        self.nodes.get(pod.node.as_deref()?).map(AsRef::as_ref)
     }
 
     fn proof(&self, key: &HolderKey) -> Option<Proof> {
         match self.pods.get(key) {
-            Some(seen) => gone::proof(&seen.pod, self.node_of(&seen.pod)),
+            Some(pod) => {
+                let by_node = || gone::of_all_on(self.node_of(pod)?);
+                pod.finished.or_else(by_node)
+            }
             None => self.proven.get(key).map(|(p, _)| *p),
         }
     }
@@ -104,14 +104,14 @@ impl ClusterCache {
 
     /// A pod as the API server shows it ([`crate::watched::WatchedPod`]: all of it is kept).
     pub fn pod_seen(&self, pod: Pod) {
-        let (Some(key), Some(server)) = (key_of(&pod), server_of(&pod)) else {
+        let Some(key) = key_of(&pod) else { return };
+        let mut w = self.lock();
+        let Some(pod) = PackedPod::new(pod, &mut w.roots) else {
             return;
         };
-        let mut w = self.lock();
-        w.tell(&server, &key);
+        w.tell(&pod.server, &key);
         w.proven.remove(&key);
-        let pod = Arc::new(pod);
-        w.pods.insert(key, Seen { pod, server });
+        w.pods.insert(key, pod);
     }
 
     /// A pod of which the API server says that it is not there any more. `deleted`: the watch
@@ -122,11 +122,11 @@ impl ClusterCache {
         let mut w = self.lock();
         let known = w.pods.remove(&key).map(|s| s.server);
         let server = known.or_else(|| server_of(last));
-        let node = w.node_of(last).cloned();
+        let node = node_name(last).and_then(|n| w.nodes.get(n)).cloned();
         let proof = if deleted {
-            gone::proof_after_deletion(last, node.as_ref())
+            gone::proof_after_deletion(last, node.as_deref())
         } else {
-            gone::proof(last, node.as_ref())
+            gone::proof(last, node.as_deref())
         };
         w.proven.retain(|_, (_, at)| now.since(*at) < KEEP_PROOF);
         if let Some(p) = proof {
@@ -139,12 +139,12 @@ impl ClusterCache {
     }
 
     /// After a new list: the pods that were in sight and are not on it.
-    pub fn pods_missing(&self, listed: &HashSet<HolderKey>) -> Vec<Arc<Pod>> {
+    pub fn pods_missing(&self, listed: &HashSet<HolderKey>) -> Vec<Pod> {
         self.lock()
             .pods
             .iter()
             .filter(|(k, _)| !listed.contains(*k))
-            .map(|(_, s)| s.pod.clone())
+            .map(|(_, pod)| pod.unpacked())
             .collect()
     }
 
@@ -167,7 +167,7 @@ impl ClusterCache {
         w.nodes.insert(name.clone(), Arc::new(node));
         if changed {
             for (key, seen) in &w.pods {
-                if node_name(&seen.pod) == Some(&name) {
+                if seen.node.as_deref() == Some(&name) {
                     w.tell(&seen.server, key);
                 }
             }
@@ -257,18 +257,35 @@ impl ClusterCache {
     }
 
     /// The holders whose pods point at this server.
-    pub fn pods_of(&self, server: &ServerRef) -> Vec<(HolderKey, Arc<Pod>)> {
-        let w = self.lock();
-        w.pods
-            .iter()
-            .filter(|(_, s)| s.server == *server)
-            .map(|(k, s)| (k.clone(), s.pod.clone()))
-            .collect()
+    pub fn pods_of(&self, server: &ServerRef) -> Vec<HolderKey> {
+        self.holders(|pod| pod.server == *server)
     }
 
-    /// The pod with this UID that is in sight, whichever server it points at.
-    pub fn pod(&self, key: &HolderKey) -> Option<Arc<Pod>> {
-        self.lock().pods.get(key).map(|s| s.pod.clone())
+    /// Those of them whose sidecar has, or may have, run.
+    pub fn may_have_run(&self, server: &ServerRef) -> Vec<HolderKey> {
+        self.holders(|pod| pod.may_have_run && pod.server == *server)
+    }
+
+    /// Those of them whose pods are like this: each is unpacked for it.
+    pub fn pods_like(&self, server: &ServerRef, like: impl Fn(&Pod) -> bool) -> Vec<HolderKey> {
+        self.holders(|pod| pod.server == *server && like(&pod.unpacked()))
+    }
+
+    fn holders(&self, are: impl Fn(&PackedPod) -> bool) -> Vec<HolderKey> {
+        let w = self.lock();
+        let pods = w.pods.iter().filter(|(_, pod)| are(pod));
+        pods.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The pod with this UID that is in sight, whichever server it points at. What its sidecar
+    /// trusts is not in it.
+    pub fn pod(&self, key: &HolderKey) -> Option<Pod> {
+        self.lock().pods.get(key).map(PackedPod::unpacked)
+    }
+
+    /// Which server the pod with this UID points at, if it is in sight.
+    pub fn server_of(&self, key: &HolderKey) -> Option<ServerRef> {
+        self.lock().pods.get(key).map(|pod| pod.server.clone())
     }
 
     /// How many holders of a server there are, at least: pods that point at it, and mirrors.
@@ -286,11 +303,12 @@ impl ClusterCache {
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, seen) in &w.pods {
             let others = server.is_some_and(|s| *s != seen.server);
-            if others || !is_injected(&seen.pod) || w.proof(key).is_some() {
+            if others || w.proof(key).is_some() {
                 continue;
             }
-            if let Some(roots) = sidecar_env(&seen.pod, ROOTS_ENV) {
-                all.entry(roots).or_default().push(name_of(&*seen.pod));
+            if let Some(roots) = &seen.roots {
+                let of = all.entry(roots.to_string()).or_default();
+                of.push(name_of(&seen.unpacked()));
             }
         }
         all
@@ -321,12 +339,12 @@ impl ClusterCache {
         let fact = match (w.proof(key), seen) {
             (Some(_), _) => PodFact::Gone,
             (None, Some(seen)) => {
-                let unreachable = w.node_of(&seen.pod).is_some_and(|n| !gone::is_ready(n));
-                fact_of(&seen.pod, unreachable)
+                let unreachable = w.node_of(seen).is_some_and(|n| !gone::is_ready(n));
+                fact_of(&seen.unpacked(), unreachable)
             }
             (None, None) => PodFact::Unseen,
         };
-        let node = seen.and_then(|s| node_name(&s.pod));
+        let node = seen.and_then(|s| s.node.as_deref());
         (fact, node.map(str::to_owned))
     }
 }

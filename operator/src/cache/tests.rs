@@ -160,7 +160,7 @@ fn only_pods_that_a_new_list_lacks_are_missing() {
     cache.pod_seen(watched(&pod("b", json!("n"), running())));
     let missing = cache.pods_missing(&HashSet::from([key("a")]));
     assert_eq!(
-        missing.iter().filter_map(|p| key_of(p)).collect::<Vec<_>>(),
+        missing.iter().filter_map(key_of).collect::<Vec<_>>(),
         [key("b")]
     );
 }

@@ -60,7 +60,7 @@ async fn pods(client: Client, cache: &ClusterCache) {
             }
             Ok(Some(Event::InitDone)) => {
                 for pod in cache.pods_missing(&listed) {
-                    left(&client, cache, pod.as_ref().clone(), false, &mut unlabelled).await;
+                    left(&client, cache, pod, false, &mut unlabelled).await;
                 }
                 cache.listed(|r| r.pods = true);
             }

@@ -170,7 +170,7 @@ async fn heed(connection: &Connection, key: &HolderKey) -> Result<(), kube::Erro
     };
     let claims = connection.lease_cache().claims(key);
     let pod = writer.cache.pod(key);
-    if !is_its_holders(&stored.lease, pod.as_deref(), &claims) {
+    if !is_its_holders(&stored.lease, pod.as_ref(), &claims) {
         return Ok(());
     }
     let now = clock::now().wall;
@@ -212,8 +212,8 @@ fn step(
         (seen, _) => seen,
     };
     let pod = cache.pod(key);
-    let standing = connection.standing(key, pod.as_deref());
-    let who = pod.as_deref().map(holder_of);
+    let standing = connection.standing(key, pod.as_ref());
+    let who = pod.as_ref().map(holder_of);
     if let Some(who) = who.or_else(|| stored.map(|s| holder_in(&s.lease))) {
         claims = about(claims, &who);
     }
@@ -256,11 +256,10 @@ fn explained(connection: &Connection, key: &HolderKey, note: Note) -> Note {
     let Some(deployment) = deployment_of(&pod) else {
         return note;
     };
-    let mut replaced = cache.pods_of(&connection.server);
-    replaced.retain(|(_, p)| waits_to_be_replaced(p, &pod));
+    let replaced = cache.pods_like(&connection.server, |p| waits_to_be_replaced(p, &pod));
     let leases = connection.lease_cache();
     let wanted = leases.claims(key);
-    let holders = replaced.iter().filter(|(k, _)| {
+    let holders = replaced.iter().filter(|k| {
         let theirs = leases.claims(k);
         theirs.iter().any(|t| wanted.iter().any(|w| t.keeps(w)))
     });

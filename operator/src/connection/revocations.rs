@@ -49,7 +49,7 @@ impl Connection {
         let cache = &self.context.writer.cache;
         let stored = cache.mirror(&self.server, key)?;
         let claims = self.lease_cache().claims(key);
-        if !is_its_holders(&stored.lease, cache.pod(key).as_deref(), &claims) {
+        if !is_its_holders(&stored.lease, cache.pod(key).as_ref(), &claims) {
             return None;
         }
         let now = clock::now().wall;

@@ -8,27 +8,22 @@
 //! Where a silent holder keeps its seat for its grace, settling may last that long: past Q only who
 //! is *lasting* is waited for, a pod that counts or one whose mirror says that it held.
 
-use crate::pods::sidecar_may_have_run;
-use k8s_openapi::api::core::v1::Pod;
 use mooring_api::{LeaseState, LicenseLease};
 use mooring_core::identity::HolderKey;
 use std::collections::BTreeSet;
 
-/// The roster from the pods that point at this server and from its mirrors. `is_gone`: whether a
-/// holder is proven gone.
+/// The roster from the pods that point at this server and whose sidecar may have run, and from its
+/// mirrors. `is_gone`: whether a holder is proven gone.
 ///
 /// A pod whose sidecar never started cannot hold anything; it is left out, so that an image that
 /// cannot be pulled does not prolong a settling.
 pub(super) fn roster<'a>(
-    pods: impl IntoIterator<Item = (&'a HolderKey, &'a Pod)>,
+    pods: impl IntoIterator<Item = &'a HolderKey>,
     mirrors: impl IntoIterator<Item = &'a HolderKey>,
     is_gone: impl Fn(&HolderKey) -> bool,
 ) -> BTreeSet<HolderKey> {
-    let pods = pods
-        .into_iter()
-        .filter(|(_, p)| sidecar_may_have_run(p))
-        .map(|(k, _)| k);
-    pods.chain(mirrors)
+    pods.into_iter()
+        .chain(mirrors)
         .filter(|k| !is_gone(k))
         .cloned()
         .collect()

@@ -118,7 +118,7 @@ impl Connection {
         let cache = &self.context.writer.cache;
         let mut all: BTreeSet<HolderKey> = self.lease_cache().holders().cloned().collect();
         all.extend(cache.mirrored(&self.server));
-        all.extend(cache.pods_of(&self.server).into_iter().map(|(k, _)| k));
+        all.extend(cache.pods_of(&self.server));
         all
     }
 }

@@ -4,7 +4,7 @@ use super::error::{ConnectionError, tls};
 use super::roster::{lasts, roster};
 use super::server::{Connection, Word};
 use crate::allowance::Allowance;
-use crate::pods::{Standing, server_of};
+use crate::pods::Standing;
 use mooring_api::names::API_PORT;
 use mooring_core::identity::HolderKey;
 use mooring_core::names::InstanceId;
@@ -98,8 +98,7 @@ impl Connection {
         self.begin_revocations(&client).await?;
         self.post_roster(&client).await?;
         send(&client, &server::POLICIES, &target.policies).await?;
-        let mut list = self.leases(&client).await?;
-        self.take_list(&list);
+        let (mut position, leases) = self.take_list(self.leases(&client).await?);
         self.show(|s| {
             s.connected = true;
             s.problem = None;
@@ -108,9 +107,9 @@ impl Connection {
         });
         self.touch(self.everyone());
         self.context.writer.metrics.connected(&self.server, true);
-        tracing::info!(server = %self.server, instance = %instance, leases = list.leases.len(), "link to the license server stands");
+        tracing::info!(server = %self.server, instance = %instance, leases, "link to the license server stands");
 
-        let mut lines = watch_from(&client, list.position).await?;
+        let mut lines = watch_from(&client, position).await?;
         let mut resync = interval(RESYNC);
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         resync.reset();
@@ -125,7 +124,7 @@ impl Connection {
                     heard = Instant::now();
                     *lock(&self.heard) = clock::now().wall;
                     if line.is_empty() { continue }
-                    if let Some(due) = self.take_line(&line, instance, list.position.seq, &allowance)? {
+                    if let Some(due) = self.take_line(&line, instance, position.seq, &allowance)? {
                         numbers.get_or_insert(due);
                     }
                 }
@@ -137,10 +136,10 @@ impl Connection {
                     self.show(|s| s.counted(products, self.lease_cache().waiting(), clock::now()));
                 }
                 _ = resync.tick() => {
-                    list = self.leases(&client).await?;
+                    let list = self.leases(&client).await?;
                     if list.position.instance != instance { return Err(ConnectionError::Restarted) }
                     self.take_revocations(&client).await?;
-                    self.take_list(&list);
+                    (position, _) = self.take_list(list);
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
@@ -199,19 +198,21 @@ impl Connection {
         }
     }
 
-    fn take_list(&self, list: &Leases) {
+    /// From where to watch after it, and how many leases it has. The list itself is not kept: it is
+    /// as large as all that is.
+    fn take_list(&self, list: Leases) -> (WatchPosition, usize) {
+        let (position, count) = (list.position, list.leases.len());
         let now = clock::now().wall;
-        let touched = self
-            .lease_cache()
-            .list(list.clone(), now, |k| self.is_seen(k));
+        let touched = self.lease_cache().list(list, now, |k| self.is_seen(k));
         self.touch(touched);
+        (position, count)
     }
 
     /// Whether a holder is in sight: its pod points at this server, or it has a mirror.
     fn is_seen(&self, key: &HolderKey) -> bool {
         let cache = &self.context.writer.cache;
-        let pod = cache.pod(key).and_then(|p| server_of(&p));
-        pod.as_ref() == Some(&self.server) || cache.mirror(&self.server, key).is_some()
+        cache.server_of(key).as_ref() == Some(&self.server)
+            || cache.mirror(&self.server, key).is_some()
     }
 
     /// All that it knows. Read as far as it may go for the holders that there are: the server may
@@ -230,8 +231,8 @@ impl Connection {
     async fn post_roster(&self, client: &Client) -> Result<(), ConnectionError> {
         let cache = &self.context.writer.cache;
         let (pods, mirrors) = (cache.pods_of(&self.server), cache.mirrored(&self.server));
-        let proofs = cache.proofs(pods.iter().map(|(k, _)| k).chain(&mirrors));
-        let holders = roster(pods.iter().map(|(k, p)| (k, p.as_ref())), &mirrors, |k| {
+        let proofs = cache.proofs(pods.iter().chain(&mirrors));
+        let holders = roster(&cache.may_have_run(&self.server), &mirrors, |k| {
             proofs.contains_key(k)
         });
         tracing::info!(server = %self.server, holders = holders.len(), gone = proofs.len(), "roster posted");
@@ -246,7 +247,7 @@ impl Connection {
 
     fn lasts(&self, key: &HolderKey) -> bool {
         let cache = &self.context.writer.cache;
-        let counts = self.standing(key, cache.pod(key).as_deref()) == Standing::Counts;
+        let counts = self.standing(key, cache.pod(key).as_ref()) == Standing::Counts;
         let mirror = cache.mirror(&self.server, key);
         lasts(counts, mirror.as_ref().map(|s| &s.lease))
     }

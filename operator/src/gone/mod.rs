@@ -43,11 +43,15 @@ impl fmt::Display for Proof {
 /// Whether a pod that the API server shows is gone nevertheless. `node` is the one it is bound to,
 /// if it is known.
 pub fn proof(pod: &Pod, node: Option<&Node>) -> Option<Proof> {
-    if finished(pod) {
-        return Some(Proof::Finished);
-    }
-    let bound_to = node_name(pod)?;
-    let node = node.filter(|n| n.metadata.name.as_deref() == Some(bound_to))?;
+    finished(pod).or_else(|| {
+        let bound_to = node_name(pod)?;
+        let node = node.filter(|n| n.metadata.name.as_deref() == Some(bound_to))?;
+        of_all_on(node)
+    })
+}
+
+/// What proves of each pod that is bound to this node that it is gone.
+pub fn of_all_on(node: &Node) -> Option<Proof> {
     (out_of_service(node) && !is_ready(node)).then_some(Proof::OutOfService)
 }
 
@@ -62,10 +66,9 @@ pub fn proof_after_deletion(last: &Pod, node: Option<&Node>) -> Option<Proof> {
     }
 }
 
-fn finished(pod: &Pod) -> bool {
-    let Some(status) = &pod.status else {
-        return false;
-    };
+/// Proof by what its containers did, whatever its node is.
+pub fn finished(pod: &Pod) -> Option<Proof> {
+    let status = pod.status.as_ref()?;
     let terminal = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     let by_pod_gc = status.conditions.iter().flatten().any(|c| {
         c.type_ == DISRUPTION && c.status == "True" && c.reason.as_deref() == Some(BY_POD_GC)
@@ -76,7 +79,8 @@ fn finished(pod: &Pod) -> bool {
         &status.ephemeral_container_statuses,
     ];
     let mut statuses = lists.into_iter().flatten().flatten();
-    terminal && !by_pod_gc && statuses.all(ended_or_never_started)
+    let finished = terminal && !by_pod_gc && statuses.all(ended_or_never_started);
+    finished.then_some(Proof::Finished)
 }
 
 /// Terminated, or waiting without a sign that it ever ran.

@@ -114,7 +114,8 @@ impl Document {
     }
 
     fn apply(&mut self, op: PatchOperation) -> Result<(), PatchError> {
-        json_patch::patch(&mut self.value, std::slice::from_ref(&op))?;
+        // Nothing is to be taken back: a document whose change fails is thrown away.
+        json_patch::patch_unsafe(&mut self.value, std::slice::from_ref(&op))?;
         self.ops.push(op);
         Ok(())
     }

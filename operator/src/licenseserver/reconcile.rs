@@ -10,7 +10,7 @@ use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
 use crate::kubernetes::apply_params;
 use crate::leases::{Note, publish};
-use crate::pods::{node_name, sidecar_may_have_run};
+use crate::pods::node_name;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Patch;
 use kube::runtime::controller::Action;
@@ -224,8 +224,8 @@ impl Pass<'_> {
     /// No pod that may have a lease, and no mirror, points at this server.
     fn untouched(&self) -> bool {
         let cache = self.ctx.cache();
-        let mut pods = cache.pods_of(self.reference).into_iter();
-        cache.mirrored(self.reference).is_empty() && !pods.any(|(_, p)| sidecar_may_have_run(&p))
+        let pods = cache.may_have_run(self.reference);
+        cache.mirrored(self.reference).is_empty() && pods.is_empty()
     }
 
     /// The other LicenseServers, by what they say of themselves.

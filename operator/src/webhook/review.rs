@@ -13,6 +13,7 @@ use kube::core::admission::{
 use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
 use mooring_core::cut::cut;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 /// The API server cuts what is longer, and after a few.
@@ -51,7 +52,7 @@ pub enum Unwritable {
 /// What the API server asks.
 pub struct Question {
     request: AdmissionRequest<DynamicObject>,
-    /// The object as it came, every field of it.
+    /// The object as it came, every field of it but who wrote which.
     pub raw: Option<Value>,
     /// The pod that is being created, or that a workload makes; `None` for anything else.
     pub pod: Option<Pod>,
@@ -113,6 +114,13 @@ fn pod_of(workload: &Value) -> Option<Value> {
     Some(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
 }
 
+/// Takes out who wrote which field: nobody here asks, and it is a third of a pod.
+fn forget_managers(object: &mut Value) {
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.remove("managedFields");
+    }
+}
+
 impl Question {
     /// Reads a review's body.
     pub fn read(body: &[u8]) -> Result<Self, Unreadable> {
@@ -121,6 +129,9 @@ impl Question {
         // know.
         let raw = review.pointer_mut("/request/object").map(Value::take);
         let mut raw = raw.filter(|v| !v.is_null());
+        if let Some(raw) = &mut raw {
+            forget_managers(raw);
+        }
         let review: AdmissionReview<DynamicObject> = serde_json::from_value(review)?;
         if review.types.api_version != "admission.k8s.io/v1" {
             return Err(Unreadable::Version(
@@ -140,10 +151,12 @@ impl Question {
             // Whoever makes it is told by the API server what cannot be read.
             let pod = raw.as_ref().and_then(pod_of);
             workload = std::mem::replace(&mut raw, pod);
-            raw.clone().and_then(|raw| serde_json::from_value(raw).ok())
+            raw.as_ref().and_then(|raw| Pod::deserialize(raw).ok())
         } else {
-            let pod = raw.clone().filter(|_| ours).map(serde_json::from_value);
-            pod.transpose()?
+            raw.as_ref()
+                .filter(|_| ours)
+                .map(Pod::deserialize)
+                .transpose()?
         };
         Ok(Self {
             request,
@@ -217,13 +230,14 @@ impl Question {
 
     /// What is sent back.
     pub fn answer(&self, verdict: Verdict) -> Result<Value, Unwritable> {
-        let review = self.response(verdict)?.into_review();
-        let patch = review.response.as_ref().and_then(|r| r.patch.clone());
-        let mut review = serde_json::to_value(review)?;
-        if let (Some(bytes), Some(field)) = (patch, review.pointer_mut("/response/patch")) {
-            // In base64, as the API writes bytes; the derived form is a list of numbers, four times
-            // as long.
-            *field = serde_json::to_value(ByteString(bytes))?;
+        let mut response = self.response(verdict)?;
+        // In base64, as the API writes bytes; the derived form is a list of numbers, each of which
+        // would be a value of its own.
+        let patch = response.patch.take().map(ByteString);
+        let mut review = serde_json::to_value(response.into_review())?;
+        let response = review.get_mut("response").and_then(Value::as_object_mut);
+        if let (Some(patch), Some(response)) = (patch, response) {
+            response.insert("patch".to_owned(), serde_json::to_value(patch)?);
         }
         Ok(review)
     }
