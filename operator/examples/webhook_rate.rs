@@ -12,6 +12,11 @@ use reviews::{Desk, Kind};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
+/// As the operator's own program has it.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// How many reviews are counted of each kind, after a tenth of them that is not.
 const COUNTED: usize = 20_000;
 

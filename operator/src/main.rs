@@ -8,6 +8,11 @@ use mooring_operator::{discovery, health, run, webhook};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+/// musl's own gives the kernel back what a review needed, and takes it anew for the next.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// Mooring's operator: license servers, leases and sidecars on Kubernetes.
 #[derive(Parser)]
 #[command(version, about)]
