@@ -23,9 +23,14 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
 
     lab.node("cut", &far).await?;
     let given = waits.says("Held", 40).await;
+    // The other may have renewed up to a third of D later: once the server counts it as silent it
+    // has been in its grace for M.
+    let silent = [("Held", 1), ("Contested", 1), ("Silent", 1)];
+    let silent = server.shows(lab, &silent, 30).await;
     // Whatever came of it, the node comes back.
     let joined = lab.node("join", &far).await;
     given.context("the seat of a pod that was cut off is given to the one that waits")?;
+    silent?;
     joined?;
     for (app, state) in [(&cut, "Contested"), (&alone, "Held")] {
         let told = app.says(state, 60).await;
