@@ -247,13 +247,13 @@ impl Engine {
     /// Waits a moment for the anchor if the wall clock has jumped out of what it has signed: that
     /// alone is mended at once.
     pub(crate) async fn fresh(&self) {
-        let mut changes = self.changes();
         let awaits = || self.lock().frontend.awaits_delegation(clock::now());
         if !awaits() {
             return;
         }
+        let mut changes = self.changes();
         self.look.notify_one();
-        let signed = async { while changes.changed().await.is_ok() && awaits() {} };
+        let signed = async { while awaits() && changes.changed().await.is_ok() {} };
         let _ = tokio::time::timeout(FRESH, signed).await;
     }
 

@@ -145,24 +145,35 @@ impl ClientToken {
         server: &str,
         now: Timestamp,
     ) -> Result<(Self, KeyId), ClientTokenError> {
+        let (token, signer) = Self::open_signed(text, keys)?;
+        token.counts(server, now)?;
+        Ok((token, signer))
+    }
+
+    /// Reads one that is signed by one of `keys`, whatever it is for: that does not change while
+    /// the keys do not. Whether it counts at some moment is [`counts`](Self::counts)'s to say.
+    pub fn open_signed(text: &str, keys: &[PublicKey]) -> Result<(Self, KeyId), ClientTokenError> {
         let (token, signer): (Self, PublicKey) = envelope(text)?.open(types::CLIENT, keys)?;
         token.check()?;
-        if token.server != server {
-            let (named, here) = (token.server, server.to_owned());
+        Ok((token, signer.id()))
+    }
+
+    /// Whether it is for this server, issued, and not expired.
+    pub fn counts(&self, server: &str, now: Timestamp) -> Result<(), ClientTokenError> {
+        if self.server != server {
+            let (named, here) = (self.server.clone(), server.to_owned());
             return Err(ClientTokenError::OtherServer { named, here });
         }
-        if now >= token.expires {
-            let expires = token.expires;
+        if now >= self.expires {
+            let expires = self.expires;
             return Err(ClientTokenError::Expired { expires, now });
         }
-        if now
-            .checked_add(AHEAD)
-            .is_ok_and(|latest| token.issued_at > latest)
-        {
-            let issued_at = token.issued_at;
+        let latest = now.checked_add(AHEAD);
+        if latest.is_ok_and(|latest| self.issued_at > latest) {
+            let issued_at = self.issued_at;
             return Err(ClientTokenError::NotYet { issued_at, now });
         }
-        Ok((token, signer.id()))
+        Ok(())
     }
 
     /// Reads one WITHOUT looking at its signature, to show it. Also gives the ids of the keys that

@@ -151,10 +151,10 @@ impl<R> Frontend<R> {
 
     /// Under what leases are renewed now. A receipt needs no signature, and is given only while
     /// there could be one: else nothing would notice an anchor that is gone.
-    fn may_renew(&self, now: Now) -> Result<Arc<InForce>, Denied> {
+    fn may_renew(&self, may_sign: Result<Arc<InForce>, Denied>) -> Result<Arc<InForce>, Denied> {
         let in_force = self.authority.in_force.as_ref();
         let careless = in_force.filter(|_| mutant::on(Mutant::ReceiptWithoutAnchor));
-        careless.map_or_else(|| self.may_sign(now), |f| Ok(f.clone()))
+        careless.map_or(may_sign, |f| Ok(f.clone()))
     }
 
     /// Whether a request should wait for the anchor, for [`FRESH`] at the most: a fresh delegation
@@ -351,7 +351,8 @@ impl<R> Frontend<R> {
         entitled: impl Fn(&Holder) -> Result<(), Problem>,
         now: Now,
     ) -> (Renewals, Result<Arc<InForce>, Problem>) {
-        let (notice, told) = (self.notice(), self.may_sign(now).is_ok());
+        let may_sign = self.may_sign(now);
+        let (notice, told) = (self.notice(), may_sign.is_ok());
         let against = |holder: &Holder| {
             let why = entitled(holder).err();
             why.map(|why| CallBack { why, notice, told })
@@ -365,7 +366,7 @@ impl<R> Frontend<R> {
             let each = renewals.iter();
             each.map(|r| (r.lease, renew(r))).collect()
         });
-        (renewed, self.may_renew(now).map_err(Problem::from))
+        (renewed, self.may_renew(may_sign).map_err(Problem::from))
     }
 
     /// The lease for a token that answers the application's own question, for who knows its secret.

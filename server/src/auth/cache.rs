@@ -1,6 +1,5 @@
-//! Recent answers of the API server, so that a crowd of pods, or a client that tries a bad token
-//! again and again, does not become a crowd of reviews. Bounded in number and in time; tokens are
-//! kept as hashes only.
+//! What is known of tokens that were shown lately: bounded in number, and the tokens are kept as
+//! hashes only.
 
 use mooring_core::identity::Holder;
 use mooring_core::time::BootTime;
@@ -22,32 +21,54 @@ pub(crate) fn hash(token: &str) -> TokenHash {
     h
 }
 
-/// What the API server said of a token: who it is, or why it is refused.
-pub(crate) type Verdict = Result<Holder, String>;
-
-#[derive(Debug, Default)]
-pub(crate) struct Cache {
-    verdicts: HashMap<TokenHash, (BootTime, Verdict)>,
+/// What is known of each; the oldest makes room.
+#[derive(Debug)]
+pub(crate) struct Recent<V> {
+    kept: HashMap<TokenHash, V>,
     order: VecDeque<TokenHash>,
 }
 
-impl Cache {
-    pub(crate) fn get(&self, token: &TokenHash, now: BootTime) -> Option<&Verdict> {
-        let (until, verdict) = self.verdicts.get(token)?;
-        (now < *until).then_some(verdict)
+impl<V> Default for Recent<V> {
+    fn default() -> Self {
+        let (kept, order) = Default::default();
+        Self { kept, order }
+    }
+}
+
+impl<V> Recent<V> {
+    pub(crate) fn get(&self, token: &TokenHash) -> Option<&V> {
+        self.kept.get(token)
     }
 
-    /// Keeps a verdict; the oldest makes room.
-    pub(crate) fn put(&mut self, token: TokenHash, verdict: Verdict, now: BootTime) {
-        let until = now + if verdict.is_ok() { GOOD } else { BAD };
-        if self.verdicts.insert(token, (until, verdict)).is_none() {
+    pub(crate) fn put(&mut self, token: TokenHash, known: V) {
+        if self.kept.insert(token, known).is_none() {
             self.order.push_back(token);
         }
         while self.order.len() > KEPT {
             if let Some(oldest) = self.order.pop_front() {
-                self.verdicts.remove(&oldest);
+                self.kept.remove(&oldest);
             }
         }
+    }
+}
+
+/// What the API server said of a token: who it is, or why it is refused.
+pub(crate) type Verdict = Result<Holder, String>;
+
+/// Its recent answers, so that a crowd of pods, or a client that tries a bad token again and again,
+/// does not become a crowd of reviews.
+#[derive(Debug, Default)]
+pub(crate) struct Verdicts(Recent<(BootTime, Verdict)>);
+
+impl Verdicts {
+    pub(crate) fn get(&self, token: &TokenHash, now: BootTime) -> Option<&Verdict> {
+        let (until, verdict) = self.0.get(token)?;
+        (now < *until).then_some(verdict)
+    }
+
+    pub(crate) fn put(&mut self, token: TokenHash, verdict: Verdict, now: BootTime) {
+        let until = now + if verdict.is_ok() { GOOD } else { BAD };
+        self.0.put(token, (until, verdict));
     }
 }
 
@@ -58,7 +79,7 @@ mod tests {
     #[test]
     fn verdicts_age_and_are_bounded() {
         let at = |s: u64| BootTime::from_millis(s * 1000);
-        let mut c = Cache::default();
+        let mut c = Verdicts::default();
         let good = Ok(Holder::External {
             subject: "x".into(),
         });
@@ -70,7 +91,7 @@ mod tests {
         for i in 0..KEPT + 10 {
             c.put(hash(&i.to_string()), Err("no".into()), at(0));
         }
-        assert_eq!((c.verdicts.len(), c.order.len()), (KEPT, KEPT));
+        assert_eq!((c.0.kept.len(), c.0.order.len()), (KEPT, KEPT));
         assert!(c.get(&hash("good"), at(0)).is_none());
     }
 }

@@ -5,22 +5,23 @@
 //! is refused loudly and the good old one stays, each file for itself: a broken list of keys keeps
 //! nobody from being revoked.
 
+use super::cache::{Recent, hash};
 use super::known::{Known, Rejected};
 use super::revoked::Revoked;
 use crate::keys;
 use crate::metrics::{Metrics, count};
 use mooring_config::Clients;
 use mooring_core::audit::Credential;
-use mooring_core::client_token::{ClientToken, RevokedList};
+use mooring_core::client_token::{ClientToken, ClientTokenError, RevokedList};
 use mooring_core::frontend::Who;
 use mooring_core::identity::Holder;
-use mooring_core::license::PublicKey;
+use mooring_core::license::{KeyId, PublicKey};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Problem, ProblemType};
-use mooring_net::sync::Current;
+use mooring_net::sync::{Current, lock};
 use mooring_net::watched::Watched;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const MAX_LIST: u64 = 4 * 1024 * 1024;
 
@@ -55,8 +56,23 @@ pub(crate) struct ClientTokens {
     server: String,
     files: Clients,
     keys: Current<[PublicKey]>,
+    signed: Mutex<Signed>,
     revoked: Arc<Revoked>,
     metrics: Arc<Metrics>,
+}
+
+/// Tokens whose signatures were verified, by these keys: most are shown again and again, and a
+/// verification takes as long as all else of a claim.
+struct Signed {
+    keys: Arc<[PublicKey]>,
+    tokens: Recent<Arc<(ClientToken, KeyId)>>,
+}
+
+impl Signed {
+    fn by(keys: Arc<[PublicKey]>) -> Self {
+        let tokens = Recent::default();
+        Self { keys, tokens }
+    }
 }
 
 impl ClientTokens {
@@ -68,10 +84,12 @@ impl ClientTokens {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ClientsError> {
         let (keys, list) = check(&files)?;
+        let keys: Arc<[PublicKey]> = keys.into();
         revoked.set_list(list);
         Ok(Self {
             server: server.to_owned(),
             files,
+            signed: Mutex::new(Signed::by(keys.clone())),
             keys: Current::new(keys),
             revoked,
             metrics,
@@ -87,11 +105,12 @@ impl ClientTokens {
     /// one is said: whoever signed it knows that anyway.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Known, Rejected> {
         let count = |outcome: &str| count(&self.metrics.client_tokens, &[outcome]);
-        let opened = ClientToken::open(token, &self.keys.get(), &self.server, now);
-        let (token, key) = opened.map_err(|e| {
+        let opened = self.open(token, now).map_err(|e| {
             count(e.reason());
             Problem::new(ProblemType::Unauthenticated, e.to_string())
         })?;
+        let (token, key) = &*opened;
+        let (token, key) = (token.clone(), key.clone());
         let subject = token.subject.clone();
         let holder = Holder::External { subject };
         let good = self.revoked.token(&token.id);
@@ -113,6 +132,35 @@ impl ClientTokens {
         count("accepted");
         tracing::trace!(credential = ?known.credential, "a client token is accepted");
         Ok(known)
+    }
+
+    fn open(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<(ClientToken, KeyId)>, ClientTokenError> {
+        let (name, keys) = (hash(token), self.keys.get());
+        let known = {
+            let mut signed = lock(&self.signed);
+            if !Arc::ptr_eq(&signed.keys, &keys) {
+                *signed = Signed::by(keys.clone());
+            }
+            signed.tokens.get(&name).cloned()
+        };
+        let opened = match known {
+            Some(known) => known,
+            None => {
+                let opened = Arc::new(ClientToken::open_signed(token, &keys)?);
+                let mut signed = lock(&self.signed);
+                // The keys may have been replaced meanwhile.
+                if Arc::ptr_eq(&signed.keys, &keys) {
+                    signed.tokens.put(name, opened.clone());
+                }
+                opened
+            }
+        };
+        opened.0.counts(&self.server, now)?;
+        Ok(opened)
     }
 
     pub(crate) fn watched(&self) -> WatchedClients {

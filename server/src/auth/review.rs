@@ -3,7 +3,7 @@
 //! The audience is checked on both sides; a token that is not bound to a pod is refused; the pod's
 //! identity, its node included, comes from the token's claims and never from the client.
 
-use super::cache::{Cache, Verdict, hash};
+use super::cache::{Verdict, Verdicts, hash};
 use super::review_limiter::ReviewLimiter;
 use crate::kubernetes::{ApiServer, NoApiServer, unsuccessful};
 use crate::metrics::{Metrics, count};
@@ -27,7 +27,7 @@ const MAX_TOKEN: usize = 16 * 1024;
 pub(crate) struct Reviewer {
     api: ApiServer,
     audience: String,
-    cache: Mutex<Cache>,
+    cache: Mutex<Verdicts>,
     limiter: ReviewLimiter,
 }
 
@@ -37,7 +37,7 @@ impl Reviewer {
         Ok(Self {
             api: ApiServer::in_cluster("tokenReview")?,
             audience,
-            cache: Mutex::new(Cache::default()),
+            cache: Mutex::default(),
             limiter: ReviewLimiter::new(),
         })
     }

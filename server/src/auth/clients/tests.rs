@@ -49,7 +49,9 @@ fn keys_and_revocations_change_while_it_runs_and_bad_files_change_nothing() {
             })
             .map_err(|r| r.why.kind)
     };
-    assert_eq!(kind(&farm), Ok("farm".into()));
+    for _ in 0..2 {
+        assert_eq!(kind(&farm), Ok("farm".into()));
+    }
     let other = token("farm", "t-2", &key(2));
     assert_eq!(kind(&other), Err(ProblemType::Unauthenticated));
     assert_eq!(kind("mct_x"), Err(ProblemType::Unauthenticated));
