@@ -114,8 +114,8 @@ impl Tls {
     }
 
     /// Shakes hands. What a handshake computes takes as long as many requests do: of those that
-    /// came at once each waits for its turn, so that whoever is in already is answered in between.
-    /// A peer that says nothing, or half of its hello, has no turn.
+    /// came at once each waits for its turn. A peer that says nothing, or half of its hello, has
+    /// none.
     async fn shake<S>(&self, stream: S) -> std::io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
