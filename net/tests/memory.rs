@@ -60,16 +60,16 @@ fn a_connection_that_rests_needs_little() {
     });
     let busy = bytes;
     let end = Instant::now() + Duration::from_secs(5);
-    let most = MOST * i64::try_from(CONNECTIONS).unwrap();
-    while bytes > most {
+    let of_each = |bytes: i64| bytes / i64::try_from(CONNECTIONS).unwrap();
+    while of_each(bytes) >= MOST {
         assert!(
             Instant::now() < end,
             "{} bytes for each of {CONNECTIONS} connections that rest, {} right after their requests",
-            bytes / 50,
-            busy / 50
+            of_each(bytes),
+            of_each(busy)
         );
         let passes = async { tokio::time::sleep(Duration::from_millis(5)).await };
         bytes += live(&runtime, passes).1;
     }
-    println!("{} bytes for each connection that rests", bytes / 50);
+    println!("{} bytes for each connection that rests", of_each(bytes));
 }

@@ -38,6 +38,28 @@ async fn answers(io: &mut TlsStream<TcpStream>, n: usize) -> String {
     all
 }
 
+/// A request's head, and half of its body.
+async fn half_a_post(io: &mut TlsStream<TcpStream>, path: &str) {
+    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 3000\r\n\r\n");
+    io.write_all(head.as_bytes()).await.unwrap();
+    io.write_all(&[b'x'; 1500]).await.unwrap();
+}
+
+/// The other half, of which the end looks like a request.
+fn other_half() -> Vec<u8> {
+    let mut half = vec![b'x'; 1500 - GET.len()];
+    half.extend(GET);
+    half
+}
+
+/// All that comes until the connection ends.
+async fn until_the_end(io: &mut TlsStream<TcpStream>) -> String {
+    let mut all = Vec::new();
+    let read = tokio::time::timeout(SOON, io.read_to_end(&mut all)).await;
+    assert!(read.is_ok(), "it is still connected");
+    String::from_utf8_lossy(&all).into_owned()
+}
+
 #[tokio::test]
 async fn requests_are_answered_before_and_after_a_rest_wherever_it_falls() {
     let (_s, mut io) = connected().await;
@@ -72,19 +94,12 @@ async fn requests_are_answered_before_and_after_a_rest_wherever_it_falls() {
 #[tokio::test]
 async fn what_is_left_of_a_body_that_was_not_read_is_no_request() {
     let (_s, mut io) = connected().await;
-    // Larger than its reader takes; its end looks like a request.
-    let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3000\r\n\r\n";
-    io.write_all(head).await.unwrap();
-    io.write_all(&[b'x'; 1500]).await.unwrap();
+    // Larger than its reader takes.
+    half_a_post(&mut io, "/").await;
     pause().await;
-    let mut rest = vec![b'x'; 1500 - GET.len()];
-    rest.extend(GET);
     // It may be closed by then.
-    let _ = io.write_all(&rest).await;
-    let mut all = Vec::new();
-    let read = tokio::time::timeout(SOON, io.read_to_end(&mut all)).await;
-    assert!(read.is_ok(), "it is still connected");
-    let all = String::from_utf8_lossy(&all).into_owned();
+    let _ = io.write_all(&other_half()).await;
+    let all = until_the_end(&mut io).await;
     assert!(all.starts_with("HTTP/1.1 413"), "{all}");
     assert_eq!(all.matches("HTTP/1.1 ").count(), 1, "{all}");
 }
@@ -92,21 +107,14 @@ async fn what_is_left_of_a_body_that_was_not_read_is_no_request() {
 #[tokio::test]
 async fn what_is_read_after_the_answer_is_no_request_either() {
     let (_s, mut io) = connected().await;
-    let head = b"POST /kept HTTP/1.1\r\nhost: x\r\ncontent-length: 3000\r\n\r\n";
-    io.write_all(head).await.unwrap();
-    io.write_all(&[b'x'; 1500]).await.unwrap();
+    half_a_post(&mut io, "/kept").await;
     answers(&mut io, 1).await;
     pause().await;
-    let mut rest = vec![b'x'; 1500 - GET.len()];
-    rest.extend(GET);
-    io.write_all(&rest).await.unwrap();
+    io.write_all(&other_half()).await.unwrap();
     io.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         .await
         .unwrap();
-    let mut all = Vec::new();
-    let read = tokio::time::timeout(SOON, io.read_to_end(&mut all)).await;
-    assert!(read.is_ok(), "it is still connected");
-    let all = String::from_utf8_lossy(&all).into_owned();
+    let all = until_the_end(&mut io).await;
     assert_eq!(all.matches("HTTP/1.1 200").count(), 1, "{all}");
 }
 
