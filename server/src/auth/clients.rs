@@ -147,17 +147,16 @@ impl ClientTokens {
             }
             signed.tokens.get(&name).cloned()
         };
-        let opened = match known {
-            Some(known) => known,
-            None => {
-                let opened = Arc::new(ClientToken::open_signed(token, &keys)?);
-                let mut signed = lock(&self.signed);
-                // The keys may have been replaced meanwhile.
-                if Arc::ptr_eq(&signed.keys, &keys) {
-                    signed.tokens.put(name, opened.clone());
-                }
-                opened
+        let opened = if let Some(known) = known {
+            known
+        } else {
+            let opened = Arc::new(ClientToken::open_signed(token, &keys)?);
+            let mut signed = lock(&self.signed);
+            // The keys may have been replaced meanwhile.
+            if Arc::ptr_eq(&signed.keys, &keys) {
+                signed.tokens.put(name, opened.clone());
             }
+            opened
         };
         opened.0.counts(&self.server, now)?;
         Ok(opened)
