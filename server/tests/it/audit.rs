@@ -231,12 +231,20 @@ async fn a_pod_is_named_with_all_that_its_token_says_and_its_renewals_are_judged
     assert_eq!(renewed[0].fact.lease, Some(g.lease));
 }
 
+/// Waits until standard output has said what the files have.
+async fn said_all(rig: &Rig) {
+    let all = async || marked(rig).last() == lines(rig).last();
+    until("it is all there", all).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_chain_goes_on_over_restarts_and_what_a_crash_left_is_said() {
     let mut rig = Rig::start(Setup::default()).await;
     let mut pod = TestClaim::new("pod");
     pod.claim(&rig.client("a"), None).await.granted();
     event(&rig, AuditEvent::Granted).await;
+    // The file comes first: killed between the two, it would not have said the line there.
+    said_all(&rig).await;
     rig.kill();
     let newest = files(&rig).pop().unwrap();
     let mut half = std::fs::File::options().append(true).open(newest).unwrap();
@@ -258,10 +266,7 @@ async fn the_chain_goes_on_over_restarts_and_what_a_crash_left_is_said() {
     let report = verified(&lines(&rig));
     assert_eq!((report.breaks.len(), report.chains[0].runs), (0, 2));
     // On standard output a run says first which line it goes on from.
-    until("it is all there", async || {
-        marked(&rig).last() == lines(&rig).last()
-    })
-    .await;
+    said_all(&rig).await;
     let report = verified(&marked(&rig));
     assert_eq!((report.breaks.len(), report.repeated), (0, 1));
 }
