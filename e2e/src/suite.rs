@@ -55,14 +55,14 @@ pub async fn run(topic: &str, scenarios: &[Scenario], lab: &Lab, only: &[String]
             Err(e) => {
                 println!("scenario {name} … FAILED ({secs:.1} s)\n  {e:#}");
                 lab.dump(&[&ns, "mooring-system"]).await;
-                println!("\nscenario {name} failed: {e:#}\n");
-                failed.push(s.name);
+                failed.push(format!("scenario {name} failed: {e:#}"));
             }
         }
         lab.drop_namespace(&ns).await;
     }
-    if !failed.is_empty() {
-        println!("failed: {}", failed.join(", "));
+    // At the end, since the end is what a reader of a long log sees.
+    for failed in &failed {
+        println!("{failed}");
     }
     println!("{passed} passed, {} failed", failed.len());
     failed.is_empty() && passed > 0
