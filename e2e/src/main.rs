@@ -1,6 +1,7 @@
 //! `mooring-e2e demo` and `mooring-e2e scenarios TOPIC [NAME…]`: start them through `e2e/run`,
-//! which builds and starts what they need. `mooring-e2e processes [NAME…]` needs no cluster: start
-//! it through `e2e/processes`.
+//! which builds and starts what they need. `mooring-e2e processes [NAME…]` and
+//! `mooring-e2e instructions` need no cluster: start them through `e2e/processes` and
+//! `e2e/instructions`.
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum What {
         /// Only those whose name contains one of these.
         only: Vec<String>,
     },
+    /// Counts what the hot paths execute, and compares it with what is written down.
+    Instructions,
 }
 
 #[tokio::main]
@@ -45,6 +48,7 @@ async fn main() -> Result<()> {
             }
             Ok(())
         }
+        What::Instructions => tokio::task::spawn_blocking(processes::instructions).await?,
         What::Scenarios { topic, only } => {
             let known = "main_job, gate, corpus, leases, outage, revoke, anchors, devices, rotation, strangers";
             let scenarios = match topic.as_str() {

@@ -3,13 +3,11 @@
 //! written down here.
 #![allow(clippy::unwrap_used)]
 
-mod reviews;
-
-use reviews::{Desk, Kind, body};
+use mooring_bench_webhook::{Desk, Kind, body};
 
 #[test]
 fn a_review_allocates_so_often() {
-    let desk = Desk::new();
+    let desk = Desk::of_one_server();
     let count = |kind, verdict| {
         let body = body(kind);
         // What is made once, at the first.

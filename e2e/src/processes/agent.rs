@@ -19,6 +19,7 @@ pub(super) struct Agent {
     env: Vec<(String, String)>,
     /// What runs it: `unshare` and the like.
     pub(super) under: Vec<String>,
+    pub(super) program: String,
     args: Vec<String>,
     process: Option<Process>,
     /// When the process was started.
@@ -57,6 +58,7 @@ impl Agent {
             dir: dir.into(),
             env: env.map(|(k, v)| (k.into(), v)).collect(),
             under: vec![],
+            program: program("mooring-sidecar")?,
             args: vec![],
             process: None,
             since: BootTime::NEVER,
@@ -88,9 +90,8 @@ impl Agent {
 
     /// Starts the process, again if it was killed.
     pub(super) fn start(&mut self) -> Result<()> {
-        let program = program("mooring-sidecar")?;
         let mut command: Vec<&str> = self.under.iter().map(String::as_str).collect();
-        command.extend([program.as_str(), "agent"]);
+        command.extend([&*self.program, "agent"]);
         command.extend(self.args.iter().map(String::as_str));
         let log = self.log();
         self.since = boot();
@@ -130,6 +131,10 @@ impl Agent {
         self.dir.join("sock")
     }
 
+    pub(super) fn process(&self) -> Result<&Process> {
+        self.process.as_ref().context("it does not run")
+    }
+
     pub(super) fn kill(&mut self) -> Result<()> {
         self.process.take().context("it does not run")?.kill()
     }
@@ -141,8 +146,7 @@ impl Agent {
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<()> {
-        let process = self.process.as_ref().context("it does not run")?;
-        process.signal(signal)
+        self.process()?.signal(signal)
     }
 
     /// All that the application was told.

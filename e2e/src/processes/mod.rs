@@ -11,10 +11,13 @@ mod away;
 mod clocks;
 mod count;
 mod crowd;
+mod instructions;
 mod line;
 mod process;
 mod site;
 mod wait;
+
+pub use instructions::counted as instructions;
 
 use anyhow::{Result, anyhow};
 use std::time::Instant;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A running process. Killed when dropped, and by the kernel when the scenario's thread ends.
@@ -44,6 +44,10 @@ impl Process {
         Ok(())
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// kill -9, and waits for the end.
     pub(super) fn kill(mut self) -> Result<()> {
         self.0.kill()?;
@@ -78,13 +82,26 @@ impl Drop for Process {
 
 /// A program of this build.
 pub(super) fn program(name: &str) -> Result<String> {
+    found(&folder()?.join(name), "cargo build --workspace")
+}
+
+/// A program of `e2e/cluster/images`, which are built for release: `name` is its path in cargo's
+/// target directory.
+pub(super) fn released(name: &str) -> Result<String> {
+    let target = folder()?;
+    let target = target.parent().context("a folder")?;
+    found(&target.join(name), "e2e/instructions builds it")
+}
+
+/// Where this program is.
+fn folder() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
-    let path = here.parent().context("a folder")?.join(name);
-    let name = path.display().to_string();
-    ensure!(
-        path.exists(),
-        "{name} is not there: cargo build --workspace"
-    );
+    Ok(here.parent().context("a folder")?.to_owned())
+}
+
+fn found(program: &Path, how: &str) -> Result<String> {
+    let name = program.display().to_string();
+    ensure!(program.exists(), "{name} is not there: {how}");
     Ok(name)
 }
 

@@ -42,6 +42,9 @@ pub(super) struct Site {
     metrics: u16,
     /// What the server finds in its environment, besides its token.
     pub(super) env: Vec<(String, String)>,
+    /// What runs the server: `valgrind` and the like.
+    pub(super) under: Vec<String>,
+    pub(super) program: String,
     server: Option<Process>,
 }
 
@@ -90,7 +93,7 @@ impl Site {
         let (port, metrics) = (free_port(), free_port());
         let bin = program("mooring")?;
         let bin = Path::new(&bin).parent().context("a folder")?;
-        program("mooring-server")?;
+        let server = program("mooring-server")?;
         let path = format!("{}:{}", bin.display(), std::env::var("PATH")?);
         let mut setup = Command::new("bash");
         setup
@@ -122,6 +125,8 @@ impl Site {
             port,
             metrics,
             env: vec![],
+            under: vec![],
+            program: server,
             server: None,
         })
     }
@@ -139,8 +144,8 @@ impl Site {
         let conf = self.path("softhsm2.conf").display().to_string();
         let mut env = self.env.clone();
         env.push(("SOFTHSM2_CONF".into(), conf));
-        let program = program("mooring-server")?;
-        let run = [&*program, "run", "--config", "server/config.yaml"];
+        let mut run: Vec<&str> = self.under.iter().map(String::as_str).collect();
+        run.extend([&*self.program, "run", "--config", "server/config.yaml"]);
         let mut server = Process::start(&run, &env, self.dir.path(), &self.path("server.log"))?;
         let ready = eventually("the license server signs", 30, || {
             server.lives()?;
@@ -151,6 +156,11 @@ impl Site {
         });
         self.server = Some(server);
         self.explain(ready)
+    }
+
+    /// The server's process.
+    pub(super) fn process(&self) -> Result<&Process> {
+        self.server.as_ref().context("no server runs")
     }
 
     /// kill -9.

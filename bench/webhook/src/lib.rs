@@ -1,4 +1,6 @@
-//! Reviews as an API server sends them, and the webhook's work on one, without HTTP.
+//! Reviews as an API server sends them, and the webhook's work on one, without HTTP: for the
+//! program here, and for the operator's own tests.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::LicenseServer;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 
 /// What the pod of a review asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A license that there is.
     OptedIn,
     /// Something that cannot be read.
@@ -23,9 +25,8 @@ pub(crate) enum Kind {
 }
 
 /// The body of a request: a pod of a Deployment, 7 KB with its managed fields.
-pub(crate) fn body(kind: Kind) -> Vec<u8> {
-    let mut review: Value =
-        serde_json::from_str(include_str!("../../testdata/review.json")).unwrap();
+pub fn body(kind: Kind) -> Vec<u8> {
+    let mut review: Value = serde_json::from_str(include_str!("../review.json")).unwrap();
     let annotations = &mut review["request"]["object"]["metadata"]["annotations"];
     match kind {
         Kind::OptedIn => {}
@@ -39,7 +40,7 @@ pub(crate) fn body(kind: Kind) -> Vec<u8> {
 }
 
 /// What a webhook knows.
-pub(crate) struct Desk {
+pub struct Desk {
     settings: Settings,
     servers: Vec<Arc<LicenseServer>>,
     service: Service,
@@ -47,16 +48,16 @@ pub(crate) struct Desk {
 }
 
 /// An answer.
-pub(crate) struct Answered {
+pub struct Answered {
     /// As the metric calls it.
-    pub(crate) verdict: &'static str,
+    pub verdict: &'static str,
     /// What is sent.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 impl Desk {
-    /// Of a cluster with one license server.
-    pub(crate) fn new() -> Self {
+    /// The webhook of a cluster with one license server.
+    pub fn of_one_server() -> Self {
         let server = json!({
             "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
             "metadata": {"namespace": "licensing", "name": "main"},
@@ -91,7 +92,7 @@ impl Desk {
     }
 
     /// Reads a review, judges it, and writes the answer.
-    pub(crate) fn answer(&self, body: &[u8]) -> Answered {
+    pub fn answer(&self, body: &[u8]) -> Answered {
         assert!(weigh(body) > body.len());
         let question = Question::read(body).unwrap();
         let verdict = self.judge(&question);

@@ -3,12 +3,12 @@
 //! what a watch does not know are not in it.
 //!
 //! Time is what this thread has had of a core: what else the machine does is not in it.
+//!
+//! With a number it only answers so many reviews of a pod that opts in, for whoever counts
+//! instructions (`e2e/instructions`).
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-#[path = "../tests/reviews/mod.rs"]
-mod reviews;
-
-use reviews::{Desk, Kind};
+use mooring_bench_webhook::{Desk, Kind, body};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
@@ -21,7 +21,13 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 const COUNTED: usize = 20_000;
 
 fn main() {
-    let desk = Desk::new();
+    let desk = Desk::of_one_server();
+    if let Some(n) = std::env::args().nth(1) {
+        let n: u64 = n.parse().unwrap();
+        let body = body(Kind::OptedIn);
+        (0..n).for_each(|_| assert_eq!(desk.answer(&body).verdict, "injected"));
+        return;
+    }
     println!(
         "{:>10}  {:>6}  {:>6}  {:>9}  {:>8}  {:>8}  {:>8}",
         "pod", "bytes", "answer", "reviews/s", "median", "p99", "longest"
@@ -31,8 +37,8 @@ fn main() {
         println!(
             "{:>10}  {:>6}  {:>6}  {:>9.0}  {:>8.4}  {:>8.4}  {:>8.4}",
             format!("{kind:?}"),
-            reviews::body(kind).len(),
-            desk.answer(&reviews::body(kind)).bytes.len(),
+            body(kind).len(),
+            desk.answer(&body(kind)).bytes.len(),
             took.per_s(),
             took.at(50.0),
             took.at(99.0),
@@ -60,7 +66,7 @@ struct Took(Vec<Duration>);
 
 impl Took {
     fn measure(desk: &Desk, kind: Kind) -> Self {
-        let body = reviews::body(kind);
+        let body = body(kind);
         let mut all = Vec::with_capacity(COUNTED);
         for n in 0..COUNTED + COUNTED / 10 {
             let t = cpu();
