@@ -40,16 +40,17 @@ pub(crate) async fn sidecar(site: &Site, args: &SidecarArgs, rounds: Rounds) -> 
     let of = format!("{image} bytes, gzip -9; the program {binary}");
     figure("sidecar_image_mb", image as f64 / 1e6, "MB", &of)?;
     let socket = site.file("mooring.sock");
-    let process = start(site, &args.sidecar, &socket)?;
+    // In memory, as a pod's volume for it is.
+    let state = tempfile::tempdir_in("/dev/shm")?;
+    let process = start(site, &args.sidecar, &socket, state.path())?;
     let answer = held(&socket).await?;
     idle(&process, args.idle).await?;
     status(site, &process, &socket, &answer, rounds).await
 }
 
-fn start(site: &Site, program: &Path, socket: &Path) -> Result<Process> {
+fn start(site: &Site, program: &Path, socket: &Path, state: &Path) -> Result<Process> {
     let path = |name: &str| site.file(name).display().to_string();
     std::fs::write(site.file("token"), site.token("bench"))?;
-    std::fs::create_dir(site.file("sidecar"))?;
     let env = [
         ("MOORING_LICENSES", "render".to_owned()),
         (
@@ -59,7 +60,7 @@ fn start(site: &Site, program: &Path, socket: &Path) -> Result<Process> {
         ("MOORING_ADDRESSES", site.api.to_string()),
         ("MOORING_ROOTS", site.roots().to_owned()),
         ("MOORING_TOKEN_FILE", path("token")),
-        ("MOORING_STATE_DIR", path("sidecar")),
+        ("MOORING_STATE_DIR", state.display().to_string()),
         ("MOORING_SOCKET", socket.display().to_string()),
         ("MOORING_LOG", "info".to_owned()),
     ];
