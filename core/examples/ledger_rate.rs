@@ -46,6 +46,12 @@ fn result(name: &str, value: f64, unit: &str, against: &str) {
     println!("RESULT {line}");
 }
 
+/// A line for `e2e/bench` that it draws.
+fn point(curve: &str, series: &str, leases: u32, y: f64) {
+    let line = serde_json::json!({"curve": curve, "series": series, "x": leases, "y": y.round()});
+    println!("POINT {line}");
+}
+
 /// What a lease takes, at each size; the one at the largest.
 fn memory() -> (f64, Option<f64>) {
     println!("{:>9}  {:>12}", "leases", "bytes each");
@@ -62,6 +68,7 @@ fn memory() -> (f64, Option<f64>) {
         let taken = resident() as f64 - before as f64 - own as f64;
         last = taken / f64::from(many * n);
         println!("{n:>9}  {last:>12.0}");
+        point("ledger_bytes", "a lease", n, last);
     }
     println!();
     (last, None)
@@ -94,6 +101,14 @@ fn operations() -> (f64, f64) {
     for (n, (_, turns)) in SIZES.into_iter().zip(&books) {
         let [claims, renewals, releases, each] = [0, 1, 2, 3].map(|i| median(turns, i));
         println!("{n:>9}  {claims:>12.0}  {renewals:>12.0}  {releases:>12.0}  {each:>12.0}");
+        let series = [
+            ("claims", claims),
+            ("renewals", renewals),
+            ("releases", releases),
+        ];
+        for (name, rate) in series.into_iter().chain([("all in equal parts", each)]) {
+            point("ledger", name, n, rate);
+        }
         all.push(each);
     }
     println!();
