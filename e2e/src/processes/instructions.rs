@@ -14,7 +14,7 @@ use mooring_client::HoldState;
 use mooring_core::names::{ClaimName, LeaseId, RequestId, TermsId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::{server, socket};
-use mooring_core::wire::{ClaimRequest, Have, RenewRequest, Renewal, Standing};
+use mooring_core::wire::{Have, RenewRequest, Renewal};
 use serde::Deserialize;
 use serde_json::Value;
 use std::cell::Cell;
@@ -72,12 +72,18 @@ pub fn counted() -> Result<()> {
     Ok(())
 }
 
+/// What one takes, by what two runs of so many take.
+fn each(mut run: impl FnMut(u64) -> Result<u64>) -> Result<u64> {
+    let few = run(FEW)?;
+    Ok((run(MANY)? - few) / (MANY - FEW))
+}
+
 /// What a renewal takes whose sender has the terms: most are like that.
 fn renewals(site: &Site, counter: &Callgrind) -> Result<u64> {
     let secret = Secret::from_bytes([7; 32]);
     let lease = claim(site, &secret)?;
     let mut used = 1;
-    let mut run = |n: u64| {
+    let run = |n: u64| {
         let requests = used..used + n;
         used += n;
         counter.during(site.process()?, || {
@@ -109,8 +115,7 @@ fn renewals(site: &Site, counter: &Callgrind) -> Result<u64> {
             Ok(())
         })
     };
-    let few = run(FEW)?;
-    Ok((run(MANY)? - few) / (MANY - FEW))
+    each(run)
 }
 
 /// What of a grant is needed to renew it.
@@ -121,24 +126,14 @@ struct Lease {
 }
 
 fn claim(site: &Site, secret: &Secret) -> Result<Lease> {
-    let body = ClaimRequest {
-        items: mooring_core::request::parse("render")?,
-        secret_hash: secret.hash(),
-        bind: None,
-        request_id: request_id(0),
-        standing: Standing::Seeking,
-        licensed_for: None,
-        counter: Some(1),
-        others: Vec::new(),
-        heard: None,
-        clock_ahead_secs: None,
-        receipts: true,
-        ticket: None,
-        held: None,
-        secret: None,
-        holder: None,
-    };
-    let body = serde_json::to_string(&body)?;
+    let body = serde_json::json!({
+        "items": mooring_core::request::parse("render")?,
+        "secretHash": secret.hash(),
+        "requestId": request_id(0),
+        "counter": 1,
+        "receipts": true,
+    });
+    let body = body.to_string();
     let token = std::fs::read_to_string(site.path("h1.token"))?;
     let spec = &server::PUT_CLAIM;
     let path = spec.path_of(ClaimName::pod());
@@ -187,8 +182,7 @@ fn statuses(site: &Site) -> Result<u64> {
             Ok(())
         })
     };
-    let few = run(FEW)?;
-    Ok((run(MANY)? - few) / (MANY - FEW))
+    each(run)
 }
 
 /// What a review takes, in process: without HTTP and TLS.
@@ -207,8 +201,7 @@ fn reviews(site: &Site) -> Result<u64> {
         ensure!(out.status.success(), "{program}: {said}");
         total(&counter.out).map_err(anyhow::Error::msg)
     };
-    let few = run(FEW)?;
-    Ok((run(MANY)? - few) / (MANY - FEW))
+    each(run)
 }
 
 /// The answers to these, one after another on one connection.

@@ -85,8 +85,7 @@ pub(super) fn program(name: &str) -> Result<String> {
     found(&folder()?.join(name), "cargo build --workspace")
 }
 
-/// A program of `e2e/cluster/images`, which are built for release: `name` is its path in cargo's
-/// target directory.
+/// A program that is built for release: `name` is its path in cargo's target directory.
 pub(super) fn released(name: &str) -> Result<String> {
     let target = folder()?;
     let target = target.parent().context("a folder")?;
