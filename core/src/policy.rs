@@ -1,6 +1,10 @@
 //! What a vendor allows and a pod wishes, each as a word with one spelling: in licenses,
 //! configuration, annotations, objects and messages.
 
+mod seats;
+
+pub use seats::{PolicyGroup, PoolRights, SeatPolicy};
+
 use serde::{Deserialize, Serialize};
 
 /// A word that is none of those expected.

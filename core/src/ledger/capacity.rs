@@ -5,6 +5,7 @@ use super::count_by::{Share, ShareKey, share_key};
 use super::fit::{Want, fit, most, room};
 use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
 use super::refusal::{Refusal, Sold};
+use super::rights::{Rights, Tenant, part_of};
 use super::sharers::Changes;
 use super::types::Part;
 use super::who::Asker;
@@ -32,6 +33,8 @@ pub struct Capacity {
     pub(super) changes: Changes,
     /// Whether a product is counted by something else than claims.
     pub(super) shares_seats: bool,
+    /// What a policy leaves to whom.
+    pub(super) rights: Rights,
     /// There may be room since stranded leases were looked at last.
     pub(super) freed: bool,
     /// The wall clock as it was told last: which pools are open goes by it.
@@ -96,8 +99,13 @@ impl Capacity {
         items.iter().map(spelled).collect()
     }
 
-    /// Whether such a claim could ever be granted; if not, why.
-    pub(super) fn check(&self, items: &[Item]) -> Result<(), Refusal> {
+    /// Whether such a claim of a tenant could ever be granted; if not, why.
+    pub(super) fn check(&self, items: &[Item], tenant: Tenant) -> Result<(), Refusal> {
+        self.sells(items)?;
+        self.permits(items, tenant)
+    }
+
+    fn sells(&self, items: &[Item]) -> Result<(), Refusal> {
         for (i, item) in items.iter().enumerate() {
             let product = item.product.clone();
             let Some(rule) = self.rule(&product) else {
@@ -390,10 +398,11 @@ impl Capacity {
         v
     }
 
-    /// Books a plan for a lease; tells what it has now, and how many of its seats go over what was
-    /// sold.
-    pub(super) fn book(&mut self, lease: LeaseId, plan: Plan) -> (Drawn, u32) {
+    /// Books a plan for a tenant's lease; tells what it has now, and how many of its seats go over
+    /// what was sold.
+    pub(super) fn book(&mut self, (lease, tenant): (LeaseId, Tenant), plan: Plan) -> (Drawn, u32) {
         let mut over = self.draw(&plan.own);
+        self.rights.draw(tenant, &plan.own);
         let mut shared = Vec::new();
         for (key, seats, taken) in plan.shared {
             for (n, alt) in &taken {
@@ -403,7 +412,9 @@ impl Capacity {
                 self.changes.note(&key);
             }
             let share = self.shares.entry(key.clone()).or_default();
-            share.join(lease, seats, taken);
+            self.rights.undraw(tenant, &part_of(share, tenant));
+            share.join((lease, tenant), seats, taken);
+            self.rights.draw(tenant, &part_of(share, tenant));
             shared.push(key);
         }
         let Plan { licenses, own, .. } = plan;
@@ -515,14 +526,17 @@ impl Capacity {
         all
     }
 
-    pub(super) fn give_back(&mut self, lease: LeaseId, drawn: &Drawn) {
+    pub(super) fn give_back(&mut self, (lease, tenant): (LeaseId, Tenant), drawn: &Drawn) {
         self.freed = true;
         self.undraw(&drawn.own);
+        self.rights.undraw(tenant, &drawn.own);
         for key in &drawn.shared {
             let Some(share) = self.shares.get_mut(key) else {
                 continue;
             };
+            self.rights.undraw(tenant, &part_of(share, tenant));
             let freed = share.leave(lease);
+            self.rights.draw(tenant, &part_of(share, tenant));
             // What is left may be open, where it was not.
             if !freed.is_empty() {
                 self.changes.note(key);

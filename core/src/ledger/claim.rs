@@ -4,9 +4,10 @@ use super::entry::{Entry, Queued, State};
 use super::queue::{Class, OWN, Rank};
 use super::refusal::{Changed, Refusal};
 use super::renew::behind;
+use super::rights::Tenant;
 use super::state::Ledger;
 use super::types::{Claim, Claimed};
-use super::who::HolderRef;
+use super::who::{Asker, HolderRef};
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
@@ -196,7 +197,8 @@ impl Ledger {
         // Nobody who runs is thrown out by a smaller license: it is contested until its limit.
         let runs_on = c.was_held() && self.runs_until(c, now).is_some();
         // Whose seats have ended goes on under the grace that it has, as where a license has.
-        if let Err(p) = self.capacity_check(&c.items)
+        let tenant = self.tenant_of(c);
+        if let Err(p) = self.capacity_check(&c.items, tenant)
             && (!runs_on || matches!(p, Refusal::SeatsEnded { .. }))
         {
             self.refuse(c, p.clone(), now);
@@ -206,25 +208,30 @@ impl Ledger {
         if let Some(plan) = self.plan_at_once(c, now) {
             // Others are told of each claim that it waited, if only for a moment.
             self.tell_arrival(rank.id, c, runs_until, now);
-            let state = self.booked(rank.id, plan);
+            let state = self.booked(rank.id, tenant, plan);
             self.insert(rank.id, c, state, now);
             return Ok(rank.id);
         }
         let place = Queued {
             rank,
-            group: self.group_for(&c.items),
+            group: self.group_for(&c.items, tenant),
             runs_until,
         };
         self.insert(rank.id, c, State::Queued(Box::new(place)), now);
         Ok(rank.id)
     }
 
-    fn capacity_check(&self, items: &[Item]) -> Result<(), Refusal> {
+    /// Whose a claim is for the policy.
+    pub(super) fn tenant_of(&self, c: &Claim) -> Tenant {
+        self.capacity.rights.tenant(Asker::New(&c.holder))
+    }
+
+    fn capacity_check(&self, items: &[Item], tenant: Tenant) -> Result<(), Refusal> {
         // Without a license nothing can be judged: the claim waits, and is answered with why.
         if self.paused.is_some() && self.capacity.products.is_empty() {
             Ok(())
         } else {
-            self.capacity.check(items)
+            self.capacity.check(items, tenant)
         }
     }
 
@@ -244,6 +251,7 @@ impl Ledger {
         } else {
             Class::Ordinary
         };
+        let by_policy = self.capacity.rights.priority(self.tenant_of(c));
         let (generation, arrival, id) = if let Some(t) = restored {
             self.settings.generation = self.settings.generation.max(t.generation.saturating_add(1));
             (t.generation.min(OWN - 1), t.arrival, t.lease)
@@ -253,7 +261,7 @@ impl Ledger {
         };
         Rank {
             class,
-            priority: Reverse(c.priority),
+            priority: Reverse(by_policy.unwrap_or(c.priority)),
             generation,
             arrival,
             id,

@@ -2,9 +2,11 @@
 //! subject takes as many seats for all claims of one key as the largest of them asks for.
 
 use super::alternative::{Alternative, Taken};
+use super::rights::Tenant;
 use super::who::Asker;
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};
+use std::collections::BTreeSet;
 
 /// Who counts as one for which product of which license file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,8 +48,16 @@ pub(super) fn share_key(
 /// The claims of one key, and the seats they have together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Share {
-    members: Vec<(LeaseId, u32)>,
+    members: Vec<Member>,
     taken: Taken,
+}
+
+/// A claim among others that count as one with it.
+#[derive(Clone, Debug)]
+struct Member {
+    lease: LeaseId,
+    seats: u32,
+    tenant: Tenant,
 }
 
 impl Share {
@@ -71,14 +81,35 @@ impl Share {
 
     /// The seats, for the claim that came first; nothing for the others.
     pub(super) fn borne_by(&self, lease: LeaseId) -> impl Iterator<Item = &(u32, Alternative)> {
-        let first = self.members.first().is_some_and(|(l, _)| *l == lease);
+        let first = self.members.first().is_some_and(|m| m.lease == lease);
         self.taken.iter().filter(move |_| first)
     }
 
     /// Another claim, with the seats that it adds.
-    pub(super) fn join(&mut self, lease: LeaseId, seats: u32, added: Taken) {
-        self.members.push((lease, seats));
+    pub(super) fn join(&mut self, (lease, tenant): (LeaseId, Tenant), seats: u32, added: Taken) {
+        self.members.push(Member {
+            lease,
+            seats,
+            tenant,
+        });
         self.taken.extend(added);
+    }
+
+    /// How many its claims of one tenant need.
+    pub(super) fn need_of(&self, tenant: Tenant) -> u32 {
+        self.need(|m| m.tenant == tenant)
+    }
+
+    /// Its claims' tenants are others.
+    pub(super) fn set_tenants(&mut self, tenant: impl Fn(LeaseId) -> Tenant) {
+        for m in &mut self.members {
+            m.tenant = tenant(m.lease);
+        }
+    }
+
+    /// Each tenant that has claims here, once.
+    pub(super) fn tenants(&self) -> BTreeSet<Tenant> {
+        self.members.iter().map(|m| m.tenant).collect()
     }
 
     /// How many there would be without this claim.
@@ -87,14 +118,18 @@ impl Share {
     }
 
     fn need_without(&self, lease: LeaseId) -> u32 {
-        let others = self.members.iter().filter(|(l, _)| *l != lease);
-        others.map(|(_, n)| *n).max().unwrap_or(0)
+        self.need(|m| m.lease != lease)
+    }
+
+    fn need(&self, of: impl Fn(&Member) -> bool) -> u32 {
+        let of = self.members.iter().filter(|m| of(m));
+        of.map(|m| m.seats).max().unwrap_or(0)
     }
 
     /// A claim leaves; returns the seats that nobody needs now, those taken last first.
     pub(super) fn leave(&mut self, lease: LeaseId) -> Taken {
         let need = self.need_without(lease);
-        self.members.retain(|(l, _)| *l != lease);
+        self.members.retain(|m| m.lease != lease);
         let mut spare = self.seats().saturating_sub(need);
         let mut freed = Taken::new();
         while spare > 0 {

@@ -163,8 +163,9 @@ impl Capacity {
         }
         let free = |p: usize| free.get(p).copied().unwrap_or(0);
         let plan = self.plan_of(Asks::ToMove(id), e.items(), e.who.asks(), &free)?;
-        self.give_back(id, drawn);
-        Some(self.book(id, plan))
+        let of = (id, self.rights.tenant(e.who.asks()));
+        self.give_back(of, drawn);
+        Some(self.book(of, plan))
     }
 
     /// The same, where seats that several claims count as one stay with their file.
@@ -326,6 +327,7 @@ impl Ledger {
             return;
         }
         let ids: Vec<LeaseId> = self.stranded.iter().copied().collect();
+        let mut moved = false;
         for id in ids {
             let barred = |e: &Entry| e.taken_back || self.bars(e.who.key());
             let Some(e) = self.entries.get(&id).filter(|e| !barred(e)) else {
@@ -340,6 +342,7 @@ impl Ledger {
                 let Some((drawn, overdraft)) = self.capacity.redraw(id, e, &drawn) else {
                     continue;
                 };
+                moved = true;
                 let drawn = drawn.one(&mut self.drawn);
                 if let Some(e) = self.entries.get_mut(&id) {
                     e.state = State::Held {
@@ -351,6 +354,9 @@ impl Ledger {
             }
             // Another claim's move may have moved the seats that it counts as one with it.
             self.strands(id, now);
+        }
+        if moved {
+            self.count_tenants();
         }
     }
 

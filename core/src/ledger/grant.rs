@@ -4,6 +4,7 @@ use super::count_by::{Share, ShareKey};
 use super::entry::State;
 use super::pool::Plan;
 use super::queue::{GroupAt, Rank};
+use super::rights::{Limit, Tenant};
 use super::state::Ledger;
 use super::types::Claim;
 use super::who::Asker;
@@ -24,30 +25,70 @@ impl Ledger {
         if self.queue.len() == 0 {
             return;
         }
-        let (mut blocked, mut done) = (Vec::new(), Vec::new());
+        self.look_at_owners();
+        let (mut blocked, mut gathering, mut done) = (Vec::new(), Vec::<Limit>::new(), Vec::new());
         while let Some((rank, i)) = self.queue.first(&done) {
             let Some(e) = self.entries.get(&rank.id) else {
                 break;
             };
-            let pools = self.queue.pools(i);
+            let (pools, tenant) = (self.queue.pools(i), self.queue.tenant(i));
+            let (items, asker) = (e.items(), e.who.asks());
+            let owns = self.capacity.owns(items, asker, tenant);
+            let mut limits = self.capacity.rights.limits(tenant, pools, owns);
+            let held_back = limits.iter().any(|l| gathering.contains(l))
+                || !self.capacity.is_left(items, asker, tenant);
             let behind = pools.iter().any(|p| blocked.get(*p) == Some(&true));
-            let plan = if behind && !mutant::on(Mutant::SmallOvertakesHead) {
+            let behind = behind && !mutant::on(Mutant::SmallOvertakesHead);
+            let plan = if behind || held_back {
                 None
             } else {
-                self.capacity
-                    .plan(e.items(), e.who.asks(), &|p| self.capacity.free(p))
+                self.capacity.plan_for(items, asker, tenant)
             };
             if let Some(plan) = plan {
                 if self.seat(rank.id, plan, now) {
                     self.grant_sharers(now);
                 }
+                // What an owner wanted until now is lent again.
+                if self.look_at_owners() {
+                    (blocked, gathering, done) = Default::default();
+                }
             } else {
-                for p in pools {
-                    mark(&mut blocked, *p);
+                // Who is at its own limit waits for its own alone.
+                if !self.capacity.is_within_limit(items, asker, tenant) {
+                    limits.retain(|l| matches!(l, Limit::Of(..)));
+                }
+                gathering.extend(limits);
+                if !held_back {
+                    for p in pools {
+                        mark(&mut blocked, *p);
+                    }
                 }
                 mark(&mut done, i);
+                self.queue.set_held_back(i, held_back);
             }
         }
+    }
+
+    /// Which owners wait for seats of their own: those are lent to nobody then. Tells whether they
+    /// are others than before.
+    fn look_at_owners(&mut self) -> bool {
+        if self.capacity.rights.is_empty() {
+            return false;
+        }
+        let before = self.capacity.rights.nobody_wants();
+        for tenant in self.capacity.rights.owners() {
+            let firsts: Vec<Rank> = self.queue.firsts_of(tenant).collect();
+            for Rank { id, .. } in firsts {
+                let Some(e) = self.entries.get(&id) else {
+                    continue;
+                };
+                let own = self.capacity.plan_of_own(e.items(), e.who.asks(), tenant);
+                if let Some(own) = own {
+                    self.capacity.rights.wants(tenant, &own.all());
+                }
+            }
+        }
+        !self.capacity.rights.is_wanted_as(&before)
     }
 
     fn may_grant(&self) -> bool {
@@ -62,8 +103,11 @@ impl Ledger {
             return None;
         }
         self.move_stranded(now);
-        let (asker, free) = (Asker::New(&c.holder), |p| self.capacity.free(p));
-        self.capacity.plan(&c.items, asker, &free)
+        // Nobody waits, so no owner does.
+        self.capacity.rights.nobody_wants();
+        let asker = Asker::New(&c.holder);
+        let tenant = self.capacity.rights.tenant(asker);
+        self.capacity.plan_for(&c.items, asker, tenant)
     }
 
     /// Gives a claim of the queue its seats; tells whether it counts some of them as one with
@@ -74,14 +118,18 @@ impl Ledger {
             self.tell_wait(id, None, now);
         }
         let shares = !plan.shared.is_empty();
-        let state = self.booked(id, plan);
+        let Some(asker) = self.entries.get(&id).map(|e| e.who.asks()) else {
+            return false;
+        };
+        let tenant = self.capacity.rights.tenant(asker);
+        let state = self.booked(id, tenant, plan);
         self.set_state(id, state, now);
         shares
     }
 
-    /// Books a plan: how its lease stands then.
-    pub(super) fn booked(&mut self, id: LeaseId, plan: Plan) -> State {
-        let (drawn, overdraft) = self.capacity.book(id, plan);
+    /// Books a plan of a tenant's: how its lease stands then.
+    pub(super) fn booked(&mut self, id: LeaseId, tenant: Tenant, plan: Plan) -> State {
+        let (drawn, overdraft) = self.capacity.book((id, tenant), plan);
         State::Held {
             drawn: drawn.one(&mut self.drawn),
             overdraft,
@@ -106,22 +154,25 @@ impl Ledger {
             let Some(e) = self.entries.get(&id) else {
                 continue;
             };
-            let plan = self.capacity.plan(e.items(), e.who.asks(), &|_| 0);
-            if let Some(plan) = plan.filter(Plan::needs_nothing) {
+            let (items, asker) = (e.items(), e.who.asks());
+            let tenant = self.capacity.rights.tenant(asker);
+            let plan = self.capacity.plan(items, asker, &|_| 0);
+            let plan = plan.filter(Plan::needs_nothing);
+            if let Some(plan) = plan.filter(|p| self.capacity.allows(tenant, p)) {
                 self.seat(id, plan, now);
             }
         }
     }
 
-    /// Which group a claim for these items waits in.
-    pub(super) fn group_for(&mut self, items: &[Item]) -> GroupAt {
+    /// Which group a tenant's claim for these items waits in.
+    pub(super) fn group_for(&mut self, items: &[Item], tenant: Tenant) -> GroupAt {
         // With no license in force nothing can be judged.
         let judged = !self.capacity.products.is_empty();
-        if judged && self.capacity.check(items).is_err() {
+        if judged && self.capacity.check(items, tenant).is_err() {
             return GroupAt::Aside;
         }
         let pools = self.capacity.pools_of(items);
-        self.queue.group_of(pools)
+        self.queue.group_of(pools, tenant)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pools, what products draw on them, and what a claim has of them: plain data.
 
-use super::alternative::{Alternative, Taken};
+use super::alternative::{Alternative, Taken, draws};
 use super::count_by::ShareKey;
 use super::shared::Shared;
 use crate::license::{CountBy, Digest, VersionRange};
@@ -162,6 +162,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// All that it takes out of the pools.
+    pub(super) fn all(&self) -> Draws {
+        let taken = self.shared.iter().flat_map(|(_, _, taken)| taken);
+        let taken = taken.flat_map(|(n, alt)| draws(*n, alt));
+        self.own.iter().copied().chain(taken).collect()
+    }
+
     /// Whether it takes any seat out of a pool.
     pub(super) fn needs_nothing(&self) -> bool {
         self.own.is_empty() && self.shared.iter().all(|(_, _, t)| t.is_empty())

@@ -20,7 +20,9 @@ impl From<Refusal> for Problem {
             }
             Refusal::ExceedsSeats { item: i, .. } => (Kind::ExceedsSeats, item(i, "seats")),
             Refusal::SeatsEnded { .. } => (Kind::LicenseInvalid, None),
-            Refusal::ExceedsSeatsTogether => (Kind::ExceedsSeats, whole("items")),
+            Refusal::ExceedsSeatsTogether | Refusal::ExceedsPolicy { .. } => {
+                (Kind::ExceedsSeats, whole("items"))
+            }
             Refusal::HolderFull { .. } | Refusal::NamespaceFull { .. } => {
                 (Kind::TooManyClaims, None)
             }

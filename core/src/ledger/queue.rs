@@ -1,10 +1,11 @@
 //! The queue: ranks, groups, places.
 //!
-//! Claims stand in groups, one for each set of pools that claims of the queue could draw on; there
+//! Claims stand in groups, one for each set of pools that claims of a tenant could draw on; there
 //! are few. Within a group nobody is granted before the first, so a step looks at the first of each
 //! group and no further: what it costs does not grow with the queue. A place is counted, not walked
 //! to (`sorted`).
 
+use super::rights::Tenant;
 use super::sorted::Sorted;
 use crate::names::LeaseId;
 use crate::time::Timestamp;
@@ -62,6 +63,10 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Group {
     pools: Vec<usize>,
+    tenant: Tenant,
+    /// Its first is held back by its own policy, and keeps nothing of the license's pools from
+    /// others.
+    held_back: bool,
     ranks: Sorted<Rank>,
 }
 
@@ -70,12 +75,15 @@ impl Queue {
         self.len
     }
 
-    /// The group of claims that draw on these pools.
-    pub(super) fn group_of(&mut self, pools: Vec<usize>) -> GroupAt {
-        let at = self.groups.iter().position(|g| g.pools == pools);
+    /// The group of a tenant's claims that draw on these pools.
+    pub(super) fn group_of(&mut self, pools: Vec<usize>, tenant: Tenant) -> GroupAt {
+        let is_it = |g: &Group| g.pools == pools && g.tenant == tenant;
+        let at = self.groups.iter().position(is_it);
         GroupAt::Of(at.unwrap_or_else(|| {
             self.groups.push(Group {
                 pools,
+                tenant,
+                held_back: false,
                 ranks: Sorted::default(),
             });
             self.groups.len() - 1
@@ -108,6 +116,27 @@ impl Queue {
         self.groups.get(group).map_or(&[], |g| &g.pools)
     }
 
+    pub(super) fn tenant(&self, group: usize) -> Tenant {
+        self.groups.get(group).map(|g| g.tenant).unwrap_or_default()
+    }
+
+    pub(super) fn is_held_back(&self, group: usize) -> bool {
+        let group = self.groups.get(group);
+        group.is_some_and(|g| g.held_back)
+    }
+
+    pub(super) fn set_held_back(&mut self, group: usize, held_back: bool) {
+        if let Some(g) = self.groups.get_mut(group) {
+            g.held_back = held_back;
+        }
+    }
+
+    /// Who stands first in each group of a tenant.
+    pub(super) fn firsts_of(&self, tenant: Tenant) -> impl Iterator<Item = Rank> {
+        let groups = self.groups.iter().filter(move |g| g.tenant == tenant);
+        groups.filter_map(|g| g.ranks.first())
+    }
+
     /// Who stands first among the groups that are not `done`, and in which.
     pub(super) fn first(&self, done: &[bool]) -> Option<(Rank, usize)> {
         let groups = self.groups.iter().enumerate();
@@ -121,20 +150,22 @@ impl Queue {
         self.aside.range(..rank).count()
     }
 
-    fn sharing(&self, pools: &[usize]) -> impl Iterator<Item = &Group> {
+    /// Those who may stand in the way of a tenant's claim for these pools.
+    fn sharing(&self, pools: &[usize], tenant: Tenant) -> impl Iterator<Item = &Group> {
         let groups = self.groups.iter();
+        let groups = groups.filter(move |g| !g.held_back || g.tenant == tenant);
         groups.filter(|g| g.pools.iter().any(|p| pools.contains(p)))
     }
 
-    /// How many of those who draw on one of these pools stand before a rank.
-    pub(super) fn before(&self, rank: Rank, pools: &[usize]) -> usize {
-        let sharing = self.sharing(pools);
+    /// How many of those who draw on one of these pools stand before a tenant's rank.
+    pub(super) fn before(&self, rank: Rank, pools: &[usize], tenant: Tenant) -> usize {
+        let sharing = self.sharing(pools, tenant);
         sharing.map(|g| g.ranks.before(rank)).sum()
     }
 
     /// Who stands first of them, if before that rank.
-    pub(super) fn front(&self, rank: Rank, pools: &[usize]) -> Option<Rank> {
-        let firsts = self.sharing(pools).filter_map(|g| g.ranks.first());
+    pub(super) fn front(&self, rank: Rank, pools: &[usize], tenant: Tenant) -> Option<Rank> {
+        let firsts = self.sharing(pools, tenant).filter_map(|g| g.ranks.first());
         firsts.filter(|first| *first < rank).min()
     }
 }

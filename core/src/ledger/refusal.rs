@@ -59,6 +59,13 @@ pub enum Refusal {
     /// Each item could be had, and all together never.
     #[error("these products together ask for more seats than the license has")]
     ExceedsSeatsTogether,
+    /// It asks for more than its group may have, were nothing else out.
+    #[error("policy {policy} never lets {} have so many seats at a time", member(group.as_deref()))]
+    ExceedsPolicy {
+        policy: String,
+        /// None: those who are in no group.
+        group: Option<String>,
+    },
     #[error(
         "{holder} has {most} claims, and may have {most}; {}",
         more_claims(holder)
@@ -130,6 +137,14 @@ pub enum Changed {
 }
 
 words!(Changed: Items = "items", Secret = "secret", Bind = "bind");
+
+/// Whom a policy speaks of.
+fn member(group: Option<&str>) -> String {
+    match group {
+        Some(group) => format!("group {group}"),
+        None => "who is in none of its groups".into(),
+    }
+}
 
 /// What to do about a holder's bound.
 fn more_claims(holder: &Holder) -> String {

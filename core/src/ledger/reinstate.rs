@@ -45,7 +45,7 @@ impl Ledger {
         // a longer lease.
         let (d, run) = (held.lease_for, &self.settings);
         let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
-        let state = self.booked(id, plan);
+        let state = self.booked(id, self.tenant_of(c), plan);
         self.insert(id, c, state, now);
         if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
             e.rare().not_before = t;

@@ -4,13 +4,16 @@ use super::at::At;
 use super::capacity::Capacity;
 use super::entry::{Entry, State};
 use super::refusal::Refusal;
+use super::rights::{Rights, Tenant, part_of};
 use super::sharers::Sharers;
 use super::state::Ledger;
 use super::wish::WishRef;
-use crate::policy::Reclaim;
+use crate::policy::{Reclaim, SeatPolicy};
 use crate::time::BootTime;
 use crate::wire::Problem;
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::sync::Arc;
 
 impl Ledger {
     /// Takes new licenses in. With fewer seats nobody is thrown out: new claims wait until enough
@@ -51,6 +54,43 @@ impl Ledger {
         self.tick(now);
     }
 
+    /// Who owns which seats from now on, and who may have how many; none: everybody may have
+    /// everything. Nobody is thrown out, and nothing is granted in this step.
+    pub fn set_policy(&mut self, policy: Option<Arc<SeatPolicy>>, now: BootTime) {
+        self.tick(now);
+        self.capacity.rights = Rights::of(policy);
+        self.capacity.rights.settle(&self.capacity.pools);
+        self.count_tenants();
+        self.regroup(now);
+    }
+
+    /// What each tenant has, counted anew.
+    pub(super) fn count_tenants(&mut self) {
+        let Capacity { rights, shares, .. } = &mut self.capacity;
+        if rights.is_empty() {
+            return;
+        }
+        rights.clear();
+        let entries = &self.entries;
+        for e in entries.iter() {
+            if let State::Held { drawn, .. } = &e.state {
+                rights.draw(rights.tenant(e.who.asks()), &drawn.own);
+            }
+        }
+        let none = Tenant::default();
+        for share in shares.values_mut() {
+            let of = |id| {
+                entries
+                    .get(&id)
+                    .map_or(none, |e| rights.tenant(e.who.asks()))
+            };
+            share.set_tenants(of);
+            for tenant in share.tenants() {
+                rights.draw(tenant, &part_of(share, tenant));
+            }
+        }
+    }
+
     /// Grants nothing new while `why` holds (the anchor is lost, the license ended); claims are
     /// answered with it. `None`: goes on.
     pub fn pause(&mut self, why: Option<Problem>, now: BootTime) {
@@ -63,24 +103,30 @@ impl Ledger {
     /// refused, unless their applications run: those are thrown out by nobody but their own limit.
     pub(super) fn regroup(&mut self, now: BootTime) {
         let waiting = std::mem::take(&mut self.queue).all();
+        let mut again = Vec::with_capacity(waiting.len());
         self.sharers = Sharers::default();
         self.capacity.changes.note_all();
-        for rank in &waiting {
-            let Some(wish) = self.entries.get(&rank.id).map(|e| e.wish.clone()) else {
+        for mut rank in waiting {
+            let Some(e) = self.entries.get(&rank.id) else {
                 continue;
             };
-            let at = self.group_for(&wish.items);
+            let (wish, tenant) = (e.wish.clone(), self.capacity.rights.tenant(e.who.asks()));
+            let at = self.group_for(&wish.items, tenant);
+            if let Some(priority) = self.capacity.rights.priority(tenant) {
+                rank.priority = Reverse(priority);
+            }
             if let Some(e) = self.entries.get_mut(&rank.id) {
                 if let State::Queued(place) = &mut e.state {
-                    place.group = at;
+                    (place.group, place.rank) = (at, rank);
                 }
-                self.queue.enter(*rank, at);
+                self.queue.enter(rank, at);
                 let keys = self.capacity.share_keys(&wish.items, e.who.asks());
-                self.sharers.enter(*rank, keys);
+                self.sharers.enter(rank, keys);
+                again.push(rank.id);
             }
         }
-        for rank in waiting {
-            self.refuse_if_impossible(rank.id, now);
+        for id in again {
+            self.refuse_if_impossible(id, now);
         }
     }
 }

@@ -4,6 +4,7 @@
 mod dates;
 mod files;
 mod names;
+mod policy;
 mod sharers;
 mod taken_back;
 

@@ -112,7 +112,8 @@ impl Ledger {
     pub(super) fn end(&mut self, id: LeaseId, how: EndReason, now: BootTime) {
         let Some(e) = self.remove(id) else { return };
         if let State::Held { drawn, .. } = &e.state {
-            self.capacity.give_back(id, drawn);
+            let tenant = self.capacity.rights.tenant(e.who.asks());
+            self.capacity.give_back((id, tenant), drawn);
         }
         let over = how == EndReason::Released || matches!(e.state, State::Held { .. });
         if !matches!(e.state, State::Refused(_)) {

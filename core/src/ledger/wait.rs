@@ -8,6 +8,7 @@ use super::capacity::Free;
 use super::entry::{Entry, State, Wait};
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
+use super::rights::Tenant;
 use super::state::Ledger;
 use super::who::{Asker, KeptHolder};
 use crate::names::{LeaseId, ProductName};
@@ -29,17 +30,18 @@ impl Ledger {
         let State::Queued(queued) = &e.state else {
             return None;
         };
-        let (rank, aside) = (queued.rank, queued.group == GroupAt::Aside);
+        let (rank, at) = (queued.rank, queued.group);
+        let tenant = self.capacity.rights.tenant(e.who.asks());
         let pools = match queued.group {
             GroupAt::Of(i) => self.queue.pools(i).to_vec(),
             GroupAt::Aside => self.capacity.pools_of(e.items()),
         };
-        let mut before = self.queue.before(rank, &pools);
-        if aside {
+        let mut before = self.queue.before(rank, &pools, tenant);
+        if at == GroupAt::Aside {
             before += self.queue.before_aside(rank);
         }
-        let front = || self.front(e, rank, &pools);
-        let (reason, message) = self.why(e, aside, front, before);
+        let front = || self.front(e, rank, &pools, tenant);
+        let (reason, message) = self.why((e, at), front, before);
         Some(Wait {
             place: u32::try_from(before + 1).unwrap_or(u32::MAX),
             reason,
@@ -49,8 +51,7 @@ impl Ledger {
 
     fn why(
         &self,
-        e: &Entry,
-        aside: bool,
+        (e, at): (&Entry, GroupAt),
         front: impl FnOnce() -> Option<String>,
         before: usize,
     ) -> (WaitReason, String) {
@@ -62,9 +63,28 @@ impl Ledger {
             let reason = WaitReason::Settling;
             return (reason, reason.explain().to_owned());
         }
-        if aside && let Err(why) = self.capacity.check(e.items()) {
+        let tenant = self.capacity.rights.tenant(e.who.asks());
+        if at == GroupAt::Aside
+            && let Err(why) = self.capacity.check(e.items(), tenant)
+        {
             let text = format!("the license in force can never grant it: {why}");
             return (WaitReason::Full, text);
+        }
+        if let GroupAt::Of(group) = at
+            && self.queue.is_held_back(group)
+            && (self
+                .capacity
+                .plan(e.items(), e.who.asks(), &|p| self.capacity.free(p))
+                .is_some()
+                || !self
+                    .capacity
+                    .is_within_limit(e.items(), e.who.asks(), tenant))
+            && let Some(text) = self
+                .capacity
+                .rights
+                .explain(tenant, self.queue.pools(group))
+        {
+            return (WaitReason::Policy, text);
         }
         let free: Free<'_> = &|p| self.capacity.free(p);
         let items = e.items().iter();
@@ -180,8 +200,8 @@ impl Ledger {
     }
 
     /// Who stands first of those before it, as its own holder may know it.
-    fn front(&self, e: &Entry, rank: Rank, pools: &[usize]) -> Option<String> {
-        let first = self.queue.front(rank, pools)?;
+    fn front(&self, e: &Entry, rank: Rank, pools: &[usize], tenant: Tenant) -> Option<String> {
+        let first = self.queue.front(rank, pools, tenant)?;
         let first = &self.entries.get(&first.id)?.who;
         Some(as_seen_by(first, &e.who))
     }

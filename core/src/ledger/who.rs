@@ -188,6 +188,15 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// Who it is outside Kubernetes.
+    pub(super) fn subject(self) -> Option<&'a str> {
+        match self {
+            Self::New(Holder::External { subject }) => Some(subject),
+            Self::Kept(KeptHolder::External(subject)) => Some(subject),
+            _ => None,
+        }
+    }
+
     pub(super) fn node(self) -> Option<&'a str> {
         match self {
             Self::New(Holder::Pod { node, .. }) => node.as_deref(),

@@ -217,6 +217,8 @@ pub enum WaitReason {
     Full,
     /// All that it asks for is free, and kept for a claim in front of it.
     Behind,
+    /// What it asks for is free, or would be, and a policy keeps it from its group.
+    Policy,
     /// The server has just started and takes earlier leases in first.
     Settling,
     /// The server grants nothing, since its hardware anchor is not there.
@@ -231,6 +233,7 @@ impl WaitReason {
         match self {
             Self::Full => "seats that it asks for are taken",
             Self::Behind => "what it asks for is free, and kept for a claim in front of it",
+            Self::Policy => "a policy of the license server keeps what it asks for from its group",
             Self::Settling => {
                 "the license server has just started and takes earlier leases in first"
             }

@@ -1,0 +1,260 @@
+//! What a policy leaves to whom: owners, limits, loans.
+
+use super::*;
+use crate::ledger::entry::State;
+use crate::license::CountBy;
+use crate::policy::{PolicyGroup, PoolRights, SeatPolicy};
+use std::sync::Arc;
+
+/// A group `of` for each namespace, with what it has of pool `r`: (owned, max, lend).
+fn policy(groups: &[(&str, (u32, Option<u32>, Option<u32>))]) -> Option<Arc<SeatPolicy>> {
+    let group = |(name, (owned, max, lend)): &(&str, (u32, Option<u32>, Option<u32>))| {
+        let rights = PoolRights {
+            owned: *owned,
+            max: *max,
+            lend: *lend,
+        };
+        PolicyGroup {
+            name: (*name).to_owned(),
+            namespaces: vec![(*name).to_owned()],
+            pools: [("r".parse().unwrap(), rights)].into(),
+            ..PolicyGroup::default()
+        }
+    };
+    Some(Arc::new(SeatPolicy {
+        name: "shares".into(),
+        notice: Duration::from_secs(60),
+        groups: groups.iter().map(group).collect(),
+    }))
+}
+
+fn of(namespace: &str, n: u8, what: &str) -> Claim {
+    let mut c = claim(n, what);
+    if let Holder::Pod { namespace: ns, .. } = &mut c.holder {
+        *ns = namespace.into();
+    }
+    c
+}
+
+/// Gives a lease back.
+fn back(l: &mut Ledger, n: u8, ms: u64) {
+    let id = LeaseId::from_bytes([n; 16]);
+    let gone = l.release(&ClaimName::pod(), id, &secret(n), None, at(ms));
+    assert_eq!(gone, Ok(true));
+}
+
+fn held(l: &Ledger, n: u8) -> bool {
+    let e = l.entries.get(&LeaseId::from_bytes([n; 16]));
+    e.is_some_and(|e| matches!(e.state, State::Held { .. }))
+}
+
+fn ruled(seats: u32, groups: &[(&str, (u32, Option<u32>, Option<u32>))]) -> Ledger {
+    let mut l = super::seats(seats);
+    l.set_policy(policy(groups), at(0));
+    l
+}
+
+#[test]
+fn who_is_at_its_limit_stops_nobody_else() {
+    let mut l = ruled(10, &[("b", (0, Some(5), None))]);
+    for n in 1..=5 {
+        granted(l.claim(of("b", n, "render"), at(0)));
+    }
+    let waits = place(l.claim(of("b", 6, "render"), at(1)));
+    assert_eq!(waits.reason, WaitReason::Policy);
+    assert!(
+        waits.message.contains("policy shares") && waits.message.contains("group b"),
+        "{}",
+        waits.message
+    );
+    for n in 7..=10 {
+        granted(l.claim(of("a", n, "render"), at(2)));
+    }
+    // Nor when nothing is left: it gathers nothing of the license's.
+    granted(l.claim(of("a", 11, "render"), at(3)));
+    let next = place(l.claim(of("a", 12, "render"), at(4)));
+    assert_eq!((next.place, next.reason), (1, WaitReason::Full));
+    back(&mut l, 7, 5);
+    assert!(held(&l, 12) && !held(&l, 6));
+    back(&mut l, 1, 6);
+    assert!(held(&l, 6));
+}
+
+#[test]
+fn what_is_owned_is_lent_until_its_owner_wants_it() {
+    let mut l = ruled(4, &[("a", (2, None, None))]);
+    for n in 1..=4 {
+        granted(l.claim(of("b", n, "render"), at(0)));
+    }
+    let later = place(l.claim(of("b", 5, "render"), at(1)));
+    assert_eq!((later.place, later.reason), (1, WaitReason::Full));
+    // An owner came: who would borrow is held back, whenever it came.
+    place(l.claim(of("a", 6, "render"), at(2)));
+    back(&mut l, 1, 4);
+    assert!(held(&l, 6) && !held(&l, 5));
+    // What it does not want is lent again.
+    back(&mut l, 2, 5);
+    assert!(held(&l, 5));
+}
+
+#[test]
+fn what_is_not_lent_stays_free() {
+    let mut l = ruled(4, &[("a", (2, None, Some(0)))]);
+    granted(l.claim(of("b", 1, "render:2"), at(0)));
+    let waits = place(l.claim(of("b", 2, "render"), at(1)));
+    assert_eq!(waits.reason, WaitReason::Policy, "{}", waits.message);
+    granted(l.claim(of("a", 3, "render:2"), at(2)));
+    // More than it owns is nobody's own.
+    let more = place(l.claim(of("a", 4, "render"), at(3)));
+    assert_eq!(more.reason, WaitReason::Full, "{}", more.message);
+}
+
+#[test]
+fn a_claim_that_policy_never_permits_is_refused_with_its_name() {
+    let mut l = ruled(10, &[("b", (0, Some(5), None)), ("a", (4, None, Some(1)))]);
+    let claimed = l.claim(of("b", 1, "render:6"), at(0));
+    let why = claimed.clone().unwrap_err().to_string();
+    assert!(
+        why.contains("policy shares") && why.contains("group b"),
+        "{why}"
+    );
+    assert_eq!(refused(claimed).0, ProblemType::ExceedsSeats);
+    // All but what its owner does not lend.
+    refused(l.claim(of("c", 2, "render:8"), at(1)));
+    granted(l.claim(of("c", 3, "render:7"), at(2)));
+}
+
+#[test]
+fn nobody_is_thrown_out_by_a_policy_nor_by_a_restart_under_a_stricter_one() {
+    let mut l = ruled(4, &[]);
+    let all: Vec<Granted> = (1..=3)
+        .map(|n| granted(l.claim(of("b", n, "render"), at(0))))
+        .collect();
+    l.set_policy(policy(&[("b", (0, Some(2), None))]), at(1));
+    assert!((1..=3).all(|n| held(&l, n)));
+    place(l.claim(of("b", 4, "render"), at(2)));
+    let license = license(&[("r", 4)], &[("render", "r")]);
+    let mut l = Ledger::new(settings(2, D), one(&license), at(10));
+    l.set_policy(policy(&[("b", (0, Some(2), None))]), at(10));
+    for (n, g) in (1..).zip(&all) {
+        let mut c = of("b", n, "render");
+        c.held = Some(shown(g, 1));
+        granted(l.claim(c, at(11)));
+    }
+}
+
+#[test]
+fn each_group_pays_for_seats_that_claims_of_both_count_as_one() {
+    let mut license = license(&[("r", 4)], &[("render", "r")]);
+    license.products[0].count_by = CountBy::Node;
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(
+        policy(&[("b", (0, Some(1), None)), ("c", (0, Some(1), None))]),
+        at(0),
+    );
+    let on = |namespace: &str, n: u8, node: &str| {
+        let mut c = of(namespace, n, "render");
+        if let Holder::Pod { node: on, .. } = &mut c.holder {
+            *on = Some(node.into());
+        }
+        c
+    };
+    granted(l.claim(on("b", 1, "n1"), at(0)));
+    granted(l.claim(on("b", 2, "n1"), at(1)));
+    // The other group pays for itself, though the license's seat is out already.
+    granted(l.claim(on("c", 3, "n1"), at(2)));
+    assert_eq!(l.pools()[0].used, 1);
+    place(l.claim(on("c", 4, "n2"), at(3)));
+    place(l.claim(on("b", 5, "n2"), at(4)));
+    granted(l.claim(on("d", 6, "n2"), at(5)));
+    // Nor by sharing one.
+    let shares = place(l.claim(on("b", 5, "n2"), at(6)));
+    assert_eq!(shares.reason, WaitReason::Policy);
+    back(&mut l, 1, 7);
+    assert!(!held(&l, 5));
+    back(&mut l, 2, 8);
+    assert!(held(&l, 5));
+}
+
+/// What the policy has counted is what is out.
+fn is_counted(l: &mut Ledger) {
+    let before = format!("{:?}", l.capacity.rights);
+    l.count_tenants();
+    assert_eq!(format!("{:?}", l.capacity.rights), before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn owners_and_limits_hold_and_whoever_could_have_a_seat_has_it(
+        ops in proptest::collection::vec((0u8..10, 0u8..120, 0usize..4, 1u8..3), 1..120),
+        owned in 0u32..4, max in 1u32..5, lend in proptest::option::of(0u32..3),
+    ) {
+        let groups = [("a", (owned, None, lend)), ("b", (0, Some(max), None)), ("c", (1, None, None))];
+        let mut l = ruled(6, &groups);
+        for (new, (op, n, who, many)) in (1..).zip(ops) {
+            let now = u64::from(new);
+            if op < 4 {
+                let id = LeaseId::from_bytes([n; 16]);
+                let _ = l.release(&ClaimName::pod(), id, &secret(n), None, at(now));
+            } else {
+                let namespace = ["a", "b", "c", "none"][who];
+                let _ = l.claim(of(namespace, new, &format!("render:{many}")), at(now));
+            }
+            is_counted(&mut l);
+            let of = |ns: &str| {
+                let of_it = l.entries.iter().filter(|e| e.who.namespace() == Some(ns));
+                let (mut has, mut waits) = (0, Vec::new());
+                for e in of_it {
+                    let seats = e.items()[0].seats.get();
+                    match &e.state {
+                        State::Held { .. } => has += seats,
+                        State::Queued(place) => waits.push((place.rank, seats)),
+                        State::Refused(_) => {}
+                    }
+                }
+                (has, waits.into_iter().min())
+            };
+            let all = ["a", "b", "c", "none"].map(of);
+            let free = 6 - all.iter().map(|(has, _)| has).sum::<u32>();
+            prop_assert!(all[1].0 <= max);
+            // The first owner who waits for seats of its own waits for room alone, and another one
+            // for no more than its turn.
+            let owners = [(all[0], owned), (all[2], 1)];
+            let own = owners.iter().filter_map(|((has, waits), owned)| {
+                waits.filter(|(_, n)| has + n <= *owned)
+            });
+            if let Some((_, n)) = own.min() {
+                prop_assert!(n > free, "{n} of its own wanted, and {free} are free: {all:?}");
+            }
+            // Where nobody wants its own, and all is lent, a seat is free for somebody else alone
+            // if each who waits wants more, or is at its limit.
+            if own_is_idle(&owners) && lend.is_none() {
+                for (i, (has, waits)) in all.iter().enumerate() {
+                    let Some((_, n)) = waits else { continue };
+                    let limited = i == 1 && has + n > max;
+                    prop_assert!(limited || *n > free || behind(&all, i, max, free), "{all:?}");
+                }
+            }
+        }
+    }
+}
+
+type Stand = (u32, Option<(crate::ledger::queue::Rank, u32)>);
+
+fn own_is_idle(owners: &[(Stand, u32)]) -> bool {
+    owners
+        .iter()
+        .all(|((has, waits), owned)| waits.is_none_or(|(_, n)| has + n > *owned))
+}
+
+/// Whether somebody stands before it who wants more than is free, and is not at its limit.
+fn behind(all: &[Stand], i: usize, max: u32, free: u32) -> bool {
+    let Some((rank, _)) = all[i].1 else {
+        return false;
+    };
+    all.iter().enumerate().any(|(other, (has, waits))| {
+        let limited = |n: u32| other == 1 && has + n > max;
+        waits.is_some_and(|(r, n)| r < rank && n > free && !limited(n))
+    })
+}
