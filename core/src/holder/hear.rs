@@ -346,7 +346,11 @@ impl Claimant {
                     self.next_at = now;
                 }
             }
-            T::NotEntitled | T::UnknownProduct | T::ExceedsSeats | T::VersionNotCovered => {
+            T::CalledBack
+            | T::NotEntitled
+            | T::UnknownProduct
+            | T::ExceedsSeats
+            | T::VersionNotCovered => {
                 self.refused(p, sent, now, fraction);
             }
             T::BadRequest if !self.s.state.is_licensed() => self.refused(p, sent, now, fraction),

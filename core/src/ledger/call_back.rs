@@ -22,6 +22,8 @@ impl Ledger {
         against: Option<&CallBack>,
         now: BootTime,
     ) -> Result<(), Refusal> {
+        let wanted = self.wanted_back(id);
+        let against = against.or(wanted.as_ref());
         let Some(e) = self.entries.get_mut(&id) else {
             return Ok(());
         };

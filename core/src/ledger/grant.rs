@@ -65,6 +65,9 @@ impl Ledger {
                 }
                 mark(&mut done, i);
                 self.queue.set_held_back(i, held_back);
+                if owns && !held_back {
+                    self.recall(rank.id, tenant);
+                }
             }
         }
     }

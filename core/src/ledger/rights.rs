@@ -14,7 +14,7 @@
 //! Seats that several claims count as one are paid once in the license's pool, and by each group
 //! that has such a claim, as many as its own claims need.
 
-use super::capacity::Capacity;
+use super::capacity::{Capacity, Free};
 use super::count_by::Share;
 use super::fit::{Want, fit};
 use super::pool::{Draws, Plan, PoolUse};
@@ -257,6 +257,16 @@ impl Rights {
         }
     }
 
+    /// Whether a tenant has more than it owns in a pool of these draws.
+    pub(super) fn has_more_than_own(&self, Tenant(t): Tenant, draws: &Draws) -> bool {
+        draws.iter().any(|(p, _)| {
+            self.ruled(*p).is_some_and(|(_, ruled)| {
+                let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
+                ruled.used.get(t).is_some_and(|used| *used > owned)
+            })
+        })
+    }
+
     /// A tenant has these, too.
     pub(super) fn draw(&mut self, tenant: Tenant, draws: &Draws) {
         self.count(tenant, draws, u32::saturating_add);
@@ -387,6 +397,18 @@ impl Capacity {
     ) -> Option<Plan> {
         let own = |p| self.rights.own_room(tenant, p);
         self.plan(items, asker, &|p| self.total(p).min(own(p)))
+    }
+
+    /// Whether a tenant's seats would come out of what it owns, and is there.
+    pub(super) fn plan_of_own_out_of(
+        &self,
+        items: &[Item],
+        asker: Asker<'_>,
+        tenant: Tenant,
+        there: Free<'_>,
+    ) -> bool {
+        let own = |p| self.rights.own_room(tenant, p).min(there(p));
+        self.plan(items, asker, &own).is_some()
     }
 
     /// Whether these are within what a tenant owns.

@@ -7,6 +7,7 @@ use super::entries::Entries;
 use super::entry::State;
 use super::pool::Drawn;
 use super::queue::Queue;
+use super::recall::Recalls;
 use super::refusal::Refusal;
 use super::settling::Settling;
 use super::shared::Shared;
@@ -33,6 +34,7 @@ pub struct Ledger {
     pub(super) per_namespace: HashMap<String, usize>,
     pub(super) queue: Queue,
     pub(super) sharers: Sharers,
+    pub(super) recalls: Recalls,
     pub(super) tally: Tally,
     /// Holders that an administrator has barred, and what they are told.
     pub(super) revoked: HashMap<HolderKey, String>,
@@ -61,6 +63,7 @@ impl Ledger {
             per_namespace: HashMap::new(),
             queue: Queue::default(),
             sharers: Sharers::default(),
+            recalls: Recalls::default(),
             tally: Tally::default(),
             revoked: HashMap::new(),
             stranded: BTreeSet::new(),

@@ -61,6 +61,7 @@ impl Ledger {
         self.capacity.rights = Rights::of(policy);
         self.capacity.rights.settle(&self.capacity.pools);
         self.count_tenants();
+        self.recalls.clear();
         self.regroup(now);
     }
 

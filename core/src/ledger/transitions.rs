@@ -78,6 +78,9 @@ impl Ledger {
         if let State::Queued(place) = &before {
             self.queue.leave(place.rank, place.group);
             self.sharers.leave(place.rank);
+            if !matches!(e.state, State::Queued(_)) {
+                self.recalls.lift(id);
+            }
         }
         if let State::Queued(place) = &e.state {
             self.queue.enter(place.rank, place.group);
@@ -149,6 +152,9 @@ impl Ledger {
         if let State::Queued(place) = &e.state {
             self.queue.leave(place.rank, place.group);
             self.sharers.leave(place.rank);
+            self.recalls.lift(id);
+        } else {
+            self.recalls.ended(id);
         }
         if let Some(ns) = e.who.namespace()
             && let Some(n) = self.per_namespace.get_mut(ns)

@@ -49,6 +49,8 @@ problems! {
     ClaimChanged = "claim-changed", 409, "The claim exists, and differs";
     /// The claim was given back; a new one has a new secret.
     GivenBack = "given-back", 409, "The claim was given back";
+    /// The seats are lent, and who owns them wants them.
+    CalledBack = "called-back", 409, "The owner of the seats wants them";
     /// Another copy of this holder renews the same lease.
     Cloned = "cloned", 409, "Another copy of this holder is alive";
     /// Revoked by an administrator.

@@ -176,6 +176,93 @@ fn each_group_pays_for_seats_that_claims_of_both_count_as_one() {
     assert!(held(&l, 5));
 }
 
+/// What its holder is told at its next request: until when it may go on.
+fn told(l: &mut Ledger, n: u8, counter: u64, ms: u64) -> Result<Option<BootTime>, ProblemType> {
+    let id = LeaseId::from_bytes([n; 16]);
+    let renewed = l.renew(&renewal(n, id, counter, n), at(ms));
+    let until = renewed.map(|g| g.called_back.map(|c| c.until));
+    until.map_err(|e| Problem::from(e).kind)
+}
+
+#[test]
+fn the_youngest_loans_are_called_back_and_no_more_than_are_wanted() {
+    let mut l = ruled(4, &[("a", (2, None, None)), ("c", (1, None, None))]);
+    granted(l.claim(of("c", 1, "render"), at(0)));
+    for n in 2..=4 {
+        granted(l.claim(of("b", n, "render"), at(u64::from(n))));
+    }
+    place(l.claim(of("a", 9, "render"), at(10)));
+    let notice = 60_000;
+    assert_eq!(told(&mut l, 4, 1, 20), Ok(Some(at(20 + notice))));
+    assert_eq!(
+        told(&mut l, 4, 2, 500),
+        Ok(Some(at(20 + notice))),
+        "the first word counts"
+    );
+    for n in 1..=3 {
+        assert_eq!(told(&mut l, n, 1, 600), Ok(None), "{n}");
+    }
+    place(l.claim(of("a", 10, "render"), at(700)));
+    assert_eq!(
+        told(&mut l, 3, 2, 800),
+        Ok(None),
+        "its owner stands behind another"
+    );
+    // The seat comes from elsewhere: nothing is called back any more, but for who is next.
+    back(&mut l, 2, 900);
+    assert!(held(&l, 9));
+    assert_eq!(told(&mut l, 3, 3, 1_000), Ok(None));
+    assert_eq!(told(&mut l, 4, 3, 1_000), Ok(Some(at(20 + notice))));
+    // Its owner goes away: it goes on.
+    back(&mut l, 10, 1_100);
+    assert_eq!(told(&mut l, 4, 4, 1_200), Ok(None));
+    assert_eq!(told(&mut l, 4, 5, 1_300), Ok(None));
+}
+
+#[test]
+fn a_loan_is_back_within_notice_and_silence() {
+    let mut l = ruled(1, &[("a", (1, None, None))]);
+    let lease = granted(l.claim(of("b", 1, "render"), at(0))).lease;
+    place(l.claim(of("a", 9, "render"), at(10)));
+    let mut counter = 0;
+    let mut asks = |l: &mut Ledger, ms: u64| {
+        counter += 1;
+        // The owner asks again, as who waits does.
+        let _ = l.claim(of("a", 9, "render"), at(ms));
+        told(l, 1, counter, ms)
+    };
+    assert_eq!(asks(&mut l, 1_000), Ok(Some(at(61_000))));
+    let last = 60_000;
+    for ms in (10_000..=last).step_by(10_000) {
+        assert_eq!(asks(&mut l, ms), Ok(Some(at(61_000))));
+    }
+    assert_eq!(asks(&mut l, 61_000), Err(ProblemType::CalledBack));
+    assert!(
+        held(&l, 1) && !held(&l, 9),
+        "it is booked until its holder says or is silent"
+    );
+    let free = last + 30_000 + crate::time::margin(D).as_millis() as u64;
+    for ms in [70_000, 80_000, free - 1] {
+        assert_eq!(asks(&mut l, ms), Err(ProblemType::CalledBack));
+    }
+    l.tick(at(free));
+    assert!(!held(&l, 1) && held(&l, 9), "{lease}");
+}
+
+#[test]
+fn nothing_is_called_back_in_vain_nor_what_its_group_owns() {
+    let mut l = ruled(4, &[("a", (2, None, None)), ("c", (2, None, None))]);
+    granted(l.claim(of("c", 1, "render"), at(0)));
+    granted(l.claim(of("c", 2, "render:2"), at(1)));
+    granted(l.claim(of("b", 3, "render"), at(2)));
+    // The youngest has one of the two that are wanted: then another's two, which is more than its
+    // group owns, are enough alone.
+    place(l.claim(of("a", 9, "render:2"), at(3)));
+    assert_eq!(told(&mut l, 3, 1, 4), Ok(None));
+    assert_eq!(told(&mut l, 2, 1, 4), Ok(Some(at(4 + 60_000))));
+    assert_eq!(told(&mut l, 1, 1, 4), Ok(None));
+}
+
 /// What the policy has counted is what is out.
 fn is_counted(l: &mut Ledger) {
     let before = format!("{:?}", l.capacity.rights);
