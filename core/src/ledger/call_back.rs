@@ -4,14 +4,17 @@
 //! Whoever judges a lease says so at each request of its holder. The first such word sets the
 //! limit; later ones move it nowhere. A holder is never `Lost` at once by a slip of who judges.
 //! Past the limit nothing that it asks counts as a sign of life: its seats are free at the last one
-//! that did + D + M, as a revoked holder's, and never by an answer, which may be lost.
+//! that did + D + M, as a revoked holder's, and never by an answer, which may be lost. Those of a
+//! loan that its owner wants back are free when neither that nor the notice is in force at any
+//! holder, though it asks on.
 
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::{CallBack, CalledBack};
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
-use crate::time::BootTime;
+use crate::policy::Reclaim;
+use crate::time::{BootTime, margin};
 use crate::wire::EndReason;
 
 impl Ledger {
@@ -22,9 +25,13 @@ impl Ledger {
         against: Option<&CallBack>,
         now: BootTime,
     ) -> Result<(), Refusal> {
-        let wanted = self.wanted_back(id);
-        let against = against.or(wanted.as_ref());
-        let Some(e) = self.entries.get_mut(&id) else {
+        let wanted = self.wanted_back(id).filter(|_| against.is_none());
+        let (is_loan, against) = (wanted.is_some(), against.or(wanted.as_ref()));
+        let d = self.settings.lease_for;
+        let Some(at) = self.entries.find(&id) else {
+            return Ok(());
+        };
+        let Some(e) = self.entries.at_mut(at) else {
             return Ok(());
         };
         let was = e.called_back().map(|c| &c.why);
@@ -44,10 +51,19 @@ impl Ledger {
         let first = first.filter(|_| !mutant::on(Mutant::NoticeBeginsAnew));
         let until = first.unwrap_or(now + *notice);
         let why = why.clone();
-        e.rare().called_back = Some(CalledBack {
+        let rare = e.rare();
+        rare.called_back = Some(CalledBack {
             why: why.clone(),
             until,
         });
+        if is_loan && self.settings.reclaim == Reclaim::Any {
+            // What it was told before this may be all that it heard: that is D at most.
+            let ends = until.max(now + d) + margin(d.max(*notice));
+            rare.loan_ends.get_or_insert(ends);
+        } else {
+            rare.loan_ends = None;
+        }
+        self.book_deadline(at);
         if news {
             self.tell(id, now);
         }

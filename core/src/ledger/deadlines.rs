@@ -46,7 +46,8 @@ impl Ledger {
         }
         match &e.state {
             State::Held { silent, .. } => {
-                if !silent && e.stranded().is_none_or(|t| t > now) {
+                let over = e.loan_ends().min(e.stranded().unwrap_or(BootTime::NEVER));
+                if !silent && over > now {
                     self.set_silent(id, true, now);
                     let due = self.entries.at(at).map(|e| self.due_at(e));
                     if due.is_some_and(|t| t > now) {
@@ -91,12 +92,11 @@ impl Ledger {
     pub(super) fn due_at(&self, e: &Entry) -> BootTime {
         let d = self.settings.lease_for;
         let stranded = e.stranded().unwrap_or(BootTime::NEVER);
+        let over = e.loan_ends().min(stranded);
         match &e.state {
             // Two renewals missed: worth showing to people.
-            State::Held { silent: false, .. } if !e.taken_back => {
-                (e.last + d * 2 / 3).min(stranded)
-            }
-            State::Held { .. } => self.free_at(e).min(stranded),
+            State::Held { silent: false, .. } if !e.taken_back => (e.last + d * 2 / 3).min(over),
+            State::Held { .. } => self.free_at(e).min(over),
             State::Queued(place) => {
                 let ran = place.runs_until.unwrap_or(BootTime::NEVER);
                 if mutant::on(Mutant::DeadWaiterGranted) {

@@ -55,6 +55,8 @@ pub(super) struct Rare {
     pub(super) not_before: BootTime,
     /// It ends at a limit although it is renewed.
     pub(super) called_back: Option<CalledBack>,
+    /// Its seats are lent, and wanted back: when they are free, whatever is heard.
+    pub(super) loan_ends: Option<BootTime>,
     /// Its seats come from a pool that has ended (or has not begun): when the grace has passed of
     /// the last request that counted.
     pub(super) stranded: Option<BootTime>,
@@ -105,6 +107,12 @@ impl Entry {
         self.rare.as_ref()?.called_back.as_ref()
     }
 
+    pub(super) fn loan_ends(&self) -> BootTime {
+        let rare = self.rare.as_ref();
+        let ends = rare.and_then(|r| r.loan_ends);
+        ends.unwrap_or(BootTime::NEVER)
+    }
+
     pub(super) fn stranded(&self) -> Option<BootTime> {
         self.rare.as_ref()?.stranded
     }
@@ -116,7 +124,7 @@ impl Entry {
     /// Nothing speaks against it any more.
     pub(super) fn goes_on(&mut self) {
         if let Some(rare) = &mut self.rare {
-            rare.called_back = None;
+            (rare.called_back, rare.loan_ends) = (None, None);
         }
     }
 }
