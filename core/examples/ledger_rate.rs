@@ -458,7 +458,6 @@ fn pod(i: u32) -> Claim {
         held: None,
         claims: None,
         call_back: None,
-        priority: 0,
     }
 }
 

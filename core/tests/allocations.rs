@@ -75,7 +75,6 @@ fn claim(i: u8) -> Claim {
         held: None,
         claims: None,
         call_back: None,
-        priority: 0,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::ledger::{CallBack, Capacity, Claim, Claimed, Event, Granted, Ledger};
 use crate::license::Digest;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
-use crate::policy::Reclaim;
+use crate::policy::{Reclaim, SeatPolicy};
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::secret::Secret;
 use crate::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
@@ -39,8 +39,6 @@ pub struct Asked<'a> {
     pub body: &'a ClaimRequest,
     /// Who asks, and what counts of the things shown.
     pub proven: Proven,
-    /// By policy, never by the request.
-    pub priority: i32,
     pub entitled: Result<(), Problem>,
     /// How long its client would wait for a better answer than a place.
     pub wait: Option<Duration>,
@@ -137,6 +135,14 @@ impl<R> Frontend<R> {
         self.authority = authority;
         self.ledger.set_capacity(capacity, now.boot);
         self.act(now, Ledger::grants);
+    }
+
+    /// Whose the seats are from now on; none: whoever comes first.
+    pub fn set_policy(&mut self, policy: Option<Arc<SeatPolicy>>, now: Now) {
+        self.act(now, |l, now| {
+            l.set_policy(policy, now);
+            l.grants(now);
+        });
     }
 
     /// Under what leases are signed now: renewals, tokens, and the answers to claims.
@@ -257,7 +263,6 @@ impl<R> Frontend<R> {
             held: asked.proven.held,
             claims: asked.proven.claims,
             call_back: asked.entitled.err().map(|why| self.call_back(why, now)),
-            priority: asked.priority,
             ..Claim::of(asked.body, asked.proven.holder, asked.name, asked.new_id)
         };
         // Who comes back to a run that settles is answered at once: once it has heard from this run

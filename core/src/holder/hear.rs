@@ -77,6 +77,11 @@ fn papers(
     })
 }
 
+/// The claim is over, and another may begin.
+fn is_over(kind: ProblemType) -> bool {
+    matches!(kind, ProblemType::GivenBack | ProblemType::CalledBack)
+}
+
 impl Claimant {
     /// Takes an answer in. One to another request than the last is ignored.
     pub(super) fn answered(
@@ -111,14 +116,14 @@ impl Claimant {
                 ok @ (Renewed::Ok { .. } | Renewed::Same { .. }) => {
                     self.renewed(out.sent, ok, now, fraction);
                 }
-                Renewed::Problem { problem: p, .. } if p.kind == ProblemType::GivenBack => {
+                Renewed::Problem { problem: p, .. } if is_over(p.kind) => {
                     self.given_back(random.secret(), &p, now);
                 }
                 Renewed::Problem { problem: p, .. } => {
                     self.problem(&p, out.sent, now, fraction);
                 }
             },
-            Answer::Problem(p) if p.kind == ProblemType::GivenBack => {
+            Answer::Problem(p) if is_over(p.kind) => {
                 self.given_back(random.secret(), &p, now);
             }
             Answer::Problem(p) => self.problem(&p, out.sent, now, fraction),
@@ -346,11 +351,7 @@ impl Claimant {
                     self.next_at = now;
                 }
             }
-            T::CalledBack
-            | T::NotEntitled
-            | T::UnknownProduct
-            | T::ExceedsSeats
-            | T::VersionNotCovered => {
+            T::NotEntitled | T::UnknownProduct | T::ExceedsSeats | T::VersionNotCovered => {
                 self.refused(p, sent, now, fraction);
             }
             T::BadRequest if !self.s.state.is_licensed() => self.refused(p, sent, now, fraction),
@@ -364,6 +365,7 @@ impl Claimant {
             }
             T::ClaimChanged
             | T::GivenBack
+            | T::CalledBack
             | T::ResumeExpired
             | T::BadRequest
             | T::NotFound
@@ -384,8 +386,8 @@ impl Claimant {
         self.unserved_since.get_or_insert(sent);
     }
 
-    /// A copy of this holder has given the claim back: what it gave is over, and a new claim
-    /// begins.
+    /// A copy of this holder has given the claim back, or its seats' owner has them: what it gave
+    /// is over, and a new claim begins.
     fn given_back(&mut self, fresh: Secret, p: &Problem, now: BootTime) {
         self.message = Some(p.to_string());
         if self.s.state.is_licensed() {

@@ -296,7 +296,7 @@ fn by_problem(state: HoldState, kind: ProblemType) -> HoldState {
         | T::VersionNotCovered
         | T::Revoked
         | T::Cloned => refused,
-        T::GivenBack if state.is_licensed() => S::Lost,
+        T::GivenBack | T::CalledBack if state.is_licensed() => S::Lost,
         T::TooManyClaims | T::LicenseInvalid if state == S::Optimistic => S::Contested,
         T::BadRequest if !state.is_licensed() => refused,
         _ => state,

@@ -29,7 +29,7 @@ impl Ledger {
         }
         let existing = self.claim_by(&c).map(|e| e.id);
         let existing = existing.filter(|_| !mutant::on(Mutant::RepeatTakesSecondSeat));
-        if let Some(id) = existing.filter(|id| self.has_heard(*id, &c)) {
+        if let Some(id) = existing.filter(|id| self.has_heard(*id, &c, now)) {
             self.end(id, EndReason::Released, now);
         }
         let existing = existing.filter(|id| self.entries.contains_key(id));
@@ -251,7 +251,7 @@ impl Ledger {
         } else {
             Class::Ordinary
         };
-        let by_policy = self.capacity.rights.priority(self.tenant_of(c));
+        let priority = self.capacity.rights.priority(self.tenant_of(c));
         let (generation, arrival, id) = if let Some(t) = restored {
             self.settings.generation = self.settings.generation.max(t.generation.saturating_add(1));
             (t.generation.min(OWN - 1), t.arrival, t.lease)
@@ -261,7 +261,7 @@ impl Ledger {
         };
         Rank {
             class,
-            priority: Reverse(by_policy.unwrap_or(c.priority)),
+            priority: Reverse(priority),
             generation,
             arrival,
             id,

@@ -35,6 +35,7 @@ impl Capacity {
         let dates = self.pools.iter().flat_map(|p| [p.not_before, p.expires]);
         let (past, to_come): (Vec<_>, Vec<_>) = dates.flatten().partition(|t| *t <= at);
         self.same = (past.into_iter().max(), to_come.into_iter().min());
+        self.rights.settle(&self.pools);
     }
 
     /// The wall clock reads `at` now; tells whether other pools are open than before.

@@ -261,7 +261,6 @@ mod tests {
             held: None,
             claims: None,
             call_back: None,
-            priority: 0,
         }
     }
 

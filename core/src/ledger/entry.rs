@@ -12,7 +12,7 @@ use crate::names::{LeaseId, RequestId};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::BootTime;
-use crate::wire::WaitReason;
+use crate::wire::{ProblemType, WaitReason};
 use std::sync::Arc;
 
 /// There may be a million: what few have is boxed, and what many have alike is shared.
@@ -105,6 +105,12 @@ impl Entry {
 
     pub(super) fn called_back(&self) -> Option<&CalledBack> {
         self.rare.as_ref()?.called_back.as_ref()
+    }
+
+    /// An owner has called for its seats.
+    pub(super) fn is_loan(&self) -> bool {
+        let why = self.called_back().map(|c| c.why.kind);
+        why == Some(ProblemType::CalledBack)
     }
 
     pub(super) fn loan_ends(&self) -> BootTime {

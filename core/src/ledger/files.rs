@@ -125,7 +125,6 @@ impl Capacity {
             }
         }
         self.look_at_dates();
-        self.rights.settle(&self.pools);
     }
 
     /// Which place here each new file takes: that of the license with its id, else of one that it

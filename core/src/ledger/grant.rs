@@ -27,7 +27,7 @@ impl Ledger {
         }
         self.look_at_owners();
         let (mut blocked, mut gathering, mut done) = (Vec::new(), Vec::<Limit>::new(), Vec::new());
-        while let Some((rank, i)) = self.queue.first(&done) {
+        while let Some((rank, i)) = self.queue.first(&done, &self.capacity.rights) {
             let Some(e) = self.entries.get(&rank.id) else {
                 break;
             };
@@ -65,6 +65,8 @@ impl Ledger {
                 }
                 mark(&mut done, i);
                 self.queue.set_held_back(i, held_back);
+                let gathers = !held_back && !behind;
+                self.queue.set_gathers(i, gathers.then_some(rank.id));
                 if owns && !held_back {
                     self.recall(rank.id, tenant);
                 }

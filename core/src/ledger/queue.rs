@@ -5,7 +5,7 @@
 //! group and no further: what it costs does not grow with the queue. A place is counted, not walked
 //! to (`sorted`).
 
-use super::rights::Tenant;
+use super::rights::{Rights, Share, Tenant};
 use super::sorted::Sorted;
 use crate::names::LeaseId;
 use crate::time::Timestamp;
@@ -67,6 +67,9 @@ struct Group {
     /// Its first is held back by its own policy, and keeps nothing of the license's pools from
     /// others.
     held_back: bool,
+    /// Its first that free seats gather for: it stands before others that have fewer for their
+    /// weight until it has them.
+    gathers: Option<LeaseId>,
     ranks: Sorted<Rank>,
 }
 
@@ -84,6 +87,7 @@ impl Queue {
                 pools,
                 tenant,
                 held_back: false,
+                gathers: None,
                 ranks: Sorted::default(),
             });
             self.groups.len() - 1
@@ -137,12 +141,29 @@ impl Queue {
         groups.filter_map(|g| g.ranks.first())
     }
 
-    /// Who stands first among the groups that are not `done`, and in which.
-    pub(super) fn first(&self, done: &[bool]) -> Option<(Rank, usize)> {
+    /// The first of this group gathers seats, or does not.
+    pub(super) fn set_gathers(&mut self, group: usize, first: Option<LeaseId>) {
+        if let Some(g) = self.groups.get_mut(group) {
+            g.gathers = first;
+        }
+    }
+
+    /// Who stands first among the groups that are not `done`, and in which; of one class and one
+    /// priority, by what each has for its weight.
+    pub(super) fn first(&self, done: &[bool], rights: &Rights) -> Option<(Rank, usize)> {
         let groups = self.groups.iter().enumerate();
         let open = groups.filter(|(i, _)| done.get(*i) != Some(&true));
-        let firsts = open.filter_map(|(i, g)| Some((g.ranks.first()?, i)));
-        firsts.min()
+        let firsts = open.filter_map(|(i, g)| {
+            let rank = g.ranks.first()?;
+            let share = if g.gathers == Some(rank.id) {
+                Share::NONE
+            } else {
+                rights.share(g.tenant, &g.pools)
+            };
+            Some(((rank.class, rank.priority, share, rank), i))
+        });
+        let ((.., rank), i) = firsts.min()?;
+        Some((rank, i))
     }
 
     /// How many of those who could never be granted stand before a rank.

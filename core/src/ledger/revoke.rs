@@ -5,7 +5,7 @@
 //! holder goes by what it was told before. So from here on nothing that it asks counts as a sign of
 //! life, and its seats are free at the last one + D + M.
 
-use super::entry::State;
+use super::entry::{Entry, State};
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Claim;
@@ -76,10 +76,12 @@ impl Ledger {
         true
     }
 
-    /// Whether a claim shows that its holder has heard that its lease was taken back: it has begun
-    /// anew with a secret that this run has not seen, and is no duplicate of what it asked before.
-    pub(super) fn has_heard(&self, id: LeaseId, c: &Claim) -> bool {
-        let Some(e) = self.entries.get(&id).filter(|e| e.taken_back) else {
+    /// Whether a claim shows that its holder has heard that its lease was taken back, or that the
+    /// notice of its loan is over: it has begun anew with a secret that this run has not seen, and
+    /// is no duplicate of what it asked before.
+    pub(super) fn has_heard(&self, id: LeaseId, c: &Claim, now: BootTime) -> bool {
+        let over = |e: &Entry| e.is_loan() && e.called_back().is_some_and(|c| c.until <= now);
+        let Some(e) = self.entries.get(&id).filter(|e| e.taken_back || over(e)) else {
             return false;
         };
         let known = e.secret_hash == c.secret_hash || self.past.of_secret(&c.secret_hash).is_some();

@@ -15,7 +15,7 @@
 //! that has such a claim, as many as its own claims need.
 
 use super::capacity::{Capacity, Free};
-use super::count_by::Share;
+use super::count_by;
 use super::fit::{Want, fit};
 use super::pool::{Draws, Plan, PoolUse};
 use super::refusal::Refusal;
@@ -23,6 +23,8 @@ use super::who::Asker;
 use crate::names::{LeaseId, PoolName};
 use crate::policy::{PoolRights, SeatPolicy};
 use crate::request::Item;
+use std::cmp::Ordering;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Whose a claim is for the policy: its group's place, or the one after the last, of those who are
@@ -38,6 +40,42 @@ pub(super) enum Limit {
     /// What owners leave of a pool to who does not own it.
     Left(usize),
 }
+
+/// How many seats a tenant has for its weight: who has fewer stands before. Equal, where weights do
+/// not count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    seats: u32,
+    weight: NonZeroU32,
+}
+
+impl Share {
+    pub(super) const NONE: Self = Self {
+        seats: 0,
+        weight: NonZeroU32::MIN,
+    };
+}
+
+impl Ord for Share {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let of = |a: &Self, b: &Self| u64::from(a.seats) * u64::from(b.weight.get());
+        of(self, other).cmp(&of(other, self))
+    }
+}
+
+impl PartialOrd for Share {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Share {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Share {}
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rights {
@@ -68,19 +106,7 @@ impl Rights {
         let mut names: Vec<&PoolName> = policy.groups.iter().flat_map(|g| g.pools.keys()).collect();
         names.sort();
         names.dedup();
-        let ruled = |name: &PoolName| {
-            let of_group = policy.groups.iter().map(|g| g.pools.get(name).copied());
-            let mut rights: Vec<PoolRights> = of_group.map(Option::unwrap_or_default).collect();
-            // Those who are in no group.
-            rights.push(PoolRights::default());
-            Ruled {
-                name: name.clone(),
-                used: vec![0; rights.len()],
-                wanted: vec![false; rights.len()],
-                rights,
-            }
-        };
-        let pools = names.into_iter().map(ruled).collect();
+        let pools = names.into_iter().map(|n| Ruled::of(n, &policy)).collect();
         Self {
             pools,
             places: Vec::new(),
@@ -97,11 +123,29 @@ impl Rights {
         self.policy.is_none()
     }
 
-    /// Which of the license's pools the policy speaks of; to be told whenever those change.
+    /// Which of the license's pools the policy speaks of, and what is there to be owned: no more
+    /// than there is, by the groups' order. To be told whenever those change, and then what is in
+    /// use.
     pub(super) fn settle(&mut self, pools: &[PoolUse]) {
+        let Some(policy) = self.policy.clone() else {
+            return;
+        };
+        if self.has_weights() {
+            for p in pools {
+                if self.pools.iter().all(|r| r.name != p.name) {
+                    self.pools.push(Ruled::of(&p.name, &policy));
+                }
+            }
+        }
         let ruled = &self.pools;
         let of = |p: &PoolUse| ruled.iter().position(|r| r.name == p.name);
         self.places = pools.iter().map(of).collect();
+        for i in 0..self.pools.len() {
+            let there = self.there(i, pools).total;
+            if let Some(ruled) = self.pools.get_mut(i) {
+                ruled.cut(&policy, there);
+            }
+        }
     }
 
     pub(super) fn tenant(&self, asker: Asker<'_>) -> Tenant {
@@ -116,10 +160,29 @@ impl Rights {
         Tenant(group.unwrap_or(policy.groups.len()))
     }
 
-    /// The priority of a tenant's claims, if there is a policy.
-    pub(super) fn priority(&self, Tenant(t): Tenant) -> Option<i32> {
-        let group = self.policy.as_ref()?.groups.get(t);
-        Some(group.map_or(0, |g| g.priority))
+    /// The priority of a tenant's claims.
+    pub(super) fn priority(&self, Tenant(t): Tenant) -> i32 {
+        let groups = self.policy.as_ref().map(|p| &p.groups);
+        groups.and_then(|g| g.get(t)).map_or(0, |g| g.priority)
+    }
+
+    fn has_weights(&self) -> bool {
+        let groups = self.policy.iter().flat_map(|p| &p.groups);
+        groups.into_iter().any(|g| g.weight.is_some())
+    }
+
+    /// What a tenant has of these pools for its weight: of the one that it has most of.
+    pub(super) fn share(&self, tenant: Tenant, pools: &[usize]) -> Share {
+        if !self.has_weights() {
+            return Share::NONE;
+        }
+        let group = self.policy.as_ref().and_then(|p| p.groups.get(tenant.0));
+        let has = |(_, ruled): (usize, &Ruled)| ruled.used.get(tenant.0).copied();
+        let of_each = pools.iter().filter_map(|p| self.ruled(*p).and_then(has));
+        Share {
+            seats: of_each.max().unwrap_or(0),
+            weight: group.and_then(|g| g.weight).unwrap_or(NonZeroU32::MIN),
+        }
     }
 
     /// A tenant's name, for people.
@@ -306,6 +369,29 @@ struct There {
 }
 
 impl Ruled {
+    fn of(name: &PoolName, policy: &SeatPolicy) -> Self {
+        let of_group = policy.groups.iter().map(|g| g.pools.get(name).copied());
+        let mut rights: Vec<PoolRights> = of_group.map(Option::unwrap_or_default).collect();
+        // Those who are in no group.
+        rights.push(PoolRights::default());
+        Self {
+            name: name.clone(),
+            used: vec![0; rights.len()],
+            wanted: vec![false; rights.len()],
+            rights,
+        }
+    }
+
+    /// Who owns how much of what is there.
+    fn cut(&mut self, policy: &SeatPolicy, there: u32) {
+        let mut left = there;
+        for (rights, group) in self.rights.iter_mut().zip(&policy.groups) {
+            let owned = group.pools.get(&self.name).map_or(0, |r| r.owned);
+            rights.owned = owned.min(left);
+            left -= rights.owned;
+        }
+    }
+
     /// What is left of the most that a tenant may have.
     fn within_limit(&self, Tenant(t): Tenant) -> u32 {
         let max = self.rights.get(t).and_then(|r| r.max);
@@ -468,7 +554,7 @@ impl Capacity {
 }
 
 /// What a tenant pays for seats that it counts as one with others.
-pub(super) fn part_of(share: &Share, tenant: Tenant) -> Draws {
+pub(super) fn part_of(share: &count_by::Share, tenant: Tenant) -> Draws {
     let mut need = share.need_of(tenant);
     let mut part = Draws::new();
     for (n, alt) in share.taken() {

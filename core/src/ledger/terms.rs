@@ -21,6 +21,7 @@ impl Ledger {
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
+        self.count_tenants();
         for e in self.entries.iter_mut() {
             if let Cow::Owned(items) = self.capacity.spelled(&e.wish.items) {
                 let wish = WishRef {
@@ -113,9 +114,7 @@ impl Ledger {
             };
             let (wish, tenant) = (e.wish.clone(), self.capacity.rights.tenant(e.who.asks()));
             let at = self.group_for(&wish.items, tenant);
-            if let Some(priority) = self.capacity.rights.priority(tenant) {
-                rank.priority = Reverse(priority);
-            }
+            rank.priority = Reverse(self.capacity.rights.priority(tenant));
             if let Some(e) = self.entries.get_mut(&rank.id) {
                 if let State::Queued(place) = &mut e.state {
                     (place.group, place.rank) = (at, rank);

@@ -13,7 +13,7 @@ use crate::age::Given;
 use crate::identity::Holder;
 use crate::license::{Digest, License, Pool, Product};
 use crate::names::{ClaimName, InstanceId, LeaseId, ProductName, RequestId, Seats};
-use crate::policy::Reclaim;
+use crate::policy::{PolicyGroup, Reclaim, SeatPolicy};
 use crate::receipt::{PartBefore, Ticket};
 use crate::request;
 use crate::secret::Secret;
@@ -138,7 +138,6 @@ fn claim(n: u8, what: &str) -> Claim {
         held: None,
         claims: None,
         call_back: None,
-        priority: 0,
     }
 }
 
@@ -364,8 +363,25 @@ fn priority_goes_before_arrival_and_contested_before_both() {
     let mut l = seats(1);
     let a = granted(l.claim(claim(1, "render"), at(0)));
     place(l.claim(claim(2, "render"), at(1)));
+    let of = PolicyGroup {
+        name: "vip".into(),
+        service_accounts: vec!["ns/vip".into()],
+        priority: 5,
+        ..PolicyGroup::default()
+    };
+    let policy = SeatPolicy {
+        name: "ranks".into(),
+        notice: Duration::from_secs(60),
+        groups: vec![of],
+    };
+    l.set_policy(Some(policy.into()), at(1));
     let mut high = claim(3, "render");
-    high.priority = 5;
+    if let Holder::Pod {
+        service_account, ..
+    } = &mut high.holder
+    {
+        *service_account = "vip".into();
+    }
     assert_eq!(place(l.claim(high.clone(), at(2))).place, 1);
     let mut back = claim(4, "render");
     back.standing = Standing::Held;

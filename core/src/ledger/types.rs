@@ -91,13 +91,10 @@ pub struct Claim {
     /// What speaks against its holder, if something does: a new claim is refused with it, a lease
     /// that there is is called back.
     pub call_back: Option<CallBack>,
-    /// From policy by identity, never from the request.
-    pub priority: i32,
 }
 
 impl Claim {
-    /// What a holder's request asks for. What it shows, once that is verified, and its priority are
-    /// added by who can tell.
+    /// What a holder's request asks for. What it shows is added, once that is verified.
     pub fn of(body: &ClaimRequest, holder: Holder, name: ClaimName, new_id: LeaseId) -> Self {
         Self {
             holder,
@@ -116,7 +113,6 @@ impl Claim {
             held: None,
             claims: None,
             call_back: None,
-            priority: 0,
         }
     }
 

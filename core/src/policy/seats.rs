@@ -9,6 +9,7 @@ use crate::names::PoolName;
 use crate::time::Secs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// A policy over the seats of one license server.
@@ -47,6 +48,10 @@ pub struct PolicyGroup {
     /// Higher ones stand before others in line.
     #[serde(default)]
     pub priority: i32,
+    /// Where any group has one: of those of one priority who has fewer seats for its weight stands
+    /// before; absent: 1. Where none has, who came first does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<NonZeroU32>,
     /// By the license's pool; those of one name in several license files are one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pools: BTreeMap<PoolName, PoolRights>,

@@ -2,6 +2,7 @@
 
 use crate::identity::HolderKey;
 use crate::names::LeaseId;
+use crate::policy::SeatPolicy;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,9 @@ pub struct Policies {
     /// Licenses that it must not serve: another server on its anchor serves what replaced them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<ReplacedElsewhere>,
+    /// Whose its seats are; absent: whoever comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<SeatPolicy>,
 }
 
 /// A license whose successor another server serves on the same anchor.

@@ -39,9 +39,6 @@ pub(super) async fn put(
         name,
         body: &body,
         proven,
-        // It comes from policy by identity alone, and there is none yet: whatever the body says has
-        // no effect.
-        priority: 0,
         wait,
         new_id: random::lease_id(),
     };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::ledger::entry::State;
 use crate::license::CountBy;
-use crate::policy::{PolicyGroup, PoolRights, SeatPolicy};
+use crate::policy::PoolRights;
 use std::sync::Arc;
 
 /// A group `of` for each namespace, with what it has of pool `r`: (owned, max, lend).
@@ -110,6 +110,24 @@ fn what_is_not_lent_stays_free() {
 }
 
 #[test]
+fn no_more_is_owned_than_there_is_and_the_first_groups_own_it() {
+    let mut l = ruled(4, &[("a", (3, None, None)), ("c", (3, None, Some(0)))]);
+    for n in 1..=3 {
+        granted(l.claim(of("b", n, "render"), at(0)));
+    }
+    place(l.claim(of("b", 4, "render"), at(1)));
+    granted(l.claim(of("c", 5, "render"), at(2)));
+    // Of the second group's three one alone is its own.
+    place(l.claim(of("c", 6, "render"), at(3)));
+    assert_eq!(told(&mut l, 3, 1, 4), Ok(None));
+    place(l.claim(of("a", 7, "render:3"), at(5)));
+    for n in 1..=3 {
+        assert!(told(&mut l, n, 2, 6).is_ok_and(|c| c.is_some()), "{n}");
+    }
+    assert_eq!(told(&mut l, 5, 1, 6), Ok(None));
+}
+
+#[test]
 fn a_claim_that_policy_never_permits_is_refused_with_its_name() {
     let mut l = ruled(10, &[("b", (0, Some(5), None)), ("a", (4, None, Some(1)))]);
     let claimed = l.claim(of("b", 1, "render:6"), at(0));
@@ -141,6 +159,51 @@ fn nobody_is_thrown_out_by_a_policy_nor_by_a_restart_under_a_stricter_one() {
         c.held = Some(shown(g, 1));
         granted(l.claim(c, at(11)));
     }
+}
+
+#[test]
+fn who_has_fewer_for_its_weight_stands_before_and_the_head_keeps_what_gathers_for_it() {
+    let weight = |n| std::num::NonZeroU32::new(n);
+    let group = |name: &str, n| PolicyGroup {
+        name: name.to_owned(),
+        namespaces: vec![name.to_owned()],
+        weight: weight(n),
+        ..PolicyGroup::default()
+    };
+    let mut l = super::seats(4);
+    let policy = SeatPolicy {
+        name: "weights".into(),
+        notice: Duration::from_secs(60),
+        groups: vec![group("a", 1), group("b", 3)],
+    };
+    let policy = Some(Arc::new(policy));
+    l.set_policy(policy.clone(), at(0));
+    for n in 1..=4 {
+        granted(l.claim(of("a", n, "render"), at(0)));
+    }
+    for n in 11..=13 {
+        place(l.claim(of("a", n, "render"), at(1)));
+    }
+    for n in 21..=24 {
+        place(l.claim(of("b", n, "render"), at(2)));
+    }
+    for n in 1..=4 {
+        back(&mut l, n, u64::from(n) + 2);
+    }
+    let who: Vec<u8> = (11..=24).filter(|n| held(&l, *n)).collect();
+    assert_eq!(who, [11, 21, 22, 23], "seat for seat: b, b, b, a");
+    // The next of b wants two: while one is free for it, nobody has that who has fewer.
+    let mut l = super::seats(4);
+    l.set_policy(policy, at(0));
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    granted(l.claim(of("none", 2, "render"), at(0)));
+    granted(l.claim(of("none", 3, "render:2"), at(0)));
+    place(l.claim(of("b", 4, "render:2"), at(1)));
+    back(&mut l, 2, 2);
+    place(l.claim(of("a", 5, "render"), at(3)));
+    assert!(!held(&l, 4) && !held(&l, 5));
+    back(&mut l, 3, 4);
+    assert!(held(&l, 4) && held(&l, 5));
 }
 
 #[test]
@@ -245,6 +308,32 @@ fn a_loan_is_back_within_its_notice_though_its_holder_asks_on() {
     );
     l.tick(at(free));
     assert!(!held(&l, 1) && held(&l, 9), "{lease}");
+}
+
+#[test]
+fn who_begins_anew_after_its_notice_has_heard_and_its_seat_is_back() {
+    let mut l = ruled(1, &[("a", (1, None, None))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    place(l.claim(of("a", 9, "render"), at(10)));
+    assert_eq!(told(&mut l, 1, 1, 1_000), Ok(Some(at(61_000))));
+    let anew = |secret: u8, counter: u64| {
+        let mut c = of("b", 2, "render");
+        c.holder = of("b", 1, "render").holder;
+        c.secret_hash = super::secret(secret).hash();
+        c.counter = Some(counter);
+        c
+    };
+    let _ = l.claim(of("a", 9, "render"), at(20_000));
+    assert_eq!(refused(l.claim(anew(7, 2), at(20_000))).0, ProblemType::ClaimChanged);
+    for ms in [30_000, 50_000] {
+        let _ = l.claim(of("a", 9, "render"), at(ms));
+        assert_eq!(told(&mut l, 1, ms, ms), Ok(Some(at(61_000))));
+    }
+    assert_eq!(refused(l.claim(anew(7, 2), at(61_000))).0, ProblemType::ClaimChanged, "late");
+    assert!(held(&l, 1));
+    let waits = place(l.claim(anew(7, 70_000), at(61_001)));
+    assert!(!held(&l, 1) && held(&l, 9));
+    assert_eq!(waits.place, 1, "an ordinary place");
 }
 
 #[test]

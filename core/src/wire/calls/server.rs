@@ -19,7 +19,7 @@ calls! {
     PUT_CLAIM = PutClaim "claim", "PUT" "/v1/claims/{name}", Holder, Required("ClaimRequest"),
         [200 Json("Grant"), 202 Json("Waiting")],
         [BadRequest, TooLarge, Unauthenticated, NotEntitled, Revoked, UnknownLease, ClaimChanged,
-         GivenBack, Cloned, UnknownProduct, ExceedsSeats, VersionNotCovered, TooManyClaims,
+         GivenBack, CalledBack, Cloned, UnknownProduct, ExceedsSeats, VersionNotCovered, TooManyClaims,
          AnchorLost, LicenseInvalid, Overloaded];
 
     /// Gives a claim back, or leaves the queue.
