@@ -11,7 +11,7 @@ use mooring_core::frontend::{
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::ledger::{Capacity, Granted, Ledger};
 use mooring_core::names::{ClaimName, LeaseId};
-use mooring_core::policy::Reclaim;
+use mooring_core::policy::{Reclaim, SeatPolicy};
 use mooring_core::request::Item;
 use mooring_core::secret::Secret;
 use mooring_core::time::{BootTime, Now};
@@ -107,6 +107,11 @@ impl Engine {
         drop(inner);
         log(&told);
         r
+    }
+
+    /// Whose the seats are from now on.
+    pub(crate) fn set_policy(&self, policy: Option<Arc<SeatPolicy>>) {
+        self.with(|frontend, now| frontend.set_policy(policy, now));
     }
 
     pub(crate) fn act<T>(&self, f: impl FnOnce(&mut Ledger, BootTime) -> T) -> T {

@@ -334,7 +334,12 @@ fn spawn_tasks(opened: Opened, app: &Arc<App>, policies: Option<PathBuf>) -> Joi
     tokio::spawn(async move { of_app.auth.follow(&of_app.engine, &of_app.shutdown).await });
     if let Some(path) = policies {
         let of_app = app.clone();
-        tokio::spawn(async move { of_app.policies.follow(path, of_app.shutdown.clone()).await });
+        let files = app.policies.read(&path, |p| app.engine.set_policy(p));
+        tokio::spawn(async move {
+            let seats = |p| of_app.engine.set_policy(p);
+            let shutdown = of_app.shutdown.clone();
+            of_app.policies.follow((files, path), seats, shutdown).await;
+        });
     }
     let lowered = lower_later(opened.longest, opened.settled, opened.lease_for);
     tokio::spawn(lowered);

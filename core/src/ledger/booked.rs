@@ -15,7 +15,7 @@ const FEW: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spot(u32);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Booked {
     /// The next seconds, up to and with `next`. Never empty while there is something later.
     near: BTreeSet<(BootTime, At)>,
@@ -23,7 +23,7 @@ pub(super) struct Booked {
     far: BTreeMap<u64, Second>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Second {
     all: Vec<Option<(BootTime, At)>>,
     gaps: usize,

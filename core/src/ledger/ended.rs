@@ -30,7 +30,7 @@ pub(super) struct Ended {
 }
 
 /// Each by its number: `first` is the oldest one's.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Past {
     all: VecDeque<(BootTime, Ended)>,
     first: u32,

@@ -15,7 +15,7 @@ use std::hash::{BuildHasher as _, RandomState};
 /// How many a chunk has.
 const CHUNK: usize = 256;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Slots {
     chunks: Vec<Vec<Option<Entry>>>,
     free: Vec<At>,
@@ -66,7 +66,7 @@ impl Slots {
 
 /// Places, by half of a hash of what is looked for there: with it a table grows without going to
 /// them, which are all over the memory.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Index(HashTable<(u32, At)>);
 
 /// All of a hash, by its half: tables take one end of it for where to look, the other for what to
@@ -104,7 +104,7 @@ impl Index {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Entries {
     slots: Slots,
     by_id: Index,

@@ -16,7 +16,7 @@ use crate::wire::{ProblemType, WaitReason};
 use std::sync::Arc;
 
 /// There may be a million: what few have is boxed, and what many have alike is shared.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) id: LeaseId,
     pub(super) who: KeptHolder,
@@ -49,7 +49,7 @@ pub(super) struct Entry {
 }
 
 /// What few claims have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rare {
     /// Its seats are not free before: a longer lease of an earlier run may still be in force.
     pub(super) not_before: BootTime,
@@ -153,7 +153,7 @@ pub(super) struct Wait {
     pub(super) message: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum State {
     Queued(Box<Queued>),
     /// Granted; `silent` once renewals were missed.

@@ -6,7 +6,7 @@ use std::ops::Deref;
 /// The longest that lies in place: the names that Kubernetes makes for pods mostly are no longer.
 const SHORT: usize = 38;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Label {
     Short(u8, [u8; SHORT]),
     Long(Box<str>),

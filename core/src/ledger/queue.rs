@@ -53,14 +53,14 @@ pub(super) enum GroupAt {
     Aside,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     groups: Vec<Group>,
     aside: BTreeSet<Rank>,
     len: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Group {
     pools: Vec<usize>,
     tenant: Tenant,

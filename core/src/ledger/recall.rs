@@ -17,7 +17,7 @@ use crate::wire::{Problem, ProblemType};
 use std::collections::BTreeMap;
 
 /// Which leases are called back for whose claim.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Recalls {
     by_owner: BTreeMap<LeaseId, Vec<LeaseId>>,
     for_whom: BTreeMap<LeaseId, LeaseId>,

@@ -23,6 +23,7 @@ use super::who::Asker;
 use crate::names::{LeaseId, PoolName};
 use crate::policy::{PoolRights, SeatPolicy};
 use crate::request::Item;
+use crate::wire::GroupUse;
 use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -235,6 +236,27 @@ impl Rights {
             (takes == 0 || takes <= ruled.left_by_owners(tenant, self.there(i, pools)))
                 && (pays == 0 || pays <= ruled.within_limit(tenant))
         })
+    }
+
+    /// The pools that the policy speaks of.
+    pub(super) fn names(&self) -> impl Iterator<Item = &PoolName> {
+        self.pools.iter().map(|r| &r.name)
+    }
+
+    /// What each tenant has of each of those.
+    pub(super) fn uses(&self) -> Vec<GroupUse> {
+        let of_pool = |ruled: &Ruled| {
+            let each = ruled.rights.iter().zip(&ruled.used).enumerate();
+            let each = each.map(|(t, (rights, used))| GroupUse {
+                group: self.name(Tenant(t)).map(ToOwned::to_owned),
+                pool: ruled.name.clone(),
+                owned: rights.owned,
+                max: rights.max,
+                used: *used,
+            });
+            each.collect::<Vec<_>>()
+        };
+        self.pools.iter().flat_map(of_pool).collect()
     }
 
     /// How the policy limits a tenant's claim on these pools, for people.

@@ -32,7 +32,7 @@ pub fn settle_for(longest_before: Option<Duration>, new: Duration) -> Duration {
 }
 
 /// Where a run stands with it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Settling {
     /// `None` once it is over.
     until: Option<BootTime>,

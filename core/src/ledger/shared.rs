@@ -24,6 +24,15 @@ impl<T: ?Sized> Default for Shared<T> {
     }
 }
 
+impl<T: ?Sized> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self {
+            all: self.all.clone(),
+            hasher: self.hasher.clone(),
+        }
+    }
+}
+
 impl<T: ?Sized> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")

@@ -31,7 +31,7 @@ impl Changes {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sharers {
     /// By how many seats they ask for: those that are there serve who asks for no more.
     by_key: HashMap<ShareKey, BTreeSet<(u32, Rank)>>,

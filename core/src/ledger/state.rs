@@ -22,7 +22,7 @@ use crate::time::{BootTime, margin};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ledger {
     pub(super) settings: Settings,
     pub(super) capacity: Capacity,

@@ -21,7 +21,7 @@ pub struct Gauges {
     pub overlap_seats: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     gauges: Gauges,
     products: HashMap<ProductName, ProductTally, FixedNames>,

@@ -4,16 +4,14 @@ use super::at::At;
 use super::capacity::Capacity;
 use super::entry::{Entry, State};
 use super::refusal::Refusal;
-use super::rights::{Rights, Tenant, part_of};
 use super::sharers::Sharers;
 use super::state::Ledger;
 use super::wish::WishRef;
-use crate::policy::{Reclaim, SeatPolicy};
+use crate::policy::Reclaim;
 use crate::time::BootTime;
 use crate::wire::Problem;
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 impl Ledger {
     /// Takes new licenses in. With fewer seats nobody is thrown out: new claims wait until enough
@@ -53,44 +51,6 @@ impl Ledger {
             self.book_deadline(at);
         }
         self.tick(now);
-    }
-
-    /// Who owns which seats from now on, and who may have how many; none: everybody may have
-    /// everything. Nobody is thrown out, and nothing is granted in this step.
-    pub fn set_policy(&mut self, policy: Option<Arc<SeatPolicy>>, now: BootTime) {
-        self.tick(now);
-        self.capacity.rights = Rights::of(policy);
-        self.capacity.rights.settle(&self.capacity.pools);
-        self.count_tenants();
-        self.recalls.clear();
-        self.regroup(now);
-    }
-
-    /// What each tenant has, counted anew.
-    pub(super) fn count_tenants(&mut self) {
-        let Capacity { rights, shares, .. } = &mut self.capacity;
-        if rights.is_empty() {
-            return;
-        }
-        rights.clear();
-        let entries = &self.entries;
-        for e in entries.iter() {
-            if let State::Held { drawn, .. } = &e.state {
-                rights.draw(rights.tenant(e.who.asks()), &drawn.own);
-            }
-        }
-        let none = Tenant::default();
-        for share in shares.values_mut() {
-            let of = |id| {
-                entries
-                    .get(&id)
-                    .map_or(none, |e| rights.tenant(e.who.asks()))
-            };
-            share.set_tenants(of);
-            for tenant in share.tenants() {
-                rights.draw(tenant, &part_of(share, tenant));
-            }
-        }
     }
 
     /// Grants nothing new while `why` holds (the anchor is lost, the license ended); claims are

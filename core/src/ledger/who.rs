@@ -7,7 +7,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 /// A claim's holder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum KeptHolder {
     Pod {
         uid: Uid,
@@ -25,7 +25,7 @@ pub(super) struct Account {
     name: Box<str>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Uid {
     /// As Kubernetes makes them.
     Uuid([u8; 16]),
@@ -33,7 +33,7 @@ pub(super) enum Uid {
 }
 
 /// The values that holders share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     accounts: Shared<Account>,
     nodes: Shared<str>,

@@ -10,6 +10,7 @@ pub mod before;
 pub mod calls;
 mod claim;
 mod operator;
+mod policy;
 mod problem;
 mod renew;
 mod second;
@@ -21,6 +22,7 @@ pub use operator::{
     AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, ReplacedElsewhere,
     Revoke, RevokedHolder, RevokedHolders,
 };
+pub use policy::{GroupUse, PolicyChange, PolicyTest, PolicyView, UnderPolicy};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{
     Have, MAX_DOCUMENTS, MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed,

@@ -1,6 +1,6 @@
 //! `GET /v1/products`, `GET /v1/leases` and its watch: what the server knows.
 
-use super::{Problem, WaitReason};
+use super::{PolicyView, Problem, WaitReason};
 use crate::identity::Holder;
 use crate::license::VersionRange;
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, as_text};
@@ -376,4 +376,7 @@ pub struct Products {
     pub products: Vec<ProductView>,
     /// Its pools.
     pub pools: Vec<PoolView>,
+    /// Whose its seats are, if a policy says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyView>,
 }

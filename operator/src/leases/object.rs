@@ -37,7 +37,12 @@ pub(super) const CALLED_BACK: &str = "CalledBack";
 
 /// Whether a mirror's reason comes and goes in a line that moves, or there is none.
 pub(super) fn passes(reason: Option<&str>) -> bool {
-    let moving = [WaitReason::Full, WaitReason::Behind, WaitReason::Settling];
+    let moving = [
+        WaitReason::Full,
+        WaitReason::Behind,
+        WaitReason::Policy,
+        WaitReason::Settling,
+    ];
     reason.is_none_or(|r| moving.map(waits_for).contains(&r))
 }
 
@@ -177,6 +182,7 @@ fn waits_for(reason: WaitReason) -> &'static str {
     match reason {
         WaitReason::Full => "Full",
         WaitReason::Behind => "Behind",
+        WaitReason::Policy => "Policy",
         WaitReason::Settling => "Settling",
         WaitReason::AnchorLost => "AnchorLost",
         WaitReason::LicenseInvalid => "LicenseInvalid",

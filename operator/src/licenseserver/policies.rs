@@ -34,6 +34,7 @@ pub(super) fn numbered(
         generation: next.max(u64::try_from(now.as_second()).unwrap_or(0)),
         allowed_namespaces,
         replaced,
+        seats: None,
     }
 }
 

@@ -28,6 +28,7 @@ fn judge(pod: &Pod, allowed: &[&str]) -> Standing {
     let allowed = allowed.iter().map(ToString::to_string).collect();
     let policies = Policies {
         replaced: Vec::new(),
+        seats: None,
         generation: 0,
         allowed_namespaces: AllowedNamespaces::These(allowed),
     };

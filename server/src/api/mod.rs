@@ -73,6 +73,7 @@ async fn dispatch(
         ServerCall::Gone => Box::pin(operator::gone(app, asked)).await,
         ServerCall::Expected => Box::pin(operator::expected(app, asked)).await,
         ServerCall::Policies => Box::pin(operator::policies(app, asked)).await,
+        ServerCall::TestPolicy => Box::pin(operator::test_policy(app, asked)).await,
         ServerCall::Revoke => Box::pin(operator::revoke(app, named(arg)?, asked)).await,
         ServerCall::Lift => Box::pin(operator::unrevoke(app, named(arg)?, asked)).await,
         ServerCall::TakeBack => Box::pin(operator::take_back(app, named(arg)?, asked)).await,

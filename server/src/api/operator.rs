@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use mooring_core::audit::{About, Actor, Credential};
 use mooring_core::identity::Holder;
 use mooring_core::names::LeaseId;
+use mooring_core::policy::SeatPolicy;
 use mooring_core::wire::{
     ChangeRevocations, Expected, Gone, Policies, Problem, ProblemType, Revoke, RevokedHolder,
     RevokedHolders,
@@ -86,8 +87,16 @@ pub(super) async fn expected(app: &App, asked: Asked) -> Result<Response<Body>, 
 pub(super) async fn policies(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     operator_only(&asked)?;
     let policies: Policies = asked.json(OPERATOR_BODY).await?;
-    app.policies.set(policies);
+    app.policies.set(policies, |p| app.engine.set_policy(p));
     Ok(net::no_content())
+}
+
+/// What a policy would change, tried on a copy of the books.
+pub(super) async fn test_policy(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
+    admin_only(app, &asked).await?;
+    let policy: SeatPolicy = asked.json(OPERATOR_BODY).await?;
+    let tried = app.engine.ask(|l, now| l.try_policy(Some(policy.into()), now));
+    Ok(net::json(StatusCode::OK, &tried))
 }
 
 const MAX_REASON: usize = 200;

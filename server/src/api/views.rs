@@ -7,14 +7,17 @@ use super::watch;
 use crate::app::{App, Reader};
 use crate::auth::Who;
 use http::{Response, StatusCode};
+use mooring_core::ledger::Ledger;
 use mooring_core::wire::{Leases, Problem, Products, WatchPosition};
 use mooring_net::head::{Query, bad_field};
 use mooring_net::http::{self as net, Body};
 
 pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let reader = reader(app, &asked).await?;
-    let (products, mut pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
+    let said = |l: &Ledger, _| (l.products(), l.pools(), l.policy());
+    let (products, mut pools, mut policy) = app.engine.ask(said);
     if reader.only().is_some() {
+        policy = None;
         for p in &mut pools {
             p.license = None;
         }
@@ -24,6 +27,7 @@ pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, 
         server,
         products,
         pools,
+        policy,
     };
     Ok(net::json(StatusCode::OK, &all))
 }

@@ -258,7 +258,6 @@ impl World {
             body,
             entitled: entitled(&proven.holder, Some(&policies), None),
             proven,
-            priority: self.priority(p.holder),
             wait,
             new_id: LeaseId::from_bytes(self.rng.u128(..).to_be_bytes()),
         };

@@ -131,6 +131,7 @@ impl World {
         let list = allowed.map(|g| World::namespace(g).to_owned()).collect();
         self.server.policies = Rc::new(Policies {
             replaced: Vec::new(),
+            seats: None,
             generation: 0,
             allowed_namespaces: AllowedNamespaces::These(list),
         });

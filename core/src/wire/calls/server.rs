@@ -79,4 +79,9 @@ calls! {
     /// Who may use this server.
     POLICIES = Policies "policies", "PUT" "/v1/policies", Operator, Required("Policies"),
         [204 Nothing], [BadRequest, TooLarge, OperatorOnly];
+
+    /// What a seat policy would change; nothing changes by it.
+    TEST_POLICY = TestPolicy "testPolicy", "POST" "/v1/policies/test", Administrator,
+        Required("SeatPolicy"), [200 Json("PolicyTest")],
+        [BadRequest, TooLarge, Unauthenticated, OperatorOnly, Revoked, Overloaded];
 }

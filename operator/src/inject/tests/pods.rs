@@ -602,6 +602,7 @@ fn a_pod_that_the_webhook_made_counts_for_its_server() {
     let server = ServerRef::from_url(&target().url).unwrap();
     let all = Policies {
         replaced: Vec::new(),
+        seats: None,
         generation: 0,
         allowed_namespaces: AllowedNamespaces::ALL,
     };

@@ -46,6 +46,7 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
         },
         policies: Policies {
             replaced: Vec::new(),
+            seats: None,
             generation: 7,
             allowed_namespaces: AllowedNamespaces::These(vec!["licensing".into()]),
         },
@@ -155,6 +156,7 @@ fn only_what_needs_a_restart_rolls_the_pod() {
     let mut opened = case(|_| ());
     opened.policies = Policies {
         replaced: Vec::new(),
+        seats: None,
         generation: 8,
         allowed_namespaces: AllowedNamespaces::ALL,
     };
