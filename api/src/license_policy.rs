@@ -32,16 +32,8 @@ const LONGEST_NOTICE: Duration = Duration::from_secs(24 * 3600);
     status = "LicensePolicyStatus",
     derive = "PartialEq",
     doc = "Whose the seats are of the LicenseServers in its namespace that name it (spec.policy): groups of holders, what each owns, lends and may have at most.",
-    printcolumn(
-        name = "Servers",
-        type_ = "string",
-        json_path = ".status.serverNames"
-    ),
-    printcolumn(
-        name = "Groups",
-        type_ = "integer",
-        json_path = ".status.groupCount"
-    ),
+    printcolumn(name = "Servers", type_ = "string", json_path = ".status.serverNames"),
+    printcolumn(name = "Groups", type_ = "integer", json_path = ".status.groupCount"),
     printcolumn(
         name = "Accepted",
         type_ = "string",

@@ -324,12 +324,19 @@ fn who_begins_anew_after_its_notice_has_heard_and_its_seat_is_back() {
         c
     };
     let _ = l.claim(of("a", 9, "render"), at(20_000));
-    assert_eq!(refused(l.claim(anew(7, 2), at(20_000))).0, ProblemType::ClaimChanged);
+    assert_eq!(
+        refused(l.claim(anew(7, 2), at(20_000))).0,
+        ProblemType::ClaimChanged
+    );
     for ms in [30_000, 50_000] {
         let _ = l.claim(of("a", 9, "render"), at(ms));
         assert_eq!(told(&mut l, 1, ms, ms), Ok(Some(at(61_000))));
     }
-    assert_eq!(refused(l.claim(anew(7, 2), at(61_000))).0, ProblemType::ClaimChanged, "late");
+    assert_eq!(
+        refused(l.claim(anew(7, 2), at(61_000))).0,
+        ProblemType::ClaimChanged,
+        "late"
+    );
     assert!(held(&l, 1));
     let waits = place(l.claim(anew(7, 70_000), at(61_001)));
     assert!(!held(&l, 1) && held(&l, 9));
