@@ -102,7 +102,6 @@ pub(super) struct Memory {
 pub(super) struct Told {
     pub(super) named: Named,
     pub(super) connected: bool,
-    pub(super) generation: u64,
     pub(super) handed: Option<u64>,
     pub(super) view: Option<PolicyView>,
 }

@@ -82,7 +82,7 @@ pub async fn dereference(
     Ok(ServerFacts {
         missing,
         sources,
-        policies: policies::numbered(says, written, Timestamp::now()),
+        policies: policies::numbered(&says, written, Timestamp::now()),
         named,
         tls,
         has_identity: identity.is_some(),

@@ -21,6 +21,7 @@ mod files;
 mod leases;
 mod outlives;
 mod pods;
+mod policies;
 mod renewals;
 mod restart;
 mod revocations;
