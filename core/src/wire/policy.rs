@@ -86,7 +86,7 @@ pub struct PolicyChange {
 impl fmt::Display for PolicyChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.holder)?;
-        if self.claim.as_str() != ClaimName::POD {
+        if self.claim != ClaimName::pod() {
             write!(f, " claim {}", self.claim)?;
         }
         let of = |i: &Item| format!("{} {}", i.seats, i.product);

@@ -11,9 +11,8 @@ use mooring_api::status::NO_CONTACT;
 use mooring_api::{BadPolicy, GroupStatus, LicensePolicy, LicensePolicyStatus, PolicyOnServer};
 use mooring_core::names::PoolName;
 use mooring_core::policy::SeatPolicy;
-use mooring_core::request::Item;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{GroupUse, Policies, PolicyChange, PolicyTest};
+use mooring_core::wire::{GroupUse, Policies, PolicyTest};
 use std::collections::BTreeSet;
 
 /// How long a text of a license server's may be: it may be anybody's program.
@@ -69,7 +68,7 @@ fn on(j: &PolicyFacts<'_>, s: &OnServer, before: &LicensePolicyStatus) -> Policy
     if j.policy.spec.dry_run {
         dry_run(s, &mut now);
     } else {
-        (now.would_change, now.would_change_more) = (Vec::new(), None);
+        (now.tried, now.would_change, now.would_change_more) = (false, Vec::new(), None);
         enforced(j, s, &mut now);
     }
     now
@@ -103,9 +102,11 @@ fn dry_run(s: &OnServer, now: &mut PolicyOnServer) {
         }
         .into(),
     );
+    now.tried = true;
     now.groups = uses(&test.groups);
     now.unknown_pools = unknown(&test.unknown_pools);
-    let lines = test.changes.iter().take(MOST_LINES).map(line);
+    let lines = test.changes.iter().take(MOST_LINES);
+    let lines = lines.map(|c| cut(&c.to_string()));
     now.would_change = lines.collect();
     let left = test.changes.len().saturating_sub(MOST_LINES);
     let left = u32::try_from(left).unwrap_or(u32::MAX);
@@ -158,38 +159,13 @@ fn cut(text: &str) -> String {
 }
 
 fn uses(all: &[GroupUse]) -> Vec<GroupStatus> {
-    let told = all.iter().take(MOST_USES).map(|u| GroupStatus {
-        group: u.group.as_deref().map(cut),
-        pool: u.pool.to_string(),
-        owned: u.owned,
-        max: u.max,
-        used: u.used,
-    });
+    let told = all.iter().take(MOST_USES).map(GroupStatus::from);
     told.collect()
 }
 
 fn unknown(pools: &[PoolName]) -> Vec<String> {
     let told = pools.iter().take(MOST_USES);
     told.map(ToString::to_string).collect()
-}
-
-/// A claim that would stand otherwise, in a line.
-fn line(c: &PolicyChange) -> String {
-    let of = |i: &Item| format!("{} {}", i.seats, i.product);
-    let items: Vec<String> = c.items.iter().map(of).collect();
-    let claim = match c.claim.as_str() {
-        "pod" => String::new(),
-        other => format!(" claim {other}"),
-    };
-    let why = c.message.as_deref().map(|m| format!(": {m}"));
-    cut(&format!(
-        "{}{claim} ({}): {} -> {}{}",
-        c.holder,
-        items.join(", "),
-        c.now,
-        c.then,
-        why.unwrap_or_default()
-    ))
 }
 
 struct Word(&'static str, &'static str, String);
