@@ -3,7 +3,7 @@
 use super::count_by::{Share, ShareKey};
 use super::entry::State;
 use super::pool::{Draws, Plan};
-use super::queue::{GroupAt, Rank};
+use super::queue::{GroupAt, Next, Rank};
 use super::rights::{Limit, Tenant};
 use super::state::Ledger;
 use super::types::Claim;
@@ -12,6 +12,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// One pass over the queue: what those before keep for themselves.
@@ -61,12 +62,13 @@ impl Ledger {
         }
         self.look_at_owners();
         let mut pass = Pass::default();
-        while let Some((rank, i)) = self.queue.first(&pass.done, &self.capacity.rights) {
-            let Some(mut turn) = self.turn(rank.id, i, &pass) else {
-                break;
+        let mut turns = self.queue.turns(&[], &self.capacity.rights);
+        while let Some(Reverse(Next { rank, group, .. })) = turns.pop() {
+            let Some(mut turn) = self.turn(rank.id, group, &pass) else {
+                continue;
             };
             let Some(plan) = turn.plan.take() else {
-                self.keeps(rank.id, i, turn, &mut pass, now);
+                self.keeps(rank.id, group, turn, &mut pass, now);
                 continue;
             };
             let draws = plan.all();
@@ -74,12 +76,21 @@ impl Ledger {
             if !passed.is_empty() {
                 self.passes((rank, draws), &passed, now);
             }
-            if self.seat(rank.id, plan, now) {
+            let shared = self.seat(rank.id, plan, now);
+            // They may stand anywhere in line.
+            if shared {
                 self.grant_sharers(now);
             }
+            // Who has something now has its next turn later.
+            let reorders = self.capacity.rights.has_weights() || shared;
             // What an owner wanted until now is lent again.
             if self.look_at_owners() {
                 pass = Pass::default();
+                turns = self.queue.turns(&[], &self.capacity.rights);
+            } else if reorders {
+                turns = self.queue.turns(&pass.done, &self.capacity.rights);
+            } else if let Some(next) = self.queue.next_of(group, &self.capacity.rights) {
+                turns.push(Reverse(next));
             }
         }
     }

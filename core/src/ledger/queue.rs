@@ -12,7 +12,7 @@ use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::Timestamp;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// The order in the queue (promise 5): contested holders that were `Held`, then priority, then
 /// arrival. Earlier runs' places, restored from tickets, stand before this run's newcomers.
@@ -80,6 +80,17 @@ struct Group {
     /// All before this rank have been passed by a later claim.
     passed_to: Option<Rank>,
     ranks: Sorted<Rank>,
+}
+
+/// The first of a group, and when it has its turn: among those of one class and one priority, by
+/// what each has for its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Next {
+    class: Class,
+    priority: Reverse<i32>,
+    share: Share,
+    pub(super) rank: Rank,
+    pub(super) group: usize,
 }
 
 impl Group {
@@ -203,22 +214,29 @@ impl Queue {
         }
     }
 
-    /// Who stands first among the groups that are not `done`, and in which; of one class and one
-    /// priority, by what each has for its weight.
-    pub(super) fn first(&self, done: &[bool], rights: &Rights) -> Option<(Rank, usize)> {
-        let groups = self.groups.iter().enumerate();
-        let open = groups.filter(|(i, _)| done.get(*i) != Some(&true));
-        let firsts = open.filter_map(|(i, g)| {
-            let rank = g.ranks.first()?;
-            let share = if g.gathers == Some(rank.id) {
-                Share::NONE
-            } else {
-                rights.share(g.tenant, &g.pools)
-            };
-            Some(((rank.class, rank.priority, share, rank), i))
-        });
-        let ((.., rank), i) = firsts.min()?;
-        Some((rank, i))
+    /// The first of each group that is not `done`, who stands first on top.
+    pub(super) fn turns(&self, done: &[bool], rights: &Rights) -> BinaryHeap<Reverse<Next>> {
+        let open = (0..self.groups.len()).filter(|i| done.get(*i) != Some(&true));
+        let nexts = open.filter_map(|i| self.next_of(i, rights));
+        nexts.map(Reverse).collect()
+    }
+
+    /// When the first of a group has its turn.
+    pub(super) fn next_of(&self, group: usize, rights: &Rights) -> Option<Next> {
+        let g = self.groups.get(group)?;
+        let rank = g.ranks.first()?;
+        let share = if g.gathers == Some(rank.id) {
+            Share::NONE
+        } else {
+            rights.share(g.tenant, &g.pools)
+        };
+        Some(Next {
+            class: rank.class,
+            priority: rank.priority,
+            share,
+            rank,
+            group,
+        })
     }
 
     /// How many of those who could never be granted stand before a rank.

@@ -173,7 +173,7 @@ impl Rights {
         groups.and_then(|g| g.get(t)).map_or(0, |g| g.priority)
     }
 
-    fn has_weights(&self) -> bool {
+    pub(super) fn has_weights(&self) -> bool {
         let groups = self.policy.iter().flat_map(|p| &p.groups);
         groups.into_iter().any(|g| g.weight.is_some())
     }
