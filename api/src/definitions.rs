@@ -1,6 +1,7 @@
 //! The custom resource definitions; `crds/*.yaml` is generated from them (`make crds`).
 
 use crate::license_lease::LicenseLease;
+use crate::license_policy::LicensePolicy;
 use crate::license_server::LicenseServer;
 use crate::names::MAX_SERVER_NAME;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -14,6 +15,7 @@ pub fn all() -> Vec<(&'static str, CustomResourceDefinition)> {
     let mut all = vec![
         ("licenseservers.yaml", server_crd()),
         ("licenseleases.yaml", lease_crd()),
+        ("licensepolicies.yaml", LicensePolicy::crd()),
     ];
     for (_, crd) in &mut all {
         schemas(crd).for_each(signed_formats);

@@ -10,11 +10,14 @@ pub mod ca;
 pub mod definitions;
 pub mod duration;
 pub mod license_lease;
+pub mod license_policy;
 pub mod license_server;
 pub mod names;
 pub mod placement;
+pub mod policy_status;
 pub mod run_as;
 mod schema;
+pub mod seat_policy;
 pub mod status;
 
 pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
@@ -23,11 +26,14 @@ pub use license_lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
     LicenseLeaseStatus, Revoked,
 };
+pub use license_policy::{GroupSpec, LicensePolicy, LicensePolicySpec, PoolSpec};
 pub use license_server::{
     AllowedNamespaces, AuditSettings, ClientKeys, Connections, EnvVar, HostPath, HostPathType,
-    LeaseSettings, LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings,
-    ServiceType, Template, TlsSettings, VendorKeys,
+    LeaseSettings, LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, PolicyRef,
+    ServiceSettings, ServiceType, Template, TlsSettings, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
+pub use policy_status::{GroupStatus, LicensePolicyStatus, PolicyOnServer};
 pub use run_as::{BadRunAs, RunAs};
+pub use seat_policy::BadPolicy;
 pub use status::{LicenseServerStatus, ProductStatus, Replacements};

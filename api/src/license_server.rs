@@ -100,6 +100,9 @@ pub struct LicenseServerSpec {
     /// Which namespaces' pods may use this server.
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
+    /// Whose its seats are: a LicensePolicy in the same namespace; without it whoever comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRef>,
     /// Clients outside the cluster, which show client tokens; without it only pods may ask. With it
     /// the server takes its full time after a start, since nobody knows all its holders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -376,6 +379,14 @@ pub enum NamespacesFrom {
     All,
     /// Those whose labels match.
     Selector,
+}
+
+/// Which policy its seats are under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyRef {
+    /// A LicensePolicy in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// How the server is reached.

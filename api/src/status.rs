@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerStatus {
-    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`, `Placed`; `SecondServerSeen`,
-    /// `ClockSkew`, `NameTaken` and `PodsTrustEarlierCa` once they were.
+    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`, `Placed`; `PolicyReady` with
+    /// `spec.policy`; `SecondServerSeen`, `ClockSkew`, `NameTaken` and `PodsTrustEarlierCa` once
+    /// they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -97,6 +98,8 @@ pub const PLACED: &str = "Placed";
 pub const NAME_TAKEN: &str = "NameTaken";
 /// A condition: running pods trust only a CA from before the operator's present one.
 pub const PODS_TRUST_EARLIER_CA: &str = "PodsTrustEarlierCa";
+/// A condition: the policy that it names is there, and handed to it.
+pub const POLICY_READY: &str = "PolicyReady";
 /// A condition: another process with the same anchor was seen.
 pub const SECOND_SERVER_SEEN: &str = "SecondServerSeen";
 
@@ -109,6 +112,12 @@ pub const SERVING: &str = "Serving";
 pub const NODE_FOUND: &str = "NodeFound";
 /// Why it is `Placed`: a node has the device.
 pub const DEVICE_FOUND: &str = "DeviceFound";
+/// Why its policy is ready: it goes by it.
+pub const POLICY_IN_FORCE: &str = "PolicyInForce";
+/// Why its policy is ready: it is only tried out.
+pub const POLICY_DRY_RUN: &str = "PolicyDryRun";
+/// Why its policy is not ready: there is none of that name.
+pub const POLICY_NOT_FOUND: &str = "PolicyNotFound";
 /// Why a condition is unknown: the server cannot be asked. `Ready` says why.
 pub const NO_CONTACT: &str = "NoContact";
 /// The same before its first start.

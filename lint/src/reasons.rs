@@ -15,13 +15,14 @@ const GIVEN: [&str; 3] = [
     "operator/src/rotation",
 ];
 /// Names of Kubernetes, which look alike.
-const NOT_OURS: [&str; 14] = [
+const NOT_OURS: [&str; 15] = [
     "ClusterFirst",
     "ClusterRole",
     "ContainerCreating",
     "IfNotPresent",
     "IfPossible",
     "LicenseLease",
+    "LicensePolicy",
     "LicenseServer",
     "NoExecute",
     "PodInitializing",

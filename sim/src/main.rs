@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use mooring_core::mutant::{self, Mutant};
 use mooring_sim::coverage::PAIRS;
 use mooring_sim::plan::Plan;
-use mooring_sim::world::World;
 use mooring_sim::profile::PATIENCE;
+use mooring_sim::world::World;
 use mooring_sim::{profile, runs, shrink};
 use std::time::Instant;
 
@@ -120,7 +120,8 @@ fn profile() -> anyhow::Result<()> {
 /// A line for `e2e/bench`; `against` is what the figure is held to, or made of.
 fn result(name: &str, value: f64, unit: &str, against: &str) {
     let value = (value * 10.0).round() / 10.0;
-    let line = serde_json::json!({ "name": name, "value": value, "unit": unit, "against": against });
+    let line =
+        serde_json::json!({ "name": name, "value": value, "unit": unit, "against": against });
     println!("RESULT {line}");
 }
 

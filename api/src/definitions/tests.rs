@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::anchor::Anchor;
+use crate::license_policy::LicensePolicySpec;
 use crate::license_server::{LicenseServerSpec, NamespacesFrom};
 
 #[test]
@@ -88,4 +89,23 @@ placement: {nodeSelector: {mooring.node-restriction.kubernetes.io/anchor: main}}
     assert_eq!(spec.lease.duration.0.as_secs(), 30);
     assert_eq!(spec.service.port, 8443);
     assert_eq!(spec.allowed_namespaces.from, NamespacesFrom::Same);
+}
+
+#[test]
+fn a_policy_has_the_columns_of_the_page() {
+    let (_, crd) = all().pop().unwrap();
+    assert_eq!(crd.spec.names.plural, "licensepolicies");
+    assert_eq!(
+        columns(&crd, 0),
+        ["SERVERS", "GROUPS", "ACCEPTED", "DRY-RUN", "AGE"]
+    );
+}
+
+#[test]
+fn a_short_policy_is_enough() {
+    let yaml = "groups: [{name: a, namespaces: [team-a], pools: {render: {owned: 2}}}]";
+    let spec: LicensePolicySpec = serde_yaml::from_str(yaml).unwrap();
+    assert_eq!(spec.notice.0.as_secs(), 900);
+    assert!(!spec.dry_run && spec.dry_run_on.is_empty());
+    assert_eq!(spec.groups[0].pools["render"].owned, 2);
 }

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+/// In a group's namespaces: all of them. No namespace has that name.
+pub const EVERY_NAMESPACE: &str = "*";
+
 /// A policy over the seats of one license server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -51,7 +54,7 @@ pub struct Backfill {
 pub struct PolicyGroup {
     /// Its name, for people.
     pub name: String,
-    /// Pods of these namespaces.
+    /// Pods of these namespaces; `*`: of all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
     /// Pods of these service accounts, as `namespace/name`.
@@ -112,7 +115,8 @@ impl SeatPolicy {
     pub fn group_of_pod(&self, namespace: &str, account: &str) -> Option<usize> {
         let is_it = |s: &String| s.split_once('/') == Some((namespace, account));
         self.groups.iter().position(|g| {
-            g.namespaces.iter().any(|n| n == namespace) || g.service_accounts.iter().any(is_it)
+            let of = |n: &String| n == namespace || n == EVERY_NAMESPACE;
+            g.namespaces.iter().any(of) || g.service_accounts.iter().any(is_it)
         })
     }
 

@@ -15,6 +15,7 @@ mod server;
 mod session;
 mod snapshot;
 mod touched;
+mod trial;
 
 pub use lease_cache::LeaseCache;
 pub use server::{ConnectionContext, Endpoint};
@@ -23,8 +24,9 @@ use touched::Touched;
 
 use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
+use mooring_core::policy::SeatPolicy;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::Policies;
+use mooring_core::wire::{Policies, PolicyTest};
 use mooring_net::clock;
 use mooring_net::sync::lock;
 use server::{Connection, Word};
@@ -167,6 +169,22 @@ impl Connections {
     /// The servers that have a connection.
     pub fn servers(&self) -> Vec<ServerRef> {
         lock(&self.connections).keys().cloned().collect()
+    }
+
+    /// What a policy would change on a server. Nothing changes by asking. An error in words.
+    pub async fn try_policy(
+        &self,
+        server: &ServerRef,
+        policy: &SeatPolicy,
+        context: &ConnectionContext,
+    ) -> Result<PolicyTest, String> {
+        let target = lock(&self.connections)
+            .get(server)
+            .map(|l| l.target.borrow().clone());
+        let target = target.filter(|t| !t.addresses.is_empty());
+        let target = target.ok_or("its Service has no address yet")?;
+        let tried = trial::try_policy(server, target, policy, context).await;
+        tried.map_err(|e| e.to_string())
     }
 
     /// What a server last said.

@@ -105,6 +105,7 @@ impl Connection {
             s.heard = None;
             s.counted(products, self.lease_cache().waiting(), clock::now());
         });
+        let mut handed = target.policies.generation;
         self.touch(self.everyone());
         self.context.writer.metrics.connected(&self.server, true);
         tracing::info!(server = %self.server, instance = %instance, leases, "link to the license server stands");
@@ -114,7 +115,8 @@ impl Connection {
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         resync.reset();
         let mut heard = Instant::now();
-        let mut numbers: Option<Instant> = None;
+        // What was told above was told before it had the policies.
+        let mut numbers = Some(Instant::now() + SETTLE_DOWN);
         let mut allowance = Allowance::new(NUMBERS.0, NUMBERS.1, Instant::now());
         loop {
             tokio::select! {
@@ -133,7 +135,10 @@ impl Connection {
                     allowance.take(Instant::now());
                     let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
                     if products.server.instance != instance { return Err(ConnectionError::Restarted) }
-                    self.show(|s| s.counted(products, self.lease_cache().waiting(), clock::now()));
+                    self.show(|s| {
+                        s.counted(products, self.lease_cache().waiting(), clock::now());
+                        s.handed = Some(handed);
+                    });
                 }
                 _ = resync.tick() => {
                     let list = self.leases(&client).await?;
@@ -153,6 +158,9 @@ impl Connection {
                     let now = changed.borrow_and_update().clone();
                     if (&now.addresses, now.port) != (&target.addresses, target.port) { return Err(ConnectionError::Ended) }
                     send(&client, &server::POLICIES, &now.policies).await?;
+                    handed = now.policies.generation;
+                    // Its groups stand otherwise now.
+                    numbers.get_or_insert(allowance.next(Instant::now() + SETTLE_DOWN));
                     tracing::info!(server = %self.server, "policies handed over");
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::leases::{Service, Trouble};
 use mooring_core::time::{BootTime, Now, Timestamp};
-use mooring_core::wire::{PoolView, ProductView, Products, ServerState};
+use mooring_core::wire::{PolicyView, PoolView, ProductView, Products, ServerState};
 use std::time::Duration;
 
 /// What the controller says of a license server, for its mirrors.
@@ -32,6 +32,10 @@ pub struct Snapshot {
     pub seen: Option<BootTime>,
     pub products: Vec<ProductView>,
     pub pools: Vec<PoolView>,
+    /// Whose the seats are, as it goes by.
+    pub policy: Option<PolicyView>,
+    /// The number of the policies that it had been handed when it said that.
+    pub handed: Option<u64>,
     /// How many claims are in line.
     pub waiting: u32,
 }
@@ -55,6 +59,7 @@ impl Snapshot {
         self.told(products.server, now);
         self.products = products.products;
         self.pools = products.pools;
+        self.policy = products.policy;
         self.waiting = waiting;
     }
 

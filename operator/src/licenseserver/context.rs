@@ -3,6 +3,7 @@
 use super::build::Defaults;
 use super::facts::ServerFacts;
 use super::replug;
+use super::seat_policy::named::{Named, PolicyName};
 use crate::cache::ClusterCache;
 use crate::certs::CertError;
 use crate::connection::{ConnectionContext, Connections};
@@ -13,6 +14,7 @@ use kube::Client;
 use kube::runtime::events::Recorder;
 use mooring_api::LicenseServerStatus;
 use mooring_api::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, ServerRef};
+use mooring_core::wire::PolicyView;
 use mooring_net::sync::lock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -74,6 +76,8 @@ pub struct ControllerContext {
     /// What the discovery agents see; `None`: there are none.
     pub sightings: Option<Arc<Sightings>>,
     memory: Mutex<HashMap<ServerRef, Memory>>,
+    /// Hears of policies of which a license server says something new.
+    pub(super) policy_news: mpsc::UnboundedSender<PolicyName>,
 }
 
 /// What is remembered of a server between reconciliations.
@@ -89,6 +93,18 @@ pub(super) struct Memory {
     pub(super) written: Option<(u64, LicenseServerStatus)>,
     /// What was seen of its anchor.
     pub(super) anchor: replug::Watched,
+    /// What its policy was told of it.
+    pub(super) told: Told,
+}
+
+/// What a LicensePolicy's status says of a license server: another one is news.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Told {
+    pub(super) named: Named,
+    pub(super) connected: bool,
+    pub(super) generation: u64,
+    pub(super) handed: Option<u64>,
+    pub(super) view: Option<PolicyView>,
 }
 
 /// The last time the objects were written.
@@ -107,7 +123,10 @@ impl ControllerContext {
         defaults: Defaults,
         namespace: String,
         sightings: Option<Arc<Sightings>>,
-        changed: mpsc::UnboundedSender<ServerRef>,
+        (changed, policy_news): (
+            mpsc::UnboundedSender<ServerRef>,
+            mpsc::UnboundedSender<PolicyName>,
+        ),
     ) -> Self {
         Self {
             connection,
@@ -116,6 +135,7 @@ impl ControllerContext {
             namespace,
             sightings,
             memory: Mutex::default(),
+            policy_news,
         }
     }
 

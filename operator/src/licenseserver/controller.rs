@@ -2,6 +2,7 @@
 
 use super::build::Defaults;
 use super::context::{self, ControllerContext};
+use super::seat_policy::{named::PolicyName, watch as policies};
 use super::{reconcile, sweep};
 use crate::cache::watches::PAGE;
 use crate::connection::ConnectionContext;
@@ -30,11 +31,16 @@ pub async fn run(
     sightings: Option<Arc<Sightings>>,
 ) {
     let (changed, mut hears) = mpsc::unbounded_channel::<ServerRef>();
+    let (policy_news, policies_hear) = mpsc::unbounded_channel::<PolicyName>();
     let (nodes, mut nodes_changed) = mpsc::unbounded_channel::<()>();
     let client = connection.writer.client.clone();
     let cache = connection.writer.cache.clone();
     let ctx = Arc::new(ControllerContext::new(
-        connection, defaults, namespace, sightings, changed,
+        connection,
+        defaults,
+        namespace,
+        sightings,
+        (changed.clone(), policy_news),
     ));
     let all_dirty = ctx.clone();
     let servers = Api::<LicenseServer>::all(client.clone());
@@ -75,7 +81,8 @@ pub async fn run(
         let _ = nodes.send(());
     });
     let sweep = sweep::run(ctx.clone(), store.clone());
-    tokio::join!(controller, watches, labels, sweep);
+    let policies = policies::run(ctx.clone(), store.clone(), changed, policies_hear);
+    tokio::join!(controller, watches, labels, sweep, policies);
 }
 
 /// Each object of ours that changes or goes.

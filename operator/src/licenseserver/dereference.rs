@@ -6,6 +6,8 @@ use super::context::{ControllerContext, Error};
 use super::facts::{Children, Missing, ServerFacts};
 use super::ownership::{self, Taken};
 use super::policies;
+use super::seat_policy::named::{self, Named};
+use super::seat_policy::resolve::resolved;
 use crate::connection::Snapshot;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -17,9 +19,10 @@ use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector};
 use kube::{Api, Resource, ResourceExt};
 use mooring_api::names::ServerRef;
-use mooring_api::{LicenseRef, LicenseServer, NamespacesFrom};
+use mooring_api::{LicensePolicy, LicenseRef, LicenseServer, NamespacesFrom};
+use mooring_core::policy::SeatPolicy;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{AllowedNamespaces, ReplacedElsewhere};
+use mooring_core::wire::{AllowedNamespaces, Policies, ReplacedElsewhere};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
@@ -35,7 +38,7 @@ pub async fn dereference(
     server: &LicenseServer,
     reference: &ServerRef,
     ctx: &ControllerContext,
-    (me, others, known): (&Snapshot, &[(ServerRef, Snapshot)], &[ReplacedElsewhere]),
+    (me, others, known): (&Snapshot, &[(ServerRef, Snapshot)], &Policies),
 ) -> Result<ServerFacts, Error> {
     let ns = Reader {
         ctx,
@@ -65,14 +68,22 @@ pub async fn dereference(
     let allowed = allowed_namespaces(server, reference, ctx).await?;
     let written = children.config.as_ref();
     // Also where somebody has deleted the ConfigMap.
-    let before = written.and_then(policies::last).map(|p| p.replaced);
-    let before = before.unwrap_or_else(|| known.to_vec());
-    let others = with_unheard(others, &before, ctx).await?;
-    let replaced = policies::replaced_elsewhere(me, &others, &before);
+    let before = written.and_then(policies::last);
+    let before = before.unwrap_or_else(|| known.clone());
+    let others = with_unheard(others, &before.replaced, ctx).await?;
+    let replaced = policies::replaced_elsewhere(me, &others, &before.replaced);
+    let (seats, named) = seats(server, &ns, before.seats).await?;
+    let says = Policies {
+        generation: 0,
+        allowed_namespaces: allowed,
+        replaced,
+        seats,
+    };
     Ok(ServerFacts {
         missing,
         sources,
-        policies: policies::numbered(allowed, replaced, written, Timestamp::now()),
+        policies: policies::numbered(says, written, Timestamp::now()),
+        named,
         tls,
         has_identity: identity.is_some(),
         has_state: state.is_some(),
@@ -277,6 +288,27 @@ fn list(keys: &[String]) -> String {
         [] => "none".to_owned(),
         _ => keys.join(", "),
     }
+}
+
+/// Whose the seats are, by the policy that is named. `before`: as it was handed over last.
+async fn seats(
+    server: &LicenseServer,
+    ns: &Reader<'_>,
+    before: Option<SeatPolicy>,
+) -> Result<(Option<SeatPolicy>, Named), Error> {
+    let Some(policy) = &server.spec.policy else {
+        return Ok((None, Named::Nothing));
+    };
+    let found = ns.get::<LicensePolicy>(&policy.name).await?;
+    let found = match &found {
+        Some(p) => {
+            let says = resolved(p, ns.ctx.client()).await;
+            let says = says.map_err(|e| failed(e, "namespaces"))?;
+            Some((p, says))
+        }
+        None => None,
+    };
+    Ok(named::seats(&policy.name, found, before))
 }
 
 /// `allowedNamespaces`, resolved by the API server: a list that could not be read is an error, and

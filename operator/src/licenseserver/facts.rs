@@ -1,6 +1,7 @@
 //! The facts of one reconciliation: what a LicenseServer names, and what is there of it already.
 
 use super::ownership::Taken;
+use super::seat_policy::named::Named;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -17,8 +18,10 @@ pub struct ServerFacts {
     /// A digest of the versions of license, PIN and keys: with it, the kubelet is nudged to take a
     /// change in at once.
     pub sources: String,
-    /// Who may use it, resolved.
+    /// Who may use it, and whose its seats are, resolved.
     pub policies: Policies,
+    /// What its `spec.policy` comes to.
+    pub named: Named,
     /// The serving certificate, if there is one.
     pub tls: Option<Secret>,
     pub has_identity: bool,

@@ -18,6 +18,7 @@ pub mod platform;
 mod policies;
 mod reconcile;
 pub mod replug;
+pub mod seat_policy;
 pub mod status;
 mod sweep;
 pub mod trust;

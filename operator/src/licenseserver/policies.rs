@@ -7,35 +7,22 @@ use crate::connection::Snapshot;
 use k8s_openapi::api::core::v1::ConfigMap;
 use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{
-    AllowedNamespaces, Policies, ReplacedElsewhere, ServerState, replaced, still_replaced,
-};
+use mooring_core::wire::{Policies, ReplacedElsewhere, ServerState, replaced, still_replaced};
 
 /// Policies with a number above each that was written before; those that say the same keep theirs.
 /// It is at least the time in seconds, since the object that has the last one may have been
 /// deleted.
-pub(super) fn numbered(
-    allowed_namespaces: AllowedNamespaces,
-    replaced: Vec<ReplacedElsewhere>,
-    written: Option<&ConfigMap>,
-    now: Timestamp,
-) -> Policies {
-    let last = written.and_then(last);
-    let next = match last {
-        Some(last)
-            if last.allowed_namespaces == allowed_namespaces && last.replaced == replaced =>
-        {
-            return last;
-        }
+pub(super) fn numbered(says: Policies, written: Option<&ConfigMap>, now: Timestamp) -> Policies {
+    let numbered = |generation| Policies {
+        generation,
+        ..says.clone()
+    };
+    let next = match written.and_then(last) {
+        Some(last) if last == numbered(last.generation) => return last,
         Some(last) => last.generation.saturating_add(1),
         None => 1,
     };
-    Policies {
-        generation: next.max(u64::try_from(now.as_second()).unwrap_or(0)),
-        allowed_namespaces,
-        replaced,
-        seats: None,
-    }
+    numbered(next.max(u64::try_from(now.as_second()).unwrap_or(0)))
 }
 
 /// Those that were written last.
@@ -79,6 +66,8 @@ pub(super) fn replaced_elsewhere(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mooring_core::policy::SeatPolicy;
+    use mooring_core::wire::AllowedNamespaces;
     use serde_json::json;
 
     fn written(p: &Policies) -> ConfigMap {
@@ -89,38 +78,50 @@ mod tests {
         }
     }
 
-    fn these(list: &[&str]) -> AllowedNamespaces {
-        AllowedNamespaces::These(list.iter().map(|n| (*n).to_owned()).collect())
+    fn these(list: &[&str]) -> Policies {
+        Policies {
+            allowed_namespaces: AllowedNamespaces::These(
+                list.iter().map(|n| (*n).to_owned()).collect(),
+            ),
+            ..Policies::default()
+        }
     }
 
     #[test]
     fn each_change_has_a_higher_number_than_all_before_it() {
         let at = |s: i64| Timestamp::from_second(s).unwrap();
-        let first = numbered(these(&["a"]), Vec::new(), None, at(1000));
+        let first = numbered(these(&["a"]), None, at(1000));
         assert_eq!(first.generation, 1000);
-        let same = numbered(these(&["a"]), Vec::new(), Some(&written(&first)), at(2000));
+        let same = numbered(these(&["a"]), Some(&written(&first)), at(2000));
         assert_eq!(same, first, "nothing changed");
-        let second = numbered(these(&[]), Vec::new(), Some(&written(&first)), at(2000));
+        let second = numbered(these(&[]), Some(&written(&first)), at(2000));
         assert_eq!(second.generation, 2000);
         // A clock that was set back, and two changes within a second.
-        let third = numbered(
-            AllowedNamespaces::ALL,
-            Vec::new(),
-            Some(&written(&second)),
-            at(5),
-        );
+        let all = Policies {
+            allowed_namespaces: AllowedNamespaces::ALL,
+            ..Policies::default()
+        };
+        let third = numbered(all, Some(&written(&second)), at(5));
         assert_eq!(third.generation, 2001);
+        // Whose the seats are is one of them.
+        let shares: SeatPolicy = serde_json::from_value(json!({
+            "name": "shares", "noticeSecs": 60,
+            "groups": [{ "name": "a", "namespaces": ["a"], "pools": { "render": { "owned": 2 } } }]
+        }))
+        .unwrap();
+        let shared = Policies {
+            seats: Some(shares),
+            ..third.clone()
+        };
+        let fourth = numbered(shared.clone(), Some(&written(&third)), at(5));
+        assert_eq!(fourth.generation, 2002);
+        assert_eq!(numbered(shared, Some(&written(&fourth)), at(9000)), fourth);
         // Somebody deleted the ConfigMap, or wrote nonsense into it.
-        assert_eq!(
-            numbered(these(&["a"]), Vec::new(), None, at(3000)).generation,
-            3000
-        );
+        assert_eq!(numbered(these(&["a"]), None, at(3000)).generation, 3000);
         let mut broken = written(&third);
         broken.data = Some([(POLICIES_FILE.to_owned(), "?".to_owned())].into());
-        assert_eq!(
-            numbered(these(&["a"]), Vec::new(), Some(&broken), at(3000)).generation,
-            3000
-        );
+        let anew = numbered(these(&["a"]), Some(&broken), at(3000));
+        assert_eq!(anew.generation, 3000);
     }
 
     fn server(name: &str) -> ServerRef {

@@ -2,9 +2,10 @@
 //! in the modules it names.
 
 use super::build::inputs::Inputs;
-use super::context::{Applied, ControllerContext, Error, Memory};
+use super::context::{Applied, ControllerContext, Error, Memory, Told};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
+use super::seat_policy::named::PolicyName;
 use super::{apply, dead_node, dereference, platform, policies, replug, status, trust, validate};
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
@@ -154,10 +155,12 @@ impl Pass<'_> {
             cluster_ips: cluster_ips(facts.children.service.as_ref()),
             snapshot: &snapshot,
             trust: &self.trust(&facts),
+            named: &facts.named,
             twin: status::twin(&snapshot, &others),
             now: mooring_net::clock::now().wall,
         };
         self.report(&judged, in_force).await?;
+        self.tell_policy(&facts, &snapshot);
         let well = facts.missing.is_empty() && facts.taken.is_empty() && snapshot.connected;
         Ok(Action::requeue(if well { LOOK } else { LOOK_SOON }))
     }
@@ -176,7 +179,7 @@ impl Pass<'_> {
             return Ok(self.recall().facts);
         }
         self.remember(|m| m.dirty = false);
-        let known = self.recall().facts.policies.replaced;
+        let known = self.recall().facts.policies;
         Box::pin(dereference::dereference(
             self.server,
             self.reference,
@@ -254,6 +257,29 @@ impl Pass<'_> {
             self.say(&note).await;
         }
         Ok(())
+    }
+
+    /// Has the policy's status say what is new of this server, and that of the one before it.
+    fn tell_policy(&self, facts: &ServerFacts, snapshot: &Snapshot) {
+        let now = Told {
+            named: facts.named.clone(),
+            connected: snapshot.connected,
+            generation: facts.policies.generation,
+            handed: snapshot.handed,
+            view: snapshot.policy.clone(),
+        };
+        let before = self.recall().told;
+        if before == now {
+            return;
+        }
+        for name in [before.named.name(), now.named.name()]
+            .into_iter()
+            .flatten()
+        {
+            let policy = PolicyName::new(&self.reference.namespace, name);
+            let _ = self.ctx.policy_news.send(policy);
+        }
+        self.remember(|m| m.told = now);
     }
 
     async fn say(&self, note: &Note) {

@@ -4,6 +4,8 @@ use crate::connection::Snapshot;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
+use crate::licenseserver::seat_policy::named::Named;
+use crate::licenseserver::seat_policy::status::what_stays;
 use crate::licenseserver::trust::Group;
 use crate::licenseserver::validate::Invalid;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -11,7 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
     ANCHOR_PRESENT, CLOCK_SKEW, LICENSE_VALID, NAME_TAKEN, NO_CONTACT, NOT_STARTED, PLACED,
-    PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
+    PODS_TRUST_EARLIER_CA, POLICY_DRY_RUN, POLICY_IN_FORCE, POLICY_NOT_FOUND, POLICY_READY, READY,
+    SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
 use mooring_core::identity::Holder;
 use mooring_core::license::clocks_apart;
@@ -41,6 +44,8 @@ pub struct Judged<'a> {
     pub snapshot: &'a Snapshot,
     /// Pods that do not trust its CA.
     pub trust: &'a [Group],
+    /// What its `spec.policy` comes to.
+    pub named: &'a Named,
     /// Another LicenseServer of this cluster that signs with the same anchor.
     pub twin: Option<(ServerRef, String)>,
     pub now: Timestamp,
@@ -93,12 +98,44 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
         (PLACED, placed(j)),
     ];
     all.into_iter()
+        .chain(policy(j.named).map(|w| (POLICY_READY, w)))
         .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
         .chain(clock_skew(j, before).map(|w| (CLOCK_SKEW, w)))
         .chain(name_taken(j, before).map(|w| (NAME_TAKEN, w)))
         .chain(earlier_ca(j, before).map(|w| (PODS_TRUST_EARLIER_CA, w)))
         .map(|(kind, w)| condition(kind, &w, j, before))
         .collect()
+}
+
+/// There only with a policy.
+fn policy(named: &Named) -> Option<Word> {
+    Some(match named {
+        Named::Nothing => return None,
+        Named::InForce { name, .. } => {
+            let text = format!("policy {name} is in force, and holds while the operator is away");
+            word("True", POLICY_IN_FORCE, text)
+        }
+        Named::DryRun { name } => {
+            let text = format!(
+                "policy {name} is a dry run: nothing is enforced; its status says what would change"
+            );
+            word("True", POLICY_DRY_RUN, text)
+        }
+        Named::Missing { name, stays } => {
+            let text = format!(
+                "spec.policy: LicensePolicy {name} is not in this namespace: create it, or take spec.policy away; {}",
+                what_stays(stays.as_deref())
+            );
+            word("False", POLICY_NOT_FOUND, text)
+        }
+        Named::Unusable { name, why, stays } => {
+            let text = format!(
+                "LicensePolicy {name}: {why}; {}",
+                what_stays(stays.as_deref())
+            );
+            word("False", "PolicyInvalid", text)
+        }
+    })
 }
 
 /// There only if it is, or was, true.

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::LicenseServerStatus;
 use mooring_api::status::{
-    ANCHOR_PRESENT, CLOCK_SKEW, DEVICE_FOUND, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA, READY,
-    SECOND_SERVER_SEEN, SERVING, SETTLING,
+    ANCHOR_PRESENT, CLOCK_SKEW, DEVICE_FOUND, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA,
+    POLICY_NOT_FOUND, POLICY_READY, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
 use mooring_core::reason::{AnchorReason, LicenseReason};
 
@@ -135,6 +135,18 @@ fn license(t: &Turned<'_>) -> Option<Note> {
     }
 }
 
+fn policy(t: &Turned<'_>) -> Option<Note> {
+    if t.is.status == "True" {
+        return None;
+    }
+    let reason = if t.is_for(POLICY_NOT_FOUND) {
+        POLICY_NOT_FOUND
+    } else {
+        "PolicyInvalid"
+    };
+    Some(t.says(Warning, reason))
+}
+
 fn ready(t: &Turned<'_>) -> Option<Note> {
     if t.is.status == "True" {
         return Some(t.says(Normal, SERVING));
@@ -164,6 +176,7 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
         begun(SECOND_SERVER_SEEN).map(|t| t.says(Warning, "SecondServer")),
         begun(CLOCK_SKEW).map(|t| t.says(Warning, CLOCK_SKEW)),
         turned(PODS_TRUST_EARLIER_CA).and_then(|t| earlier_ca(&t)),
+        turned(POLICY_READY).and_then(|t| policy(&t)),
         begun(SETTLING).map(|t| t.says(Normal, SETTLING)),
         placed(old.condition(PLACED), now.condition(PLACED)),
         turned(READY).and_then(|t| ready(&t)),

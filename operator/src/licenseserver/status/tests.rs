@@ -3,6 +3,7 @@ use super::*;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
+use crate::licenseserver::seat_policy::named::Named;
 use crate::licenseserver::trust::{Group, Served};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::events::EventType;
@@ -42,6 +43,7 @@ struct Case {
     cordoned: Vec<String>,
     node_down: Option<String>,
     trust: Vec<Group>,
+    named: Named,
     twin: Option<(ServerRef, String)>,
     cluster_ips: Vec<String>,
     at: &'static str,
@@ -63,6 +65,7 @@ impl Default for Case {
             cordoned: vec![],
             node_down: None,
             trust: vec![],
+            named: Named::Nothing,
             twin: None,
             cluster_ips: vec![],
             at: "2026-03-01T12:00:00Z",
@@ -100,6 +103,7 @@ impl Case {
             cluster_ips: self.cluster_ips.clone(),
             snapshot: &self.snapshot,
             trust: &self.trust,
+            named: &self.named,
             twin: self.twin.clone(),
             now: self.at.parse::<Timestamp>().unwrap(),
         }
@@ -793,4 +797,59 @@ fn pods_that_trust_an_earlier_ca_are_told_until_there_are_none() {
     let (status, reason, _) = said(&over, kind);
     assert_eq!((&*status, &*reason), ("False", "PresentCaTrusted"));
     assert!(events(Some(&lost), &over).is_empty());
+}
+
+#[test]
+fn a_policy_that_is_missing_changes_nothing_and_is_said_with_what_to_do() {
+    let of = |named: Named| Case {
+        named,
+        ..Case::default()
+    };
+    let none = Case::default().status(None);
+    assert!(none.condition("PolicyReady").is_none(), "none is named");
+
+    let force = of(Named::InForce {
+        name: "shares".into(),
+        generation: 1,
+    });
+    let force = force.status(Some(&none));
+    let (status, reason, _) = said(&force, "PolicyReady");
+    assert_eq!((&*status, &*reason), ("True", "PolicyInForce"));
+    assert_eq!(reasons(Some(&none), &force), Vec::<&str>::new());
+
+    let gone = of(Named::Missing {
+        name: "shares".into(),
+        stays: Some("shares".into()),
+    });
+    let gone = gone.status(Some(&force));
+    let (status, reason, text) = said(&gone, "PolicyReady");
+    assert_eq!((&*status, &*reason), ("False", "PolicyNotFound"));
+    assert!(
+        text.contains("create it, or take spec.policy away"),
+        "{text}"
+    );
+    assert!(text.contains("stays in force"), "{text}");
+    assert_eq!(reasons(Some(&force), &gone), ["PolicyNotFound"]);
+    assert_eq!(said(&gone, "Ready").0, "True", "it serves all the same");
+
+    let bad = of(Named::Unusable {
+        name: "shares".into(),
+        why: "spec.groups[a].pools.r.max: expected at least owned".into(),
+        stays: None,
+    });
+    let bad = bad.status(Some(&force));
+    let (_, reason, text) = said(&bad, "PolicyReady");
+    assert_eq!(reason, "PolicyInvalid");
+    assert!(text.ends_with("no policy is in force"), "{text}");
+    assert_eq!(reasons(Some(&force), &bad), ["PolicyInvalid"]);
+
+    let dry = of(Named::DryRun {
+        name: "shares".into(),
+    });
+    assert_eq!(
+        said(&dry.status(Some(&gone)), "PolicyReady").1,
+        "PolicyDryRun"
+    );
+    let away = Case::default().status(Some(&gone));
+    assert!(away.condition("PolicyReady").is_none());
 }
