@@ -55,6 +55,7 @@ impl LicensePolicySpec {
             name: name.to_owned(),
             notice: self.notice.0,
             groups,
+            backfill: BTreeMap::new(),
         })
     }
 }

@@ -52,6 +52,8 @@ const GOALS: &[(&str, Bound)] = &[
     ("operator_restart_writes", AtMost(0.0)),
     ("restart_10k_lost", AtMost(0.0)),
     ("storm_grant_p99_ms", AtMost(50.0)),
+    // Of the seats, under the load of Kueue's baseline.
+    ("queue_used_pct", AtLeast(90.0)),
     // How many times slower than a plain claim.
     ("countby_ops", AtMost(3.0)),
 ];

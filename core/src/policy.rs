@@ -3,7 +3,7 @@
 
 mod seats;
 
-pub use seats::{EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy};
+pub use seats::{Backfill, EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy};
 
 use serde::{Deserialize, Serialize};
 

@@ -29,6 +29,7 @@ pub mod lab;
 pub mod leases;
 pub mod main_job;
 pub mod outage;
+pub mod pods;
 pub mod processes;
 pub mod revoke;
 pub mod rotation;

@@ -6,8 +6,8 @@
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use mooring_e2e::{
-    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, revoke,
-    rotation, strangers, suite,
+    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, pods, processes,
+    revoke, rotation, strangers, suite,
 };
 
 /// Runs Mooring on a real Kubernetes, and as processes.
@@ -23,7 +23,7 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `revoke`, `anchors`, `devices`,
+        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `pods`, `revoke`, `anchors`, `devices`,
         /// `rotation` or `strangers`.
         topic: String,
         /// Only those whose name contains one of these.
@@ -50,13 +50,14 @@ async fn main() -> Result<()> {
         }
         What::Instructions => tokio::task::spawn_blocking(processes::instructions).await?,
         What::Scenarios { topic, only } => {
-            let known = "main_job, gate, corpus, leases, outage, revoke, anchors, devices, rotation, strangers";
+            let known = "main_job, gate, corpus, leases, outage, pods, revoke, anchors, devices, rotation, strangers";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "gate" => gate::scenarios(),
                 "corpus" => corpus::scenarios(),
                 "leases" => leases::scenarios(),
                 "outage" => outage::scenarios(),
+                "pods" => pods::scenarios(),
                 "revoke" => revoke::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),

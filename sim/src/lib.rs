@@ -20,6 +20,7 @@ pub mod clock;
 pub mod coverage;
 pub mod history;
 pub mod plan;
+pub mod profile;
 pub mod runs;
 pub mod shrink;
 pub mod world;

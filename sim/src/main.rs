@@ -5,8 +5,9 @@ use clap::{Parser, Subcommand};
 use mooring_core::mutant::{self, Mutant};
 use mooring_sim::coverage::PAIRS;
 use mooring_sim::plan::Plan;
+use mooring_sim::profile::PATIENCE;
 use mooring_sim::world::World;
-use mooring_sim::{runs, shrink};
+use mooring_sim::{profile, runs, shrink};
 use std::time::Instant;
 
 /// Lives through worlds of holders, servers and faults, and holds what happened against the
@@ -59,6 +60,9 @@ enum Command {
         #[command(flatten)]
         how: How,
     },
+    /// The load of Kueue's baseline: how much of the seats is used, strictly in line and with
+    /// backfill. Lines RESULT are for e2e/bench.
+    Profile,
 }
 
 #[derive(clap::Args)]
@@ -97,7 +101,28 @@ fn main() -> anyhow::Result<()> {
             whole,
         } => replay(seed, steps, mistake, whole),
         Command::Mutants { seeds, only, how } => mutants(seeds, only, &how),
+        Command::Profile => profile(),
     }
+}
+
+fn profile() -> anyhow::Result<()> {
+    let (strict, fill) = (profile::run(None)?, profile::run(Some(PATIENCE))?);
+    println!("strict    {strict}\nbackfill  {fill}");
+    let held_to = format!("{:.1} % with backfill", fill.used * 100.0);
+    result("queue_used_pct", strict.used * 100.0, "%", &held_to);
+    let won = fill.backfilled.seats_won.as_secs_f64() / 60.0;
+    let delayed = fill.backfilled.delayed.as_secs_f64() / 60.0;
+    let held_to = format!("{delayed:.1} min that claims which were passed waited for it");
+    result("backfill_won_seat_min", won, "seat-min", &held_to);
+    Ok(())
+}
+
+/// A line for `e2e/bench`; `against` is what the figure is held to, or made of.
+fn result(name: &str, value: f64, unit: &str, against: &str) {
+    let value = (value * 10.0).round() / 10.0;
+    let line =
+        serde_json::json!({ "name": name, "value": value, "unit": unit, "against": against });
+    println!("RESULT {line}");
 }
 
 fn run(seeds: std::ops::Range<u64>, &How { steps, threads }: &How) -> anyhow::Result<()> {

@@ -261,6 +261,7 @@ pub fn waiting(run: ThisRun<'_>, f: &InForce, p: Place, now: Now) -> Waiting {
         claims: p.claims,
         given: run.given(now, now.boot),
         runs_for: p.runs_until.map_or(Duration::ZERO, |t| now.boot.until(t)),
+        passed_for: p.passed.map(|t| now.boot.since(t)),
     };
     let besides = Besides {
         claim: &p.claim,

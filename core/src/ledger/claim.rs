@@ -95,7 +95,7 @@ impl Ledger {
         // that of an earlier claim: the lease itself is better.
         let waits = matches!(self.state_of(id), Some(State::Queued(_)));
         if waits && self.shows_lease(c).is_some() {
-            self.forget(id);
+            self.forget(id, now);
             if let Some(lease) = self.reinstate(c, now) {
                 self.judge(lease, c.call_back.as_ref(), now)?;
                 return Ok(lease);
@@ -187,7 +187,7 @@ impl Ledger {
             }
         }
         if let Some(id) = refused {
-            self.forget(id);
+            self.forget(id, now);
         }
         self.check_bounds(c)?;
         if let Some(id) = self.reinstate(c, now) {
@@ -204,7 +204,7 @@ impl Ledger {
             self.refuse(c, p.clone(), now);
             return Err(p);
         }
-        let (rank, runs_until) = (self.entering(c, now), self.runs_until(c, now));
+        let ((rank, passed), runs_until) = (self.entering(c, now), self.runs_until(c, now));
         if let Some(plan) = self.plan_at_once(c, now) {
             // Others are told of each claim that it waited, if only for a moment.
             self.tell_arrival(rank.id, c, runs_until, now);
@@ -216,6 +216,7 @@ impl Ledger {
             rank,
             group: self.group_for(&c.items, tenant),
             runs_until,
+            passed,
         };
         self.insert(rank.id, c, State::Queued(Box::new(place)), now);
         Ok(rank.id)
@@ -235,8 +236,8 @@ impl Ledger {
         }
     }
 
-    /// Which place a claim enters the queue at.
-    fn entering(&mut self, c: &Claim, now: BootTime) -> Rank {
+    /// Which place a claim enters the queue at, and when it was first passed there.
+    fn entering(&mut self, c: &Claim, now: BootTime) -> (Rank, Option<BootTime>) {
         let restored = c.ticket.as_ref().filter(|t| {
             // A place that died in this run is not brought back by its ticket; one of an earlier
             // run is restored while the time in which that run's places can be alive lasts.
@@ -259,12 +260,13 @@ impl Ledger {
             self.arrivals += 1;
             (OWN, self.arrivals, c.new_id)
         };
-        Rank {
+        let rank = Rank {
             class,
             priority: Reverse(priority),
             generation,
             arrival,
             id,
-        }
+        };
+        (rank, restored.and_then(|t| t.passed_for).map(|d| now - d))
     }
 }

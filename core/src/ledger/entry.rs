@@ -142,6 +142,8 @@ pub(super) struct Queued {
     pub(super) group: GroupAt,
     /// While its application runs on: until when it may.
     pub(super) runs_until: Option<BootTime>,
+    /// When a later claim was first granted past it.
+    pub(super) passed: Option<BootTime>,
 }
 
 /// A place in the queue, and why its claim still waits.
@@ -174,6 +176,6 @@ mod tests {
     #[test]
     fn an_entry_has_256_bytes() {
         assert_eq!(size_of::<Option<Entry>>(), 256);
-        assert_eq!(size_of::<Queued>(), 72);
+        assert_eq!(size_of::<Queued>(), 88);
     }
 }

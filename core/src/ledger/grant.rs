@@ -2,8 +2,8 @@
 
 use super::count_by::{Share, ShareKey};
 use super::entry::State;
-use super::pool::Plan;
-use super::queue::{GroupAt, Rank};
+use super::pool::{Draws, Plan};
+use super::queue::{GroupAt, Next, Rank};
 use super::rights::{Limit, Tenant};
 use super::state::Ledger;
 use super::types::Claim;
@@ -12,11 +12,46 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
+use std::cmp::Reverse;
+use std::time::Duration;
+
+/// One pass over the queue: what those before keep for themselves.
+#[derive(Default)]
+struct Pass {
+    /// Pools in which free seats gather.
+    blocked: Vec<bool>,
+    /// Limits under which they do.
+    gathering: Vec<Limit>,
+    /// Groups whose first does not fit, and where it may be passed.
+    open: Vec<Open>,
+    /// Groups whose first does not fit.
+    done: Vec<bool>,
+}
+
+/// Where the first of a group may be passed.
+struct Open {
+    group: usize,
+    pools: Vec<usize>,
+    limits: Vec<Limit>,
+}
+
+/// How the first of a group stands when its turn comes.
+struct Turn {
+    tenant: Tenant,
+    /// It is within what its tenant owns.
+    owns: bool,
+    limits: Vec<Limit>,
+    /// The policy leaves it too little, or others gather under its limits.
+    held_back: bool,
+    /// Free seats gather for others in one of its pools.
+    behind: bool,
+    plan: Option<Plan>,
+}
 
 impl Ledger {
     /// Grants to the queue what can be granted: in order, all or nothing. A claim that cannot be
     /// granted keeps all it could draw on for itself, so that free seats gather for it and nobody
-    /// overtakes.
+    /// overtakes; where the policy has it passed (`backfill`), once its patience is over.
     pub(super) fn grant_queue(&mut self, now: BootTime) {
         if !self.may_grant() {
             return;
@@ -26,51 +61,107 @@ impl Ledger {
             return;
         }
         self.look_at_owners();
-        let (mut blocked, mut gathering, mut done) = (Vec::new(), Vec::<Limit>::new(), Vec::new());
-        while let Some((rank, i)) = self.queue.first(&done, &self.capacity.rights) {
-            let Some(e) = self.entries.get(&rank.id) else {
-                break;
+        let mut pass = Pass::default();
+        let mut turns = self.queue.turns(&[], &self.capacity.rights);
+        while let Some(Reverse(Next { rank, group, .. })) = turns.pop() {
+            let Some(mut turn) = self.turn(rank.id, group, &pass) else {
+                continue;
             };
-            let (pools, tenant) = (self.queue.pools(i), self.queue.tenant(i));
-            let (items, asker) = (e.items(), e.who.asks());
-            let owns = self.capacity.owns(items, asker, tenant);
-            let mut limits = self.capacity.rights.limits(tenant, pools, owns);
-            let held_back = limits.iter().any(|l| gathering.contains(l))
-                || !self.capacity.is_left(items, asker, tenant);
-            let behind = pools.iter().any(|p| blocked.get(*p) == Some(&true));
-            let behind = behind && !mutant::on(Mutant::SmallOvertakesHead);
-            let plan = if behind || held_back {
-                None
-            } else {
-                self.capacity.plan_for(items, asker, tenant)
+            let Some(plan) = turn.plan.take() else {
+                self.keeps(rank.id, group, turn, &mut pass, now);
+                continue;
             };
-            if let Some(plan) = plan {
-                if self.seat(rank.id, plan, now) {
-                    self.grant_sharers(now);
-                }
-                // What an owner wanted until now is lent again.
-                if self.look_at_owners() {
-                    (blocked, gathering, done) = Default::default();
-                }
-            } else {
-                // Who is at its own limit waits for its own alone.
-                if !self.capacity.is_within_limit(items, asker, tenant) {
-                    limits.retain(|l| matches!(l, Limit::Of(..)));
-                }
-                gathering.extend(limits);
-                if !held_back {
-                    for p in pools {
-                        mark(&mut blocked, *p);
-                    }
-                }
-                mark(&mut done, i);
-                self.queue.set_held_back(i, held_back);
-                let gathers = !held_back && !behind;
-                self.queue.set_gathers(i, gathers.then_some(rank.id));
-                if owns && !held_back {
-                    self.recall(rank.id, tenant);
+            let draws = plan.all();
+            let passed = pass.passed_by(&draws, &turn.limits);
+            if !passed.is_empty() {
+                self.passes((rank, draws), &passed, now);
+            }
+            let shared = self.seat(rank.id, plan, now);
+            // They may stand anywhere in line.
+            if shared {
+                self.grant_sharers(now);
+            }
+            // Who has something now has its next turn later.
+            let reorders = self.capacity.rights.has_weights() || shared;
+            // What an owner wanted until now is lent again.
+            if self.look_at_owners() {
+                pass = Pass::default();
+                turns = self.queue.turns(&[], &self.capacity.rights);
+            } else if reorders {
+                turns = self.queue.turns(&pass.done, &self.capacity.rights);
+            } else if let Some(next) = self.queue.next_of(group, &self.capacity.rights) {
+                turns.push(Reverse(next));
+            }
+        }
+    }
+
+    fn turn(&self, id: LeaseId, group: usize, pass: &Pass) -> Option<Turn> {
+        let e = self.entries.get(&id)?;
+        let (pools, tenant) = (self.queue.pools(group), self.queue.tenant(group));
+        let (items, asker) = (e.items(), e.who.asks());
+        let owns = self.capacity.owns(items, asker, tenant);
+        let mut limits = self.capacity.rights.limits(tenant, pools, owns);
+        let held_back = limits.iter().any(|l| pass.gathering.contains(l))
+            || !self.capacity.is_left(items, asker, tenant);
+        let behind = pools.iter().any(|p| pass.blocked.get(*p) == Some(&true));
+        let behind = behind && !mutant::on(Mutant::SmallOvertakesHead);
+        let plan = if behind || held_back {
+            None
+        } else {
+            self.capacity.plan_for(items, asker, tenant)
+        };
+        // Who is at its own limit waits for its own alone.
+        if plan.is_none() && !self.capacity.is_within_limit(items, asker, tenant) {
+            limits.retain(|l| matches!(l, Limit::Of(..)));
+        }
+        Some(Turn {
+            tenant,
+            owns,
+            limits,
+            held_back,
+            behind,
+            plan,
+        })
+    }
+
+    /// The first of a group cannot be granted: what it keeps from others.
+    fn keeps(&mut self, id: LeaseId, group: usize, turn: Turn, pass: &mut Pass, now: BootTime) {
+        let passed = match self.state_of(id) {
+            Some(State::Queued(place)) => place.passed,
+            _ => None,
+        };
+        let yields = |patience: Option<Duration>| {
+            patience.is_some_and(|p| passed.is_none_or(|t| now.since(t) < p))
+        };
+        let rights = &self.capacity.rights;
+        let limits = turn.limits.into_iter();
+        let (limits, kept): (Vec<_>, Vec<_>) = limits.partition(|l| yields(rights.patience_at(*l)));
+        pass.gathering.extend(kept);
+        let (mut pools, mut gathers) = (Vec::new(), false);
+        if !turn.held_back {
+            for p in self.queue.pools(group) {
+                if yields(rights.patience(*p)) {
+                    pools.push(*p);
+                } else {
+                    mark(&mut pass.blocked, *p);
+                    gathers = !turn.behind;
                 }
             }
+        }
+        if !pools.is_empty() || !limits.is_empty() {
+            let open = Open {
+                group,
+                pools,
+                limits,
+            };
+            pass.open.push(open);
+        }
+        self.look_at_passers(id, now);
+        mark(&mut pass.done, group);
+        self.queue.set_held_back(group, turn.held_back);
+        self.queue.set_gathers(group, gathers.then_some(id));
+        if turn.owns && !turn.held_back {
+            self.recall(id, turn.tenant);
         }
     }
 
@@ -177,7 +268,21 @@ impl Ledger {
             return GroupAt::Aside;
         }
         let pools = self.capacity.pools_of(items);
-        self.queue.group_of(pools, tenant)
+        let rights = &self.capacity.rights;
+        let may_be_passed = pools.iter().any(|p| rights.patience(*p).is_some());
+        let alike = may_be_passed.then_some(items);
+        self.queue.group_of(pools, tenant, alike)
+    }
+}
+
+impl Pass {
+    /// The groups whose first is passed by who is granted these, under these limits.
+    fn passed_by(&self, draws: &Draws, limits: &[Limit]) -> Vec<usize> {
+        let takes = |o: &&Open| {
+            let pool = draws.iter().any(|(p, n)| *n > 0 && o.pools.contains(p));
+            pool || o.limits.iter().any(|l| limits.contains(l))
+        };
+        self.open.iter().filter(takes).map(|o| o.group).collect()
     }
 }
 

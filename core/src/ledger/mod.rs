@@ -27,6 +27,7 @@
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
 //! | `renew` | renewals, their counter, releases |
 //! | `queue`, `sorted`, `sharers`, `grant` | ranks and places, counting them; who may share others' seats; who is granted next |
+//! | `backfill` | claims that were granted past others which did not fit |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
 //! | `call_back` | leases that end at a limit although they are renewed |
@@ -38,6 +39,7 @@
 
 mod alternative;
 mod at;
+mod backfill;
 mod booked;
 mod bounds;
 mod call_back;
@@ -81,6 +83,7 @@ mod wish;
 #[cfg(test)]
 mod tests;
 
+pub use backfill::Backfilled;
 pub use capacity::Capacity;
 pub use queue::generation;
 pub use refusal::{Changed, Refusal};

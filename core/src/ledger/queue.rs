@@ -1,16 +1,18 @@
 //! The queue: ranks, groups, places.
 //!
 //! Claims stand in groups, one for each set of pools that claims of a tenant could draw on; there
-//! are few. Within a group nobody is granted before the first, so a step looks at the first of each
-//! group and no further: what it costs does not grow with the queue. A place is counted, not walked
-//! to (`sorted`).
+//! are few. Where a claim may be passed that does not fit, only those are in one group that ask for
+//! the same. Within a group nobody is granted before the first, so a step looks at the first of
+//! each group and no further: what it costs does not grow with the queue. A place is counted, not
+//! walked to (`sorted`).
 
 use super::rights::{Rights, Share, Tenant};
 use super::sorted::Sorted;
 use crate::names::LeaseId;
+use crate::request::Item;
 use crate::time::Timestamp;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// The order in the queue (promise 5): contested holders that were `Held`, then priority, then
 /// arrival. Earlier runs' places, restored from tickets, stand before this run's newcomers.
@@ -26,6 +28,9 @@ pub(super) struct Rank {
 }
 
 pub(super) const OWN: u64 = u64::MAX;
+
+/// Claims that ask for the same have a group of their own while there are not more groups.
+const MOST_ALIKE: usize = 256;
 
 /// The generation of a run that begins now: later than the run's before it on this machine, if that
 /// is known, so that its tickets stand behind theirs although the wall clock was set back. Between
@@ -64,13 +69,38 @@ pub(super) struct Queue {
 struct Group {
     pools: Vec<usize>,
     tenant: Tenant,
+    /// What each of its claims asks for, where such claims have a group of their own.
+    alike: Option<Box<[Item]>>,
     /// Its first is held back by its own policy, and keeps nothing of the license's pools from
     /// others.
     held_back: bool,
     /// Its first that free seats gather for: it stands before others that have fewer for their
     /// weight until it has them.
     gathers: Option<LeaseId>,
+    /// All before this rank have been passed by a later claim.
+    passed_to: Option<Rank>,
     ranks: Sorted<Rank>,
+}
+
+/// The first of a group, and when it has its turn: among those of one class and one priority, by
+/// what each has for its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Next {
+    class: Class,
+    priority: Reverse<i32>,
+    share: Share,
+    pub(super) rank: Rank,
+    pub(super) group: usize,
+}
+
+impl Group {
+    fn enter(&mut self, rank: Rank) -> bool {
+        // It has not been passed itself.
+        if self.passed_to.is_some_and(|to| rank < to) {
+            self.passed_to = None;
+        }
+        self.ranks.insert(rank)
+    }
 }
 
 impl Queue {
@@ -78,25 +108,42 @@ impl Queue {
         self.len
     }
 
-    /// The group of a tenant's claims that draw on these pools.
-    pub(super) fn group_of(&mut self, pools: Vec<usize>, tenant: Tenant) -> GroupAt {
-        let is_it = |g: &Group| g.pools == pools && g.tenant == tenant;
-        let at = self.groups.iter().position(is_it);
-        GroupAt::Of(at.unwrap_or_else(|| {
-            self.groups.push(Group {
-                pools,
-                tenant,
-                held_back: false,
-                gathers: None,
-                ranks: Sorted::default(),
-            });
-            self.groups.len() - 1
-        }))
+    /// The group of a tenant's claims that draw on these pools; for these items alone, while there
+    /// are not too many such groups.
+    pub(super) fn group_of(
+        &mut self,
+        pools: Vec<usize>,
+        tenant: Tenant,
+        alike: Option<&[Item]>,
+    ) -> GroupAt {
+        let alike = alike.filter(|_| self.groups.len() < MOST_ALIKE);
+        let is_it =
+            |g: &Group| g.pools == pools && g.tenant == tenant && g.alike.as_deref() == alike;
+        if let Some(at) = self.groups.iter().position(is_it) {
+            return GroupAt::Of(at);
+        }
+        let new = Group {
+            pools,
+            tenant,
+            alike: alike.map(Into::into),
+            held_back: false,
+            gathers: None,
+            passed_to: None,
+            ranks: Sorted::default(),
+        };
+        let empty = |g: &Group| g.ranks.first().is_none();
+        let at = self.groups.iter().position(empty);
+        let at = at.unwrap_or(self.groups.len());
+        match self.groups.get_mut(at) {
+            Some(g) => *g = new,
+            None => self.groups.push(new),
+        }
+        GroupAt::Of(at)
     }
 
     pub(super) fn enter(&mut self, rank: Rank, at: GroupAt) {
         let is_new = match at {
-            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.ranks.insert(rank)),
+            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.enter(rank)),
             GroupAt::Aside => self.aside.insert(rank),
         };
         self.len += usize::from(is_new);
@@ -135,6 +182,25 @@ impl Queue {
         }
     }
 
+    /// Who stands first in a group.
+    pub(super) fn first_of(&self, group: usize) -> Option<Rank> {
+        self.groups.get(group)?.ranks.first()
+    }
+
+    /// A claim of that rank is granted past this group: who is passed that may not have been
+    /// before.
+    pub(super) fn newly_passed(&mut self, group: usize, by: Rank) -> Vec<LeaseId> {
+        let Some(g) = self.groups.get_mut(group) else {
+            return Vec::new();
+        };
+        let Some(first) = g.ranks.first() else {
+            return Vec::new();
+        };
+        let from = g.passed_to.unwrap_or(first);
+        g.passed_to = Some(from.max(by));
+        g.ranks.between(from, by).map(|r| r.id).collect()
+    }
+
     /// Who stands first in each group of a tenant.
     pub(super) fn firsts_of(&self, tenant: Tenant) -> impl Iterator<Item = Rank> {
         let groups = self.groups.iter().filter(move |g| g.tenant == tenant);
@@ -148,22 +214,29 @@ impl Queue {
         }
     }
 
-    /// Who stands first among the groups that are not `done`, and in which; of one class and one
-    /// priority, by what each has for its weight.
-    pub(super) fn first(&self, done: &[bool], rights: &Rights) -> Option<(Rank, usize)> {
-        let groups = self.groups.iter().enumerate();
-        let open = groups.filter(|(i, _)| done.get(*i) != Some(&true));
-        let firsts = open.filter_map(|(i, g)| {
-            let rank = g.ranks.first()?;
-            let share = if g.gathers == Some(rank.id) {
-                Share::NONE
-            } else {
-                rights.share(g.tenant, &g.pools)
-            };
-            Some(((rank.class, rank.priority, share, rank), i))
-        });
-        let ((.., rank), i) = firsts.min()?;
-        Some((rank, i))
+    /// The first of each group that is not `done`, who stands first on top.
+    pub(super) fn turns(&self, done: &[bool], rights: &Rights) -> BinaryHeap<Reverse<Next>> {
+        let open = (0..self.groups.len()).filter(|i| done.get(*i) != Some(&true));
+        let nexts = open.filter_map(|i| self.next_of(i, rights));
+        nexts.map(Reverse).collect()
+    }
+
+    /// When the first of a group has its turn.
+    pub(super) fn next_of(&self, group: usize, rights: &Rights) -> Option<Next> {
+        let g = self.groups.get(group)?;
+        let rank = g.ranks.first()?;
+        let share = if g.gathers == Some(rank.id) {
+            Share::NONE
+        } else {
+            rights.share(g.tenant, &g.pools)
+        };
+        Some(Next {
+            class: rank.class,
+            priority: rank.priority,
+            share,
+            rank,
+            group,
+        })
     }
 
     /// How many of those who could never be granted stand before a rank.

@@ -16,7 +16,7 @@ impl Ledger {
         if let Some(id) = self.claim_by(c).map(|e| e.id) {
             match self.state_of(id) {
                 Some(State::Refused(p)) if **p == why => return self.heard(id, now),
-                Some(State::Refused(_)) => self.forget(id),
+                Some(State::Refused(_)) => self.forget(id, now),
                 // Its place ends, unless only this message is at fault.
                 Some(State::Queued(_)) if c.call_back.is_some() => {
                     return self.set_state(id, State::Refused(Box::new(why)), now);

@@ -27,6 +27,7 @@ use crate::wire::GroupUse;
 use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Whose a claim is for the policy: its group's place, or the one after the last, of those who are
 /// in none.
@@ -85,6 +86,8 @@ pub(super) struct Rights {
     pools: Vec<Ruled>,
     /// By a pool's place in the license: which of those it is part of.
     places: Vec<Option<usize>>,
+    /// By a pool's place in the license: for how long a claim that does not fit is passed there.
+    patience: Vec<Option<Duration>>,
 }
 
 /// The license's pools of one name.
@@ -111,6 +114,7 @@ impl Rights {
         Self {
             pools,
             places: Vec::new(),
+            patience: Vec::new(),
             policy: Some(policy),
         }
     }
@@ -141,6 +145,8 @@ impl Rights {
         let ruled = &self.pools;
         let of = |p: &PoolUse| ruled.iter().position(|r| r.name == p.name);
         self.places = pools.iter().map(of).collect();
+        let of = |p: &PoolUse| policy.backfill.get(&p.name).map(|b| b.patience);
+        self.patience = pools.iter().map(of).collect();
         for i in 0..self.pools.len() {
             let there = self.there(i, pools).total;
             if let Some(ruled) = self.pools.get_mut(i) {
@@ -167,7 +173,7 @@ impl Rights {
         groups.and_then(|g| g.get(t)).map_or(0, |g| g.priority)
     }
 
-    fn has_weights(&self) -> bool {
+    pub(super) fn has_weights(&self) -> bool {
         let groups = self.policy.iter().flat_map(|p| &p.groups);
         groups.into_iter().any(|g| g.weight.is_some())
     }
@@ -257,6 +263,19 @@ impl Rights {
             each.collect::<Vec<_>>()
         };
         self.pools.iter().flat_map(of_pool).collect()
+    }
+
+    /// For how long a claim that does not fit is passed in a pool; `None`: never.
+    pub(super) fn patience(&self, pool: usize) -> Option<Duration> {
+        *self.patience.get(pool)?
+    }
+
+    /// The same of the pools that a limit is about: none is passed where one is not.
+    pub(super) fn patience_at(&self, limit: Limit) -> Option<Duration> {
+        let (Limit::Of(_, i) | Limit::Left(i)) = limit;
+        let of_it = self.places.iter().zip(&self.patience);
+        let of_it = of_it.filter(|(place, _)| **place == Some(i));
+        of_it.map(|(_, patience)| *patience).min().flatten()
     }
 
     /// How the policy limits a tenant's claim on these pools, for people.

@@ -29,6 +29,13 @@ impl<T: Ord + Copy> Sorted<T> {
         self.chunks.iter().flatten()
     }
 
+    /// Those from one on (or after all that is smaller) up to another, which is not among them.
+    pub(super) fn between(&self, from: T, to: T) -> impl Iterator<Item = &T> {
+        let chunks = self.chunks.iter().skip(self.chunk_of(from));
+        let all = chunks.flatten().skip_while(move |x| **x < from);
+        all.take_while(move |x| **x < to)
+    }
+
     /// How many are smaller.
     pub(super) fn before(&self, item: T) -> usize {
         let c = self.chunk_of(item);
@@ -105,6 +112,7 @@ mod tests {
                 prop_assert_eq!(ours.iter().count(), model.len());
                 prop_assert_eq!(ours.first(), model.first().copied());
                 prop_assert_eq!(ours.before(n), model.range(..n).count());
+                prop_assert!(ours.between(n / 2, n).eq(model.range(n / 2..n)));
             }
             prop_assert!(ours.iter().eq(model.iter()));
         }

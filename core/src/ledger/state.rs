@@ -1,5 +1,6 @@
 //! All that a ledger knows, and finding one's way in it.
 
+use super::backfill::Passers;
 use super::booked::Booked;
 use super::capacity::Capacity;
 use super::ended::Past;
@@ -35,6 +36,7 @@ pub struct Ledger {
     pub(super) queue: Queue,
     pub(super) sharers: Sharers,
     pub(super) recalls: Recalls,
+    pub(super) passers: Passers,
     pub(super) tally: Tally,
     /// Holders that an administrator has barred, and what they are told.
     pub(super) revoked: HashMap<HolderKey, String>,
@@ -64,6 +66,7 @@ impl Ledger {
             queue: Queue::default(),
             sharers: Sharers::default(),
             recalls: Recalls::default(),
+            passers: Passers::default(),
             tally: Tally::default(),
             revoked: HashMap::new(),
             stranded: BTreeSet::new(),

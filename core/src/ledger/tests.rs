@@ -1,6 +1,7 @@
 //! The ledger's promises, one test each, and random histories against what must always be true.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backfill;
 mod dates;
 mod files;
 mod names;
@@ -20,6 +21,7 @@ use crate::secret::Secret;
 use crate::time::{BootTime, Timestamp};
 use crate::wire::{Problem, ProblemType, Renewal, Standing, ViewState, WaitReason};
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 mod wait;
@@ -207,6 +209,7 @@ fn ticket(p: &Place, instance: u8) -> Ticket {
             stamp: None,
         },
         runs_for: Duration::ZERO,
+        passed_for: p.passed.map(|t| at(0).since(t)),
     }
 }
 
@@ -373,6 +376,7 @@ fn priority_goes_before_arrival_and_contested_before_both() {
         name: "ranks".into(),
         notice: Duration::from_secs(60),
         groups: vec![of],
+        ..SeatPolicy::default()
     };
     l.set_policy(Some(policy.into()), at(1));
     let mut high = claim(3, "render");

@@ -80,6 +80,7 @@ impl Ledger {
             self.sharers.leave(place.rank);
             if !matches!(e.state, State::Queued(_)) {
                 self.recalls.lift(id);
+                self.passers.waits_no_more(id, now);
             }
         }
         if let State::Queued(place) = &e.state {
@@ -113,7 +114,9 @@ impl Ledger {
     /// Ends a claim: its seats are free, its place is gone, its late messages change nothing from
     /// here on.
     pub(super) fn end(&mut self, id: LeaseId, how: EndReason, now: BootTime) {
-        let Some(e) = self.remove(id) else { return };
+        let Some(e) = self.remove(id, now) else {
+            return;
+        };
         if let State::Held { drawn, .. } = &e.state {
             let tenant = self.capacity.rights.tenant(e.who.asks());
             self.capacity.give_back((id, tenant), drawn);
@@ -135,14 +138,14 @@ impl Ledger {
 
     /// Drops a refusal or a place without remembering it: its holder asks again, and stands
     /// otherwise in the same step.
-    pub(super) fn forget(&mut self, id: LeaseId) {
-        if let Some(e) = self.remove(id) {
+    pub(super) fn forget(&mut self, id: LeaseId, now: BootTime) {
+        if let Some(e) = self.remove(id, now) {
             let view = Self::ended_view(&e, EndReason::AskedAgain);
             self.emit(view, Default::default());
         }
     }
 
-    fn remove(&mut self, id: LeaseId) -> Option<Entry> {
+    fn remove(&mut self, id: LeaseId, now: BootTime) -> Option<Entry> {
         let (at, e) = self.entries.remove(&id)?;
         if e.stranded().is_some() {
             self.stranded.remove(&id);
@@ -153,8 +156,10 @@ impl Ledger {
             self.queue.leave(place.rank, place.group);
             self.sharers.leave(place.rank);
             self.recalls.lift(id);
+            self.passers.waits_no_more(id, now);
         } else {
             self.recalls.ended(id);
+            self.passers.ended(id, now);
         }
         if let Some(ns) = e.who.namespace()
             && let Some(n) = self.per_namespace.get_mut(ns)

@@ -289,6 +289,8 @@ pub struct Place {
     pub contested: bool,
     /// For its ticket: until when its application may run.
     pub runs_until: Option<BootTime>,
+    /// For its ticket: when a later claim was first granted past it.
+    pub passed: Option<BootTime>,
     pub secret_hash: SecretHash,
     /// Whose seat it will be, for its ticket.
     pub bind: Option<SecretHash>,

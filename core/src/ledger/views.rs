@@ -28,7 +28,10 @@ impl Ledger {
             return self.granted(e, holder).map(Claimed::Granted);
         };
         let Queued {
-            rank, runs_until, ..
+            rank,
+            runs_until,
+            passed,
+            ..
         } = &**queued;
         let Wait {
             place,
@@ -51,6 +54,7 @@ impl Ledger {
             arrival: rank.arrival,
             contested: rank.class == Class::Contested,
             runs_until: *runs_until,
+            passed: *passed,
             secret_hash: e.secret_hash,
             bind: e.bind(),
             claims: e.wish.claims,

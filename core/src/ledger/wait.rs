@@ -15,6 +15,7 @@ use crate::names::{LeaseId, ProductName};
 use crate::request::Item;
 use crate::time::BootTime;
 use crate::wire::{ProblemType, WaitReason};
+use std::time::Duration;
 
 /// How many in front of each pool are told of each move of theirs; those behind hear of another
 /// reason alone.
@@ -70,23 +71,10 @@ impl Ledger {
             let text = format!("the license in force can never grant it: {why}");
             return (WaitReason::Full, text);
         }
-        if let GroupAt::Of(group) = at
-            && self.queue.is_held_back(group)
-            && (self
-                .capacity
-                .plan(e.items(), e.who.asks(), &|p| self.capacity.free(p))
-                .is_some()
-                || !self
-                    .capacity
-                    .is_within_limit(e.items(), e.who.asks(), tenant))
-            && let Some(text) = self
-                .capacity
-                .rights
-                .explain(tenant, self.queue.pools(group))
-        {
+        let free: Free<'_> = &|p| self.capacity.free(p);
+        if let Some(text) = self.held_back((e, at), tenant, free) {
             return (WaitReason::Policy, text);
         }
-        let free: Free<'_> = &|p| self.capacity.free(p);
         let items = e.items().iter();
         let short: Vec<String> = items
             .filter_map(|i| self.shortage(i, e.who.asks(), free))
@@ -97,7 +85,15 @@ impl Ledger {
             Some(short.join("; "))
         };
         match (taken, front()) {
-            (Some(text), None) => (WaitReason::Full, text),
+            (Some(text), None) => {
+                let passed = self.patience_of(at).map(|p| {
+                    format!(
+                        "; claims that fit may pass it, for {} s at most",
+                        p.as_secs()
+                    )
+                });
+                (WaitReason::Full, text + &passed.unwrap_or_default())
+            }
             (Some(text), Some(first)) => {
                 let more = match before {
                     0 | 1 => String::new(),
@@ -116,6 +112,34 @@ impl Ledger {
                 (WaitReason::Behind, text)
             }
         }
+    }
+
+    /// How the policy keeps it from its seats, where that is why it waits.
+    fn held_back(
+        &self,
+        (e, at): (&Entry, GroupAt),
+        tenant: Tenant,
+        free: Free<'_>,
+    ) -> Option<String> {
+        let GroupAt::Of(group) = at else { return None };
+        let (items, asker) = (e.items(), e.who.asks());
+        let why = || {
+            self.capacity.plan(items, asker, free).is_some()
+                || !self.capacity.is_within_limit(items, asker, tenant)
+        };
+        if !self.queue.is_held_back(group) || !why() {
+            return None;
+        }
+        let pools = self.queue.pools(group);
+        self.capacity.rights.explain(tenant, pools)
+    }
+
+    /// For how long a claim of a group is passed where it does not fit.
+    fn patience_of(&self, at: GroupAt) -> Option<Duration> {
+        let GroupAt::Of(group) = at else { return None };
+        let pools = self.queue.pools(group).iter();
+        let each = pools.filter_map(|p| self.capacity.rights.patience(*p));
+        each.max()
     }
 
     /// What an item lacks by itself, if it does.

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub const EVERY_NAMESPACE: &str = "*";
 
 /// A policy over the seats of one license server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeatPolicy {
@@ -30,6 +30,21 @@ pub struct SeatPolicy {
     /// The first that a holder matches is its own. Who matches none is limited by what others own
     /// alone.
     pub groups: Vec<PolicyGroup>,
+    /// By the license's pool: where a claim that fits may pass one that does not. Elsewhere free
+    /// seats gather for the first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub backfill: BTreeMap<PoolName, Backfill>,
+}
+
+/// How long a claim that does not fit is passed by others that do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backfill {
+    /// From when it was first passed, in seconds; then free seats gather for it.
+    #[serde(rename = "patienceSecs", with = "Secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    pub patience: Duration,
 }
 
 /// Holders that share what they own, and what they may have.

@@ -55,6 +55,7 @@ fn ticket() -> Ticket {
         claims: Some(3),
         given: given(),
         runs_for: Duration::from_secs(60),
+        passed_for: Some(Duration::from_millis(1234)),
     }
 }
 

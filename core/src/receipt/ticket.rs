@@ -5,7 +5,7 @@ use super::seal::{self, Kind, Sealed};
 use super::shown::{BadProof, BadReceipt, Besides, Shown};
 use crate::age::{BootStamp, Given};
 use crate::names::{BootId, InstanceId, LeaseId};
-use crate::time::{BootTime, Now, Timestamp, margin};
+use crate::time::{BootTime, Now, Timestamp, margin, whole_millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Ticket {
     pub given: Given,
     /// How long its application may run on from then: for no longer it stands before others.
     pub runs_for: Duration,
+    /// For how long later claims had been granted past it then, if any were.
+    pub passed_for: Option<Duration>,
 }
 
 /// As it is sealed.
@@ -43,6 +45,7 @@ struct Says {
     ms: u64,
     wall_ms: i64,
     runs_secs: u64,
+    passed_ms: Option<u64>,
 }
 
 impl Ticket {
@@ -66,6 +69,7 @@ impl Ticket {
             ms: stamp.map(|s| s.ms.as_millis()).unwrap_or_default(),
             wall_ms: self.given.at.as_millisecond(),
             runs_secs: self.runs_for.as_secs(),
+            passed_ms: self.passed_for.map(whole_millis),
         };
         seal::seal(identity, Kind::Ticket, &says, besides)
     }
@@ -90,6 +94,7 @@ impl Ticket {
                 }),
             },
             runs_for: Duration::from_secs(s.runs_secs),
+            passed_for: s.passed_ms.map(Duration::from_millis),
         })
     }
 }

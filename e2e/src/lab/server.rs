@@ -135,6 +135,7 @@ impl Server {
                 ..api::LeaseSettings::default()
             },
             allowed_namespaces: self.allowed.clone(),
+            policy: None,
             clients: None,
             admins: Vec::new(),
             tls: api::TlsSettings::default(),

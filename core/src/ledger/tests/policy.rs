@@ -4,11 +4,12 @@ use super::*;
 use crate::ledger::entry::State;
 use crate::license::CountBy;
 use crate::policy::PoolRights;
-use std::sync::Arc;
 
-/// A group `of` for each namespace, with what it has of pool `r`: (owned, max, lend).
-fn policy(groups: &[(&str, (u32, Option<u32>, Option<u32>))]) -> Option<Arc<SeatPolicy>> {
-    let group = |(name, (owned, max, lend)): &(&str, (u32, Option<u32>, Option<u32>))| {
+type Has = (u32, Option<u32>, Option<u32>);
+
+/// A group for each namespace, with what it has of pool `r`: (owned, max, lend).
+fn policy(groups: &[(&str, Has)]) -> Arc<SeatPolicy> {
+    let group = |(name, (owned, max, lend)): &(&str, Has)| {
         let rights = PoolRights {
             owned: *owned,
             max: *max,
@@ -21,11 +22,12 @@ fn policy(groups: &[(&str, (u32, Option<u32>, Option<u32>))]) -> Option<Arc<Seat
             ..PolicyGroup::default()
         }
     };
-    Some(Arc::new(SeatPolicy {
+    Arc::new(SeatPolicy {
         name: "shares".into(),
         notice: Duration::from_secs(60),
         groups: groups.iter().map(group).collect(),
-    }))
+        ..SeatPolicy::default()
+    })
 }
 
 fn of(namespace: &str, n: u8, what: &str) -> Claim {
@@ -48,9 +50,9 @@ fn held(l: &Ledger, n: u8) -> bool {
     e.is_some_and(|e| matches!(e.state, State::Held { .. }))
 }
 
-fn ruled(seats: u32, groups: &[(&str, (u32, Option<u32>, Option<u32>))]) -> Ledger {
+fn ruled(seats: u32, groups: &[(&str, Has)]) -> Ledger {
     let mut l = super::seats(seats);
-    l.set_policy(policy(groups), at(0));
+    l.set_policy(Some(policy(groups)), at(0));
     l
 }
 
@@ -148,12 +150,12 @@ fn nobody_is_thrown_out_by_a_policy_nor_by_a_restart_under_a_stricter_one() {
     let all: Vec<Granted> = (1..=3)
         .map(|n| granted(l.claim(of("b", n, "render"), at(0))))
         .collect();
-    l.set_policy(policy(&[("b", (0, Some(2), None))]), at(1));
+    l.set_policy(Some(policy(&[("b", (0, Some(2), None))])), at(1));
     assert!((1..=3).all(|n| held(&l, n)));
     place(l.claim(of("b", 4, "render"), at(2)));
     let license = license(&[("r", 4)], &[("render", "r")]);
     let mut l = Ledger::new(settings(2, D), one(&license), at(10));
-    l.set_policy(policy(&[("b", (0, Some(2), None))]), at(10));
+    l.set_policy(Some(policy(&[("b", (0, Some(2), None))])), at(10));
     for (n, g) in (1..).zip(&all) {
         let mut c = of("b", n, "render");
         c.held = Some(shown(g, 1));
@@ -175,6 +177,7 @@ fn who_has_fewer_for_its_weight_stands_before_and_the_head_keeps_what_gathers_fo
         name: "weights".into(),
         notice: Duration::from_secs(60),
         groups: vec![group("a", 1), group("b", 3)],
+        ..SeatPolicy::default()
     };
     let policy = Some(Arc::new(policy));
     l.set_policy(policy.clone(), at(0));
@@ -212,7 +215,10 @@ fn each_group_pays_for_seats_that_claims_of_both_count_as_one() {
     license.products[0].count_by = CountBy::Node;
     let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
     l.set_policy(
-        policy(&[("b", (0, Some(1), None)), ("c", (0, Some(1), None))]),
+        Some(policy(&[
+            ("b", (0, Some(1), None)),
+            ("c", (0, Some(1), None)),
+        ])),
         at(0),
     );
     let on = |namespace: &str, n: u8, node: &str| {

@@ -200,6 +200,7 @@ fn a_ticket_brings_its_place_back() {
         arrival: 5,
         contested: false,
         runs_until: None,
+        passed: None,
         secret_hash: secret(1).hash(),
         bind: None,
         claims: None,

@@ -1,0 +1,196 @@
+//! Claims that fit are granted past those that do not, for as long as those are patient.
+
+use super::*;
+use crate::ledger::entry::State;
+use crate::policy::Backfill;
+use std::collections::BTreeMap;
+
+const PATIENCE: u64 = 60_000;
+
+fn ledger(seats: u32) -> Ledger {
+    let license = license(&[("r", seats)], &[("render", "r")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(Some(policy()), at(0));
+    l
+}
+
+fn policy() -> Arc<SeatPolicy> {
+    let patience = Duration::from_millis(PATIENCE);
+    Arc::new(SeatPolicy {
+        name: "fill".into(),
+        backfill: [("r".parse().unwrap(), Backfill { patience })].into(),
+        ..SeatPolicy::default()
+    })
+}
+
+fn back(l: &mut Ledger, n: u8, ms: u64) {
+    let id = LeaseId::from_bytes([n; 16]);
+    let gone = l.release(&ClaimName::pod(), id, &secret(n), None, at(ms));
+    assert_eq!(gone, Ok(true), "{n}");
+}
+
+fn held(l: &Ledger, n: u8) -> bool {
+    let e = l.entries.get(&LeaseId::from_bytes([n; 16]));
+    e.is_some_and(|e| matches!(e.state, State::Held { .. }))
+}
+
+/// Who waits asks again, as sidecars do.
+fn ask(l: &mut Ledger, who: &[(u8, &str)], ms: u64) {
+    for (n, what) in who {
+        let _ = l.claim(claim(*n, what), at(ms));
+    }
+}
+
+#[test]
+fn a_claim_that_fits_passes_one_that_does_not_until_that_has_been_passed_for_its_patience() {
+    let mut l = ledger(4);
+    granted(l.claim(claim(1, "render:2"), at(0)));
+    let big = place(l.claim(claim(2, "render:4"), at(1)));
+    assert_eq!((big.place, big.reason), (1, WaitReason::Full));
+    assert!(
+        big.message.contains("may pass it, for 60 s"),
+        "{}",
+        big.message
+    );
+    let also = place(l.claim(claim(3, "render:3"), at(2)));
+    assert_eq!(also.place, 2);
+    // A small one passes both.
+    granted(l.claim(claim(4, "render"), at(1_000)));
+    let stats = l.backfilled();
+    assert_eq!((stats.grants, stats.seats_won), (1, Duration::ZERO));
+    for ms in (10_000..=60_000).step_by(10_000) {
+        ask(
+            &mut l,
+            &[
+                (1, "render:2"),
+                (2, "render:4"),
+                (3, "render:3"),
+                (4, "render"),
+            ],
+            ms,
+        );
+    }
+    // A moment before the patience is over another does, and then none: seats gather.
+    granted(l.claim(claim(5, "render"), at(1_000 + PATIENCE - 1)));
+    back(&mut l, 5, 1_000 + PATIENCE);
+    let late = place(l.claim(claim(6, "render"), at(1_000 + PATIENCE)));
+    assert_eq!((late.place, late.reason), (3, WaitReason::Behind));
+    back(&mut l, 1, 62_000);
+    assert!(!held(&l, 2) && !held(&l, 3) && !held(&l, 6));
+    back(&mut l, 4, 63_000);
+    assert!(held(&l, 2), "all four are there for the first");
+    back(&mut l, 2, 64_000);
+    assert!(held(&l, 3) && held(&l, 6));
+    // One seat for 62 s, another for 1 ms; the head would have had its four at 62 s.
+    let stats = l.backfilled();
+    assert_eq!(stats.grants, 2);
+    assert_eq!(stats.seats_won, Duration::from_millis(62_000 + 1));
+    assert_eq!(stats.delayed, Duration::from_secs(1));
+}
+
+#[test]
+fn without_a_word_of_the_policy_nobody_passes() {
+    let mut l = seats(4);
+    granted(l.claim(claim(1, "render:2"), at(0)));
+    place(l.claim(claim(2, "render:4"), at(1)));
+    place(l.claim(claim(3, "render"), at(2)));
+}
+
+#[test]
+fn a_restart_forgets_no_patience() {
+    let mut l = ledger(4);
+    let first = granted(l.claim(claim(1, "render:2"), at(0)));
+    place(l.claim(claim(2, "render:4"), at(1)));
+    let small = granted(l.claim(claim(3, "render"), at(1_000)));
+    ask(&mut l, &[(1, "render:2"), (3, "render")], 20_000);
+    let waits = place(l.claim(claim(2, "render:4"), at(20_000)));
+    assert_eq!(waits.passed, Some(at(1_000)));
+    let sealed = Ticket {
+        passed_for: waits.passed.map(|t| at(20_000).since(t)),
+        ..ticket(&waits, 1)
+    };
+    let license = license(&[("r", 4)], &[("render", "r")]);
+    let mut l = Ledger::new(settings(2, D), one(&license), at(21_000));
+    l.set_policy(Some(policy()), at(21_000));
+    for (n, what, g) in [(1, "render:2", &first), (3, "render", &small)] {
+        let mut c = claim(n, what);
+        c.held = Some(shown(g, 1));
+        granted(l.claim(c, at(21_000)));
+    }
+    let mut again = claim(2, "render:4");
+    again.ticket = Some(sealed);
+    let waits = place(l.claim(again, at(22_000)));
+    assert_eq!(
+        waits.passed,
+        Some(at(3_000)),
+        "but for the time in which no server was there"
+    );
+    for ms in [30_000, 40_000, 50_000, 60_000] {
+        ask(
+            &mut l,
+            &[(1, "render:2"), (2, "render:4"), (3, "render")],
+            ms,
+        );
+    }
+    place(l.claim(claim(4, "render"), at(63_000)));
+    assert!(!held(&l, 4));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn nobody_is_passed_for_longer_than_its_patience_and_no_seat_idles_that_may_be_had(
+        ops in proptest::collection::vec((0u8..8, 0u8..100, 1u8..5, 1u64..9_000), 1..100),
+    ) {
+        let mut l = ledger(4);
+        let mut now = 0;
+        let mut passed: BTreeMap<LeaseId, u64> = BTreeMap::new();
+        for (new, (op, n, many, step)) in (1u8..).zip(ops) {
+            now += step;
+            let waiting: Vec<_> = l.entries.iter().filter_map(|e| match &e.state {
+                State::Queued(q) => Some((q.rank, e.id)),
+                _ => None,
+            }).collect();
+            if op < 3 {
+                let id = LeaseId::from_bytes([n; 16]);
+                let _ = l.release(&ClaimName::pod(), id, &secret(n), None, at(now));
+            } else {
+                let _ = l.claim(claim(new, &format!("render:{many}")), at(now));
+            }
+            // All who wait ask again, so that nobody's place dies.
+            let all: Vec<_> = l.entries.iter().map(|e| (e.id.to_bytes()[0], e.items()[0].seats.get())).collect();
+            for (n, seats) in all {
+                let _ = l.claim(claim(n, &format!("render:{seats}")), at(now));
+            }
+            let is_held = |id: &LeaseId| l.entries.get(id).is_some_and(|e| matches!(e.state, State::Held { .. }));
+            let newest = waiting.iter().filter(|(_, id)| is_held(id)).map(|(rank, _)| *rank).max();
+            let newest = newest.filter(|_| op < 3);
+            let new = LeaseId::from_bytes([new; 16]);
+            let came = op >= 3 && is_held(&new);
+            for (rank, id) in &waiting {
+                let waits = l.entries.get(id).is_some_and(|e| matches!(e.state, State::Queued(_)));
+                if waits && (came || newest.is_some_and(|n| *rank < n)) {
+                    let first = *passed.entry(*id).or_insert(now);
+                    prop_assert!(now - first < PATIENCE, "{id} is passed at {now}, first at {first}");
+                }
+            }
+            let mut free = 4;
+            let mut line = Vec::new();
+            for e in l.entries.iter() {
+                let seats = e.items()[0].seats.get();
+                match &e.state {
+                    State::Held { .. } => free -= seats,
+                    State::Queued(q) => line.push((q.rank, e.id, seats)),
+                    State::Refused(_) => {}
+                }
+            }
+            line.sort();
+            for (_, id, seats) in line {
+                prop_assert!(seats > free, "{id} waits for {seats} of {free}");
+                if passed.get(&id).is_some_and(|first| now - first >= PATIENCE) {
+                    break;
+                }
+            }
+        }
+    }
+}
