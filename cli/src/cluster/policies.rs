@@ -6,7 +6,7 @@ use crate::output::{self, or_dash, problems, table};
 use crate::policy::print::{NO_GROUP, Tried};
 use anyhow::{anyhow, bail};
 use kube::api::{DeleteParams, ListParams, PostParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, ResourceExt};
 use mooring_api::{GroupSpec, LicensePolicy, LicensePolicyStatus, LicenseServer, PolicyOnServer};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
