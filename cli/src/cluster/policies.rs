@@ -3,7 +3,7 @@
 use super::api::{self, ClusterArgs, Listed, Place};
 use super::operator;
 use crate::output::{self, or_dash, problems, table};
-use crate::policy::print::{NO_GROUP, Tried};
+use crate::policy::print::{NO_GROUP, Tried, says};
 use anyhow::{anyhow, bail};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, Client, ResourceExt};
@@ -75,7 +75,7 @@ fn rows(p: &LicensePolicy, all: bool) -> Vec<Vec<String>> {
             (true, false) => "True",
             (false, false) => "False",
         };
-        for g in &s.groups {
+        for g in s.groups.iter().filter(|g| says(g)) {
             let spec = p
                 .spec
                 .groups

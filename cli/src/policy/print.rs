@@ -34,6 +34,11 @@ pub fn in_force(url: &str, policy: Option<&PolicyView>) -> String {
     )
 }
 
+/// Whether there is anything to say of a group: it has seats, or a right of its own.
+pub fn says(g: &GroupStatus) -> bool {
+    g.owned > 0 || g.used > 0 || g.max.is_some()
+}
+
 fn uses(groups: &[GroupStatus]) -> String {
     let row = |g: &GroupStatus| {
         vec![
@@ -44,9 +49,9 @@ fn uses(groups: &[GroupStatus]) -> String {
             or_dash(g.max),
         ]
     };
-    let rows: Vec<_> = groups.iter().map(row).collect();
+    let rows: Vec<_> = groups.iter().filter(|g| says(g)).map(row).collect();
     if rows.is_empty() {
-        return "It limits no pool.\n".to_owned();
+        return "No group owns or has anything.\n".to_owned();
     }
     table(&["GROUP", "POOL", "OWNED", "USED", "MAX"], &rows)
 }

@@ -1,6 +1,6 @@
 //! What a LicensePolicy's status says. Pure: facts in, status out.
 
-use super::named::Named;
+use super::named::NamedPolicy;
 use crate::connection::Snapshot;
 use crate::kubernetes::whole_seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -36,7 +36,7 @@ pub struct OnServer {
     /// Whether the LicenseServer is there.
     pub is_there: bool,
     /// What its `spec.policy` came to, at the last look.
-    pub named: Named,
+    pub named: NamedPolicy,
     /// What its license server is told.
     pub policies: Policies,
     pub snapshot: Snapshot,
@@ -97,7 +97,9 @@ fn dry_run(s: &OnServer, now: &mut PolicyOnServer) {
     };
     now.message = Some(
         match s.named.name() {
-            Some(_) if matches!(s.named, Named::DryRun { .. }) => "a dry run: nothing is enforced",
+            Some(_) if matches!(s.named, NamedPolicy::DryRun { .. }) => {
+                "a dry run: nothing is enforced"
+            }
             _ => "a dry run: what is in force there stays",
         }
         .into(),
@@ -117,7 +119,7 @@ fn dry_run(s: &OnServer, now: &mut PolicyOnServer) {
 fn enforced(j: &PolicyFacts<'_>, s: &OnServer, now: &mut PolicyOnServer) {
     let generation = j.policy.metadata.generation.unwrap_or(0);
     let told = match &s.named {
-        Named::InForce {
+        NamedPolicy::InForce {
             generation: told, ..
         } => *told == generation,
         _ => false,
@@ -139,7 +141,7 @@ fn enforced(j: &PolicyFacts<'_>, s: &OnServer, now: &mut PolicyOnServer) {
         return;
     }
     now.message = Some(match &s.named {
-        Named::Unusable { why, stays, .. } => {
+        NamedPolicy::Unusable { why, stays, .. } => {
             cut(&format!("{why}; {}", what_stays(stays.as_deref())))
         }
         _ => "it is being handed over".into(),

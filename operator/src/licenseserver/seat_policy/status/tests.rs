@@ -33,7 +33,7 @@ fn server(name: &str, groups: &serde_json::Value, unknown: &[&str]) -> OnServer 
     OnServer {
         name: name.into(),
         is_there: true,
-        named: Named::InForce {
+        named: NamedPolicy::InForce {
             name: "shares".into(),
             generation: 4,
         },
@@ -97,7 +97,7 @@ fn it_is_in_force_when_the_server_has_this_generation_and_says_so() {
     older.snapshot.handed = Some(6);
     assert!(!on(older).in_force, "told before the change");
     let mut earlier = main();
-    earlier.named = Named::InForce {
+    earlier.named = NamedPolicy::InForce {
         name: "shares".into(),
         generation: 3,
     };
@@ -177,7 +177,7 @@ fn a_dry_run_says_line_by_line_what_would_change_and_enforces_nothing() {
     let changes: Vec<_> = (0..30).map(change).collect();
     let test = json!({ "changes": changes, "more": 5, "groups": uses(2, 4), "unknownPools": [] });
     let mut main = server("main", &uses(2, 0), &[]);
-    main.named = Named::DryRun {
+    main.named = NamedPolicy::DryRun {
         name: "shares".into(),
     };
     main.snapshot.policy = None;
