@@ -44,6 +44,14 @@ pub struct OnServer {
     pub tried: Option<Result<PolicyTest, String>>,
 }
 
+impl OnServer {
+    /// The link has neither stood nor failed yet: an operator that has just started knows nothing,
+    /// and what the one before it wrote stands.
+    pub fn is_untried(&self) -> bool {
+        !self.snapshot.connected && self.snapshot.problem.is_none()
+    }
+}
+
 /// The whole status.
 pub fn status(j: &PolicyFacts<'_>) -> LicensePolicyStatus {
     let none = LicensePolicyStatus::default();
@@ -64,6 +72,9 @@ pub fn status(j: &PolicyFacts<'_>) -> LicensePolicyStatus {
 fn on(j: &PolicyFacts<'_>, s: &OnServer, before: &LicensePolicyStatus) -> PolicyOnServer {
     let mut earlier = before.servers.iter().filter(|b| b.name == s.name);
     let mut now = earlier.next().cloned().unwrap_or_default();
+    if s.is_there && s.is_untried() && !now.name.is_empty() {
+        return now;
+    }
     now.name.clone_from(&s.name);
     if j.policy.spec.dry_run {
         dry_run(s, &mut now);
@@ -179,9 +190,16 @@ fn conditions(j: &PolicyFacts<'_>, before: &LicensePolicyStatus) -> Vec<Conditio
         (POOLS_KNOWN, pools_known(j)),
         (SEATS_SUFFICE, seats_suffice(j)),
     ];
+    let generation = j.policy.metadata.generation;
+    let untold = told(j).is_empty();
     let now = Time(whole_seconds(j.now));
     let condition = |(kind, Word(status, reason, message)): (&str, Word)| {
-        let old = before.condition(kind).filter(|c| c.status == status);
+        let old = before.condition(kind);
+        let stands = old.filter(|c| c.observed_generation == generation && untold);
+        if let Some(c) = stands.filter(|_| reason == NO_CONTACT) {
+            return c.clone();
+        }
+        let old = old.filter(|c| c.status == status);
         Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),
@@ -189,7 +207,7 @@ fn conditions(j: &PolicyFacts<'_>, before: &LicensePolicyStatus) -> Vec<Conditio
             message: message.chars().take(2000).collect(),
             last_transition_time: old
                 .map_or_else(|| now.clone(), |c| c.last_transition_time.clone()),
-            observed_generation: j.policy.metadata.generation,
+            observed_generation: generation,
         }
     };
     all.into_iter().map(condition).collect()

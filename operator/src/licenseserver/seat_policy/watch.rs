@@ -319,7 +319,7 @@ async fn try_out(
     let Ok(seats) = &known.seats else { return };
     let there: HashSet<&str> = servers.iter().map(|s| s.name.as_str()).collect();
     known.tried.retain(|s, _| there.contains(s.as_str()));
-    for s in servers.iter_mut().filter(|s| s.is_there) {
+    for s in servers.iter_mut().filter(|s| s.is_there && !s.is_untried()) {
         let earlier = known.tried.get(&s.name);
         // A little early rather than at the next look.
         let is_fresh = |(at, answer): &&(Instant, Result<PolicyTest, String>)| {

@@ -116,6 +116,32 @@ fn it_is_in_force_when_the_server_has_this_generation_and_says_so() {
 }
 
 #[test]
+fn an_operator_that_has_just_started_leaves_what_the_one_before_it_wrote() {
+    let known = judged(
+        &policy("", GROUPS),
+        &[server("main", &uses(1, 4), &["cfd"])],
+    );
+    let before = LicensePolicy {
+        status: Some(known.clone()),
+        ..policy("", GROUPS)
+    };
+    let unheard = OnServer {
+        name: "main".into(),
+        is_there: true,
+        ..OnServer::default()
+    };
+    assert_eq!(judged(&before, std::slice::from_ref(&unheard)), known);
+    // Nothing is known of another generation.
+    let mut changed = before.clone();
+    changed.metadata.generation = Some(5);
+    let s = judged(&changed, std::slice::from_ref(&unheard));
+    assert_eq!(said(&s, SEATS_SUFFICE).0, "Unknown");
+    // Of a policy that is new all is said.
+    let s = judged(&policy("", GROUPS), &[unheard]);
+    assert!(!s.servers[0].in_force && s.servers[0].message.is_some());
+}
+
+#[test]
 fn what_is_wrong_with_a_policy_is_a_condition() {
     let nobody = judged(&policy("", GROUPS), &[]);
     assert!(said(&nobody, ACCEPTED).2.contains("no LicenseServer"));
