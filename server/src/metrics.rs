@@ -6,7 +6,7 @@ use mooring_core::names::PoolName;
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{GroupUse, PolicyView, Problem};
 use prometheus::{
-    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::BTreeSet;
 
@@ -55,6 +55,12 @@ metrics! {
     queue: IntGauge, "mooring_queue", "Claims in the queue.";
     overlap: IntGauge, "mooring_overlap_seats",
         "Seats of contested claims: how many more run than were granted.";
+    backfill_grants: Counter, "mooring_backfill_grants_total",
+        "Claims that were granted past others which did not fit.";
+    backfill_won: Counter, "mooring_backfill_won_seat_seconds_total",
+        "What those had of seats that would have gathered for others: seats times seconds.";
+    backfill_delay: Counter, "mooring_backfill_delay_seconds_total",
+        "How long others waited for it beside seats that would have been theirs.";
     settling: IntGauge, "mooring_settling", "1 while only earlier leases are reinstated.";
     second_server: IntGauge, "mooring_second_server_seen",
         "1 if a token of another server on this license was shown in the last hour.";
@@ -199,6 +205,15 @@ impl Metrics {
         self.queue.set(int(gauges.waiting + gauges.contested));
         self.overlap.set(int(gauges.overlap_seats));
         self.settling.set(i64::from(settling));
+        let filled = engine.ask(|l, _| l.backfilled());
+        for (counter, value) in [
+            (&self.backfill_grants, filled.grants as f64),
+            (&self.backfill_won, filled.seats_won.as_secs_f64()),
+            (&self.backfill_delay, filled.delayed.as_secs_f64()),
+        ] {
+            counter.reset();
+            counter.inc_by(value);
+        }
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
         text.unwrap_or_else(|e| {
             tracing::error!(error = %e, "writing metrics");
