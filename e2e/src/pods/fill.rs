@@ -8,14 +8,8 @@ use anyhow::{Result, ensure};
 
 /// Of four seats two are out; one waits for four, and is passed by one that wants one, until its
 /// patience is over: then free seats gather for it.
-pub(super) async fn one_that_fits_passes_one_that_does_not_until_its_patience_is_over(
-    lab: &Lab,
-) -> Result<()> {
-    let ns = begin(
-        lab,
-        "one_that_fits_passes_one_that_does_not_until_its_patience_is_over",
-    )
-    .await?;
+pub(super) async fn one_that_fits_passes_one_that_does_not_for_a_while(lab: &Lab) -> Result<()> {
+    let ns = begin(lab, "one_that_fits_passes_one_that_does_not_for_a_while").await?;
     let spec = serde_json::json!({ "backfill": { "render": { "patience": "20s" } } });
     policy(lab, &ns, "fill", spec).await?;
     let server = Server::new(&ns, 4);

@@ -13,7 +13,7 @@ pub fn scenarios() -> Vec<Scenario> {
     crate::suite::scenarios![
         loans::a_loan_is_back_with_its_owner_within_its_notice,
         trial::a_dry_run_says_what_would_change_and_changes_nothing,
-        fill::one_that_fits_passes_one_that_does_not_until_its_patience_is_over,
+        fill::one_that_fits_passes_one_that_does_not_for_a_while,
     ]
 }
 
@@ -39,10 +39,12 @@ async fn names(lab: &Lab, server: &Server, policy: Option<&str>) -> Result<()> {
     patched.ok("naming a LicensePolicy").map(drop)
 }
 
-/// Starts an annotated pod under a service account of its team.
+/// Starts an annotated pod under a service account of its team, whose application runs at once and
+/// writes down how it stands.
 async fn start(lab: &Lab, ns: &str, (team, name): (&str, &str), licenses: &str) -> Result<App> {
     let spec = format!("  serviceAccountName: {team}\n");
-    let yaml = App::yaml(lab, ns, name, licenses, None, "", &spec);
+    let at_once = "    mooring.dev/wait: none\n";
+    let yaml = App::yaml(lab, ns, name, licenses, None, at_once, &spec);
     lab.apply(&yaml).await?.ok("starting an annotated pod")?;
     Ok(App::follow(lab, ns, name))
 }
