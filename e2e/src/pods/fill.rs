@@ -36,10 +36,6 @@ pub(super) async fn one_that_fits_passes_one_that_does_not_for_a_while(lab: &Lab
     small.delete(lab).await?;
     two.delete(lab).await?;
     big.says("Held", 60).await?;
-    ensure!(
-        late.state().as_deref() == Some("Waiting"),
-        "{:?}",
-        late.state()
-    );
+    shown(lab, &late, "Waiting", &[]).await?;
     count_seats(&[(&two, 2), (&big, 4), (&small, 1), (&late, 1)], 4).map(drop)
 }
