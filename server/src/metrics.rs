@@ -6,7 +6,8 @@ use mooring_core::names::PoolName;
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{GroupUse, PolicyView, Problem};
 use prometheus::{
-    Counter, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use std::collections::BTreeSet;
 
