@@ -202,7 +202,12 @@ impl Plan {
         // Of its own chance, too.
         let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
         let (policies, policy) = if size != Size::Storm && shares.u8(..3) == 0 {
-            policies::some(&mut shares, &licenses[0], &mut faults, (quiet_at, lease_for))
+            policies::some(
+                &mut shares,
+                &licenses[0],
+                &mut faults,
+                (quiet_at, lease_for),
+            )
         } else {
             (Vec::new(), None)
         };

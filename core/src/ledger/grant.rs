@@ -27,6 +27,7 @@ impl Ledger {
         }
         self.look_at_owners();
         let (mut blocked, mut gathering, mut done) = (Vec::new(), Vec::<Limit>::new(), Vec::new());
+        let mut own = Vec::<(Tenant, usize)>::new();
         while let Some((rank, i)) = self.queue.first(&done, &self.capacity.rights) {
             let Some(e) = self.entries.get(&rank.id) else {
                 break;
@@ -51,14 +52,16 @@ impl Ledger {
                 // What an owner wanted until now is lent again.
                 if self.look_at_owners() {
                     (blocked, gathering, done) = Default::default();
+                    own.clear();
                 }
             } else {
                 // Who is at its own limit waits for its own alone.
                 if !self.capacity.is_within_limit(items, asker, tenant) {
                     limits.retain(|l| matches!(l, Limit::Of(..)));
                 }
-                gathering.extend(limits);
-                if !held_back {
+                if held_back {
+                    gathering.extend(limits);
+                } else {
                     for p in pools {
                         mark(&mut blocked, *p);
                     }
@@ -67,7 +70,13 @@ impl Ledger {
                 self.queue.set_held_back(i, held_back);
                 let gathers = !held_back && !behind;
                 self.queue.set_gathers(i, gathers.then_some(rank.id));
-                if owns && !held_back {
+                // Another of its own claims comes first: nothing is called back for two at once.
+                let is_own = |p: &usize| own.contains(&(tenant, *p));
+                let first = owns && !held_back && !self.queue.pools(i).iter().any(is_own);
+                if owns {
+                    own.extend(self.queue.pools(i).iter().map(|p| (tenant, *p)));
+                }
+                if first {
                     self.recall(rank.id, tenant);
                 }
             }
@@ -177,7 +186,18 @@ impl Ledger {
             return GroupAt::Aside;
         }
         let pools = self.capacity.pools_of(items);
-        self.queue.group_of(pools, tenant)
+        let asks = self.capacity.rights.owned_by_word(tenant, &pools);
+        let asks = asks.and_then(|owned| {
+            let seats = items.iter().map(|i| u64::from(i.seats.get()));
+            let may_be_own = seats.sum::<u64>() <= owned;
+            may_be_own.then(|| {
+                items
+                    .iter()
+                    .map(|i| (i.product.clone(), i.seats.get()))
+                    .collect()
+            })
+        });
+        self.queue.group_of(pools, tenant, asks)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The queue: ranks, groups, places.
 //!
 //! Claims stand in groups, one for each set of pools that claims of a tenant could draw on; there
-//! are few. Within a group nobody is granted before the first, so a step looks at the first of each
+//! are few. An owner's claims that may be within what it owns are apart by what they ask for: one
+//! for more than is left of that may be held back, and must not keep the others from what is. Within a group nobody is granted before the first, so a step looks at the first of each
 //! group and no further: what it costs does not grow with the queue. A place is counted, not walked
 //! to (`sorted`).
 
 use super::rights::{Rights, Share, Tenant};
 use super::sorted::Sorted;
-use crate::names::LeaseId;
+use crate::names::{LeaseId, ProductName};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -60,10 +61,14 @@ pub(super) struct Queue {
     len: usize,
 }
 
+/// What an owner's claims ask for: seats by product.
+pub(super) type Asks = Vec<(ProductName, u32)>;
+
 #[derive(Clone, Debug)]
 struct Group {
     pools: Vec<usize>,
     tenant: Tenant,
+    asks: Option<Asks>,
     /// Its first is held back by its own policy, and keeps nothing of the license's pools from
     /// others.
     held_back: bool,
@@ -78,14 +83,20 @@ impl Queue {
         self.len
     }
 
-    /// The group of a tenant's claims that draw on these pools.
-    pub(super) fn group_of(&mut self, pools: Vec<usize>, tenant: Tenant) -> GroupAt {
-        let is_it = |g: &Group| g.pools == pools && g.tenant == tenant;
+    /// The group of a tenant's claims that draw on these pools, and ask for this.
+    pub(super) fn group_of(
+        &mut self,
+        pools: Vec<usize>,
+        tenant: Tenant,
+        asks: Option<Asks>,
+    ) -> GroupAt {
+        let is_it = |g: &Group| g.pools == pools && g.tenant == tenant && g.asks == asks;
         let at = self.groups.iter().position(is_it);
         GroupAt::Of(at.unwrap_or_else(|| {
             self.groups.push(Group {
                 pools,
                 tenant,
+                asks,
                 held_back: false,
                 gathers: None,
                 ranks: Sorted::default(),

@@ -2,7 +2,7 @@
 //!
 //! Where an owner's claim waits that stays within what its group owns, as many leases of others
 //! are called back as let it be granted, the youngest first, and none if that would not do. Only
-//! leases by which their own group has more than it owns can be. Each is told at its next request,
+//! leases by which their own group has more than it owns, of what the claim draws on, can be. Each is told at its next request,
 //! and has the policy's notice from then on; what it has is booked for it until it is given back or
 //! its holder is silent. If the owner goes away, or has its seats otherwise, the next answer lifts
 //! it. A run that begins knows of none: owners that wait are looked at again.
@@ -86,10 +86,12 @@ impl Ledger {
         if fits(&coming) {
             return;
         }
+        // Of what it has no use for nobody has too much.
+        let pools = self.capacity.pools_of(items);
         let mut chosen: Vec<Lent> = Vec::new();
         let mut rights = self.capacity.rights.clone();
         for lent in self.lent_to_others(tenant) {
-            if !rights.has_more_than_own(lent.tenant, &lent.draws) {
+            if !rights.has_more_than_own(lent.tenant, &lent.draws, &pools) {
                 continue;
             }
             rights.undraw(lent.tenant, &lent.draws);

@@ -8,7 +8,7 @@
 //!
 //! A claim that the policy holds back keeps nothing of the license's from others: at its group's
 //! limit it stands in the way of its own group alone; where owners leave it too little, of those
-//! who would borrow, too. Who is in the books by an earlier run's word, or moves to another pool,
+//! who would have more than they own, too. Who is in the books by an earlier run's word, or moves to another pool,
 //! is not asked.
 //!
 //! Seats that several claims count as one are paid once in the license's pool, and by each group
@@ -38,7 +38,7 @@ pub(super) struct Tenant(usize);
 pub(super) enum Limit {
     /// The most that a tenant may have of a pool.
     Of(Tenant, usize),
-    /// What owners leave of a pool to who does not own it.
+    /// What owners leave of a pool to who would have more of it than it owns.
     Left(usize),
 }
 
@@ -216,6 +216,15 @@ impl Rights {
         left.min(ruled.within_limit(tenant))
     }
 
+    /// The same, where an owner has less than it keeps; else what the tenant's own limit says.
+    fn kept_room(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
+        let Some((i, ruled)) = self.ruled(pool) else {
+            return u32::MAX;
+        };
+        let left = ruled.kept_by_owners(tenant, self.there(i, pools));
+        left.min(ruled.within_limit(tenant))
+    }
+
     /// The most that a tenant could ever have of a pool.
     fn most(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
         let Some((i, ruled)) = self.ruled(pool) else {
@@ -224,8 +233,15 @@ impl Rights {
         ruled.most(tenant, self.there(i, pools).sold)
     }
 
-    /// Whether a tenant may take this out of the license's pools, and pay this itself.
-    fn allows(&self, tenant: Tenant, pools: &[PoolUse], (takes, pays): (&Draws, &Draws)) -> bool {
+    /// Whether a tenant may take this out of the license's pools, of which so much is left to it, and
+    /// pay this itself.
+    fn allows(
+        &self,
+        tenant: Tenant,
+        (takes, pays): (&Draws, &Draws),
+        left: impl Fn(&Ruled, There) -> u32,
+        pools: &[PoolUse],
+    ) -> bool {
         let sum = |draws: &Draws, i: usize| {
             let is_of_it = |(p, _): &&(usize, u32)| self.places.get(*p) == Some(&Some(i));
             let of_it = draws.iter().filter(is_of_it);
@@ -233,7 +249,7 @@ impl Rights {
         };
         self.pools.iter().enumerate().all(|(i, ruled)| {
             let (takes, pays) = (sum(takes, i), sum(pays, i));
-            (takes == 0 || takes <= ruled.left_by_owners(tenant, self.there(i, pools)))
+            (takes == 0 || takes <= left(ruled, self.there(i, pools)))
                 && (pays == 0 || pays <= ruled.within_limit(tenant))
         })
     }
@@ -289,11 +305,21 @@ impl Rights {
         for (i, ruled) in pools.iter().filter_map(|p| self.ruled(*p)) {
             let max = ruled.rights.get(tenant.0).and_then(|r| r.max);
             limits.extend(max.map(|_| Limit::Of(tenant, i)));
-            if !owns && ruled.owners(tenant).next().is_some() {
+            if !owns && ruled.rights.iter().any(|r| r.owned > 0) {
                 limits.push(Limit::Left(i));
             }
         }
         limits
+    }
+
+    /// How many seats of these pools a tenant owns by the policy's words, however many there are; if
+    /// it owns any.
+    pub(super) fn owned_by_word(&self, Tenant(t): Tenant, pools: &[usize]) -> Option<u64> {
+        let group = self.policy.as_ref()?.groups.get(t)?;
+        let ruled = pools.iter().filter_map(|p| self.ruled(*p));
+        let owned = ruled.filter_map(|(_, r)| group.pools.get(&r.name));
+        let owned: u64 = owned.map(|r| u64::from(r.owned)).sum();
+        (owned > 0).then_some(owned)
     }
 
     /// All who own seats.
@@ -342,9 +368,15 @@ impl Rights {
         }
     }
 
-    /// Whether a tenant has more than it owns in a pool of these draws.
-    pub(super) fn has_more_than_own(&self, Tenant(t): Tenant, draws: &Draws) -> bool {
-        draws.iter().any(|(p, _)| {
+    /// Whether a tenant has more than it owns in one of these pools, by these draws.
+    pub(super) fn has_more_than_own(
+        &self,
+        Tenant(t): Tenant,
+        draws: &Draws,
+        pools: &[usize],
+    ) -> bool {
+        let drawn = draws.iter().filter(|(p, _)| pools.contains(p));
+        drawn.into_iter().any(|(p, _)| {
             self.ruled(*p).is_some_and(|(_, ruled)| {
                 let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
                 ruled.used.get(t).is_some_and(|used| *used > owned)
@@ -433,15 +465,37 @@ impl Ruled {
         for (t, rights) in self.rights.iter().enumerate() {
             out = out.saturating_add(has(t));
             if t != tenant.0 {
-                let wanted = self.wanted.get(t) == Some(&true);
-                let lent = if wanted { 0 } else { rights.lent() };
-                taken = taken.saturating_add(has(t).max(rights.owned - lent));
+                taken = taken.saturating_add(has(t).max(self.keeps(Tenant(t), *rights)));
             }
         }
         // Seats that claims of several tenants count as one are paid by each, and are there once.
         let once = out.saturating_sub(there.used);
         let left = there.total.saturating_add(once).saturating_sub(taken);
         left.saturating_add(owned.saturating_sub(has(tenant.0)))
+    }
+
+    /// The same, where one of them has less than it keeps.
+    fn kept_by_owners(&self, tenant: Tenant, there: There) -> u32 {
+        if self.is_kept_from(tenant) {
+            self.left_by_owners(tenant, there)
+        } else {
+            u32::MAX
+        }
+    }
+
+    /// Whether another owner has less than it keeps.
+    fn is_kept_from(&self, tenant: Tenant) -> bool {
+        let has = |Tenant(t): Tenant| self.used.get(t).copied().unwrap_or(0);
+        self.owners(tenant)
+            .any(|(t, rights)| has(t) < self.keeps(t, rights))
+    }
+
+    /// What an owner keeps from others.
+    fn keeps(&self, Tenant(t): Tenant, rights: PoolRights) -> u32 {
+        match self.wanted.get(t) {
+            Some(true) => rights.owned,
+            _ => rights.owned - rights.lent(),
+        }
     }
 
     /// The most that a tenant could ever have.
@@ -481,9 +535,14 @@ impl Capacity {
         if self.rights.is_empty() {
             return true;
         }
-        let left = |p| self.rights.room(tenant, p, &self.pools);
-        let plan = self.plan(items, asker, &|p| self.total(p).min(left(p)));
-        plan.is_some_and(|plan| self.allows(tenant, &plan))
+        // Where owners have what they keep it waits for seats, as without a policy.
+        let kept = |p| self.rights.kept_room(tenant, p, &self.pools);
+        let plan = self.plan(items, asker, &|p| self.total(p).min(kept(p)));
+        plan.is_some_and(|plan| {
+            let draws = (&plan.all(), &self.pays(tenant, &plan));
+            let left = |r: &Ruled, there| r.kept_by_owners(tenant, there);
+            self.rights.allows(tenant, draws, left, &self.pools)
+        })
     }
 
     /// Whether a tenant's own limit would let it have these, whoever owns what.
@@ -533,6 +592,13 @@ impl Capacity {
         if self.rights.is_empty() {
             return true;
         }
+        let draws = (&plan.all(), &self.pays(tenant, plan));
+        let left = |r: &Ruled, there| r.left_by_owners(tenant, there);
+        self.rights.allows(tenant, draws, left, &self.pools)
+    }
+
+    /// What a tenant would pay for what is planned.
+    fn pays(&self, tenant: Tenant, plan: &Plan) -> Draws {
         let mut pays = plan.own.clone();
         for (key, seats, taken) in &plan.shared {
             let mut share = self.shares.get(key).cloned().unwrap_or_default();
@@ -551,8 +617,7 @@ impl Capacity {
                 pays.push((p, n - paid));
             }
         }
-        self.rights
-            .allows(tenant, &self.pools, (&plan.all(), &pays))
+        pays
     }
 
     /// Whether the policy could ever let a tenant have these.

@@ -63,11 +63,7 @@ impl PolicyStore {
     }
 
     /// Reads the file now: nothing is granted before that is known.
-    pub(crate) fn read(
-        &self,
-        path: &Path,
-        seats: impl FnOnce(Option<Arc<SeatPolicy>>),
-    ) -> Watched {
+    pub(crate) fn read(&self, path: &Path, seats: impl FnOnce(Option<Arc<SeatPolicy>>)) -> Watched {
         let mut files = Watched::unread("policies", [path.to_owned()]);
         if let Some(p) = files.look(|| read(path)) {
             self.set(p, seats);

@@ -56,7 +56,24 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
         }
         Some(Reply::Problem("not-entitled")) if !entitled => refused(m, message, seen),
         Some(Reply::Problem("called-back")) => loan_is_refused(m, message, seen),
+        Some(Reply::Problem("anchor-lost" | "license-invalid")) => {
+            if let Some(called) = lease_of(message)
+                .and_then(|no| m.leases.get_mut(&no))
+                .and_then(|l| l.called_back.as_mut())
+            {
+                called.unsure = true;
+            }
+            Ok(())
+        }
         _ => Ok(()),
+    }
+}
+
+/// Which lease a request is for.
+fn lease_of(message: &Message) -> Option<LeaseNo> {
+    match &message.what {
+        Msg::Renew { lease, .. } => Some(*lease),
+        _ => message.before.map(|b| b.0),
     }
 }
 
@@ -95,6 +112,7 @@ fn called(
         since: now,
         notice: (least, notice),
         loan: None,
+        unsure: false,
     });
     called.loan = None;
     within_notice(m, message, (no, run_for))
@@ -114,7 +132,13 @@ fn is_loan(m: &mut Model, no: LeaseNo, seen: &mut Seen) -> Verdict {
         since: now,
         notice: (notice, notice),
         loan: None,
+        unsure: false,
     });
+    if std::mem::take(&mut called.unsure) {
+        // It may be another word.
+        called.notice.1 = called.notice.1.max(now - called.since + notice);
+        called.loan = None;
+    }
     if called.loan.is_none() {
         called.loan = Some((now, notice));
         seen.loans_called_back += 1;
@@ -172,11 +196,10 @@ fn refused(m: &Model, message: &Message, seen: &mut Seen) -> Verdict {
 
 /// A loan is refused: when the notice is over that its holder was told.
 fn loan_is_refused(m: &Model, message: &Message, seen: &mut Seen) -> Verdict {
-    let no = match &message.what {
-        Msg::Renew { lease, .. } => Some(*lease),
-        _ => message.before.map(|b| b.0),
-    };
-    let called = no.and_then(|no| m.leases.get(&no)).and_then(|l| l.called_back);
+    let no = lease_of(message);
+    let called = no
+        .and_then(|no| m.leases.get(&no))
+        .and_then(|l| l.called_back);
     if is_over(m, called) {
         seen.loans_over += 1;
         return Ok(());

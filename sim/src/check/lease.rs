@@ -40,6 +40,8 @@ pub(super) struct CalledBack {
     /// When its holder was told first that an owner wants it, if that is what speaks against it
     /// now; and the notice of the policy.
     pub(super) loan: Option<(Ms, Ms)>,
+    /// Its holder has asked since, and no answer could be signed: the books may have lifted it.
+    pub(super) unsure: bool,
 }
 
 /// A claim: whose, and which of its holder's.

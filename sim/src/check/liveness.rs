@@ -34,8 +34,9 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     let (Some(app), Some(copy)) = (m.apps.claims.get(&no), m.apps.copies.get(&no.0)) else {
         return Ok(());
     };
-    let refused =
-        app.ended_by.is_some() || app.says == Some(Says::Refused) || !m.is_possible(app.holder, &app.items);
+    let refused = app.ended_by.is_some()
+        || app.says == Some(Says::Refused)
+        || !m.is_possible(app.holder, &app.items);
     if !copy.speaks() || m.apps.given_back(app) || refused || m.now < app.begun + 2 * d {
         return Ok(());
     }
@@ -47,7 +48,8 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     let Some(lease) = m.live(app.of()).next() else {
         // What the license can never grant is refused, and told at the next contact.
         let its = m.leases.values().filter(|l| l.of == app.of());
-        if app.says == Some(Says::Lost) && its.clone().any(|l| !m.is_possible(app.holder, &l.items)) {
+        if app.says == Some(Says::Lost) && its.clone().any(|l| !m.is_possible(app.holder, &l.items))
+        {
             return Ok(());
         }
         // Its seats have ended, and so has its stranded lease: it asks again within D.

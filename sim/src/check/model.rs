@@ -212,6 +212,7 @@ impl Model {
             since,
             notice,
             loan: Some((told, by_policy)),
+            unsure,
         } = lease.called_back?
         else {
             return None;
@@ -221,7 +222,12 @@ impl Model {
         let end = |notice: Ms| (since + notice).max(told + d) + m;
         let (least, most) = (end(notice.0), end(notice.1));
         let any = self.run.reclaim == Reclaim::Any;
-        any.then(|| (least.saturating_sub(slack(least - told)), most + slack(most - told)))
+        let latest = if unsure {
+            Ms::MAX / 2
+        } else {
+            most + slack(most - told)
+        };
+        any.then(|| (least.saturating_sub(slack(least - told)), latest))
     }
 
     /// The latest moment at which silence must have freed a seat.

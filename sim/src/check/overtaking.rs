@@ -17,11 +17,11 @@
 
 use super::Seen;
 use super::authority;
-use super::owners::Shares;
-use super::turns;
 use super::measure::Verdict;
 use super::model::{Change, Model, Step};
+use super::owners::Shares;
 use super::queue::Key;
+use super::turns;
 use crate::history::{Index, MsgNo, Reclaim, Reply};
 
 /// Whether `a` is better than `b` for sure.

@@ -5,9 +5,7 @@
 //! Where it is not, or where it is not sure that a claim is alive, each question has two answers:
 //! what is so for sure, and what may be so.
 //!
-//! A claim stays within what its group owns by the pools that the policy speaks of. An owner wants
-//! its seats by the first of its own claims in line that share a pool: another may not be granted
-//! before that one. It is held back if the policy would not let its group have what it asks for,
+//! A claim stays within what its group owns by the pools that the policy speaks of. It is held back if the policy would not let its group have what it asks for,
 //! were enough free, because of its `max`, or since an owner has less than it keeps. Who stands
 //! behind such a claim for the same limit may be held back, too.
 
@@ -209,7 +207,7 @@ impl Shares {
             let mut before = before.into_iter().flatten();
             let first = !before.any(|b| b.tenant == w.tenant && b.shares(w.pools.iter().copied()));
             let (tenant, pools, own) = (w.tenant, w.pools.clone(), w.own);
-            let surely = own.0 && first && w.alive && !w.fuzzy;
+            let surely = own.0 && w.alive;
             for p in pools {
                 if let Some(wants) = self.wants.get_mut(tenant).and_then(|w| w.get_mut(p)) {
                     *wants = (wants.0 || surely, wants.1 || own.1);
@@ -233,7 +231,10 @@ impl Shares {
         };
         let owns_any = lease.pools.iter().any(|p| self.owned(tenant, *p) > 0);
         let maybe = owns_any && self.fits(m, &lease.items, own);
-        let ruled = lease.pools.iter().all(|p| self.ruled.get(*p) == Some(&true));
+        let ruled = lease
+            .pools
+            .iter()
+            .all(|p| self.ruled.get(*p) == Some(&true));
         Waits {
             key,
             no: key.lease,
@@ -359,7 +360,7 @@ impl Shares {
             } else {
                 u64::MAX
             };
-            left.min(self.within_max(w.tenant, p))
+            left.min(self.within_max(w.tenant, p)).min(self.cap(p))
         };
         !self.fits(m, &w.items, room)
     }
@@ -387,8 +388,8 @@ impl Shares {
             if self.max(w.tenant, p) < u64::MAX {
                 limits.push(Limit::Max(w.tenant, p));
             }
-            let mut others = self.others(w.tenant);
-            if !w.owns(How::Surely) && others.any(|t| self.owned(t, p) > 0) {
+            let mut all = 0..self.rights.len();
+            if !w.owns(How::Surely) && all.any(|t| self.owned(t, p) > 0) {
                 limits.push(Limit::Kept(p));
             }
         }

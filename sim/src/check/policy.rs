@@ -79,13 +79,24 @@ pub(super) fn booked(
     }
     let first = m.leases.get(&change.lease).and_then(|l| l.owns_since);
     seen.owners_served += u64::from(first.is_some());
-    step.passed.extend(before.passed);
+    let so_far = step.changes.len();
+    let passed = before.passed.into_iter();
+    step.passed
+        .extend(passed.map(|(no, what)| (no, what, so_far)));
     Ok(())
 }
 
 /// At the end of a step.
 pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
-    let told = |(_, r): &&(MsgNo, Reply)| matches!(r, Reply::Waiting { held_back: true, .. });
+    let told = |(_, r): &&(MsgNo, Reply)| {
+        matches!(
+            r,
+            Reply::Waiting {
+                held_back: true,
+                ..
+            }
+        )
+    };
     seen.told_held_back += step.answers.iter().filter(told).count() as u64;
     if m.run.policy.is_none() && step.answers.iter().any(|a| told(&a)) {
         let what = "a claim is told that the policy keeps it back, and there is none".into();

@@ -7,10 +7,10 @@
 //! stood before it for sure. A claim that could be granted but for others of its priority and of
 //! another group is not asked for then.
 
+use super::Seen;
 use super::measure::Verdict;
 use super::model::{Model, Step};
 use super::owners::{How, Limit, Shares, Waits};
-use super::Seen;
 use crate::history::{Index, LeaseNo};
 
 /// A claim is about to be granted these: who is passed over, and must not be if it still waits when
@@ -62,9 +62,7 @@ fn stands_before(
     draws: &[(Index, u32)],
 ) -> Option<Limit> {
     let stands = |limit: &&Limit| match **limit {
-        Limit::Max(tenant, pool) => {
-            tenant == other.tenant && draws.iter().any(|(p, _)| *p == pool)
-        }
+        Limit::Max(tenant, pool) => tenant == other.tenant && draws.iter().any(|(p, _)| *p == pool),
         Limit::Kept(pool) => draws.iter().any(|(p, n)| {
             let has = shares.has(other.tenant, pool);
             *p == pool && has + u64::from(*n) > shares.owned(other.tenant, pool)
@@ -106,9 +104,7 @@ fn is_unsure(shares: &Shares, w: &Waits) -> bool {
     let mut others = shares.line.iter().filter(same_rank);
     others.any(|o| {
         let by_weight = shares.weights.is_some() && o.tenant != w.tenant;
-        o.no != w.no
-            && (o.fuzzy || w.fuzzy || by_weight)
-            && w.shares(o.pools.iter().copied())
+        o.no != w.no && (o.fuzzy || w.fuzzy || by_weight) && w.shares(o.pools.iter().copied())
     })
 }
 
@@ -134,9 +130,13 @@ pub(super) fn who_gathers(m: &mut Model, shares: &Shares) {
 
 /// What was passed over in a step, and still waits.
 pub(super) fn step_end(m: &Model, step: &Step) -> Verdict {
-    let waits = |(no, _): &&(LeaseNo, String)| m.stand(*no).in_line();
-    match step.passed.iter().find(waits) {
-        Some((_, what)) => m.broken(5, what.clone()),
-        None => Ok(()),
+    for (no, what, after) in &step.passed {
+        // One that came in this step is told last, and may have held others back before.
+        let mut later = step.changes.iter().skip(*after);
+        let came = later.any(|c| c.is.in_line() && !c.was.in_line());
+        if m.stand(*no).in_line() && !came {
+            return m.broken(5, what.clone());
+        }
     }
+    Ok(())
 }

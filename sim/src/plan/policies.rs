@@ -18,9 +18,14 @@ pub(super) fn some(
         .collect();
     let first = (r.u8(..3) != 0).then_some(0);
     let before = faults.clone();
-    for _ in 0..if first.is_some() { r.usize(0..=4) } else { r.usize(1..=4) } {
+    for _ in 0..if first.is_some() {
+        r.usize(0..=4)
+    } else {
+        r.usize(1..=4)
+    } {
         // Mostly where something else goes wrong, too.
-        let near = (r.u8(..4) != 0 && !before.is_empty()).then(|| before[r.usize(..before.len())].0);
+        let near =
+            (r.u8(..4) != 0 && !before.is_empty()).then(|| before[r.usize(..before.len())].0);
         let at = match near {
             Some(t) if r.bool() => t + r.u64(0..d),
             Some(t) => t.saturating_sub(r.u64(0..d)),
@@ -54,10 +59,17 @@ fn policy(r: &mut Rng, license: &License, weights: bool, d: Ms) -> Policy {
         let by_account = by_account && r.bool();
         PolicyGroup {
             namespaces: if by_account { vec![] } else { vec![namespace] },
-            accounts: if by_account { vec![(namespace, account)] } else { vec![] },
+            accounts: if by_account {
+                vec![(namespace, account)]
+            } else {
+                vec![]
+            },
             priority: if r.u8(..3) == 0 { r.i32(-1..=2) } else { 0 },
             weight: (weights && r.u8(..3) != 0).then(|| r.u32(1..=4)),
-            pools: pools.iter().map(|p| (*p, rights(r, license.pools[*p]))).collect(),
+            pools: pools
+                .iter()
+                .map(|p| (*p, rights(r, license.pools[*p])))
+                .collect(),
         }
     });
     Policy {
@@ -74,7 +86,11 @@ fn rights(r: &mut Rng, (seats, over): (u32, u32)) -> Rights {
     let limited = kind == 4 || r.u8(..4) == 0;
     Rights {
         owned,
-        max: limited.then(|| (owned + r.u32(0..=1)).max(pick(r, &[1, 1, 2])).min(there.max(1))),
+        max: limited.then(|| {
+            (owned + r.u32(0..=1))
+                .max(pick(r, &[1, 1, 2]))
+                .min(there.max(1))
+        }),
         lend: (owned > 0 && r.u8(..3) == 0).then(|| r.u32(0..=owned)),
     }
 }

@@ -165,14 +165,21 @@ impl World {
         let Policy { notice, groups } = &self.plan.policies[n];
         let pool = |(p, rights): &(usize, Rights)| {
             let Rights { owned, max, lend } = *rights;
-            (self.names.pools[*p].clone(), PoolRights { owned, max, lend })
+            (
+                self.names.pools[*p].clone(),
+                PoolRights { owned, max, lend },
+            )
         };
         let account = |(namespace, AccountNo(a)): &(GroupNo, AccountNo)| {
             format!("{}/sa-{a}", World::namespace(*namespace))
         };
         let group = |(n, g): (usize, &history::PolicyGroup)| PolicyGroup {
             name: format!("group-{n}"),
-            namespaces: g.namespaces.iter().map(|n| World::namespace(*n).into()).collect(),
+            namespaces: g
+                .namespaces
+                .iter()
+                .map(|n| World::namespace(*n).into())
+                .collect(),
             service_accounts: g.accounts.iter().map(account).collect(),
             subjects: Vec::new(),
             priority: g.priority,

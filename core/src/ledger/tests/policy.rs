@@ -324,12 +324,19 @@ fn who_begins_anew_after_its_notice_has_heard_and_its_seat_is_back() {
         c
     };
     let _ = l.claim(of("a", 9, "render"), at(20_000));
-    assert_eq!(refused(l.claim(anew(7, 2), at(20_000))).0, ProblemType::ClaimChanged);
+    assert_eq!(
+        refused(l.claim(anew(7, 2), at(20_000))).0,
+        ProblemType::ClaimChanged
+    );
     for ms in [30_000, 50_000] {
         let _ = l.claim(of("a", 9, "render"), at(ms));
         assert_eq!(told(&mut l, 1, ms, ms), Ok(Some(at(61_000))));
     }
-    assert_eq!(refused(l.claim(anew(7, 2), at(61_000))).0, ProblemType::ClaimChanged, "late");
+    assert_eq!(
+        refused(l.claim(anew(7, 2), at(61_000))).0,
+        ProblemType::ClaimChanged,
+        "late"
+    );
     assert!(held(&l, 1));
     let waits = place(l.claim(anew(7, 70_000), at(61_001)));
     assert!(!held(&l, 1) && held(&l, 9));
@@ -348,6 +355,22 @@ fn nothing_is_called_back_in_vain_nor_what_its_group_owns() {
     assert_eq!(told(&mut l, 3, 1, 4), Ok(None));
     assert_eq!(told(&mut l, 2, 1, 4), Ok(Some(at(4 + 60_000))));
     assert_eq!(told(&mut l, 1, 1, 4), Ok(None));
+}
+
+#[test]
+fn who_has_more_than_it_owns_elsewhere_keeps_what_it_owns_here() {
+    let license = license(&[("r", 2), ("s", 2)], &[("render", "r"), ("sim", "s")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(
+        policy(&[("a", (1, None, None)), ("c", (1, None, None))]),
+        at(0),
+    );
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    // Of r its group has what it owns, and of s more.
+    granted(l.claim(of("c", 2, "render,sim"), at(1)));
+    place(l.claim(of("a", 9, "render"), at(2)));
+    assert_eq!(told(&mut l, 2, 1, 3), Ok(None));
+    assert!(told(&mut l, 1, 1, 3).is_ok_and(|c| c.is_some()));
 }
 
 /// What the policy has counted is what is out.
@@ -431,4 +454,61 @@ fn behind(all: &[Stand], i: usize, max: u32, free: u32) -> bool {
         let limited = |n: u32| other == 1 && has + n > max;
         waits.is_some_and(|(r, n)| r < rank && n > free && !limited(n))
     })
+}
+
+#[test]
+fn an_owners_claim_for_more_than_its_own_keeps_no_other_of_its_group_from_that() {
+    let mut l = ruled(4, &[("a", (2, None, Some(0))), ("c", (1, None, Some(0)))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    // It would take what another keeps, too.
+    let waits = place(l.claim(of("a", 2, "render:3"), at(1)));
+    assert_eq!(waits.reason, WaitReason::Policy);
+    // One of its own is free, and nobody else may have it.
+    place(l.claim(of("b", 3, "render"), at(2)));
+    granted(l.claim(of("a", 4, "render"), at(3)));
+}
+
+#[test]
+fn an_owner_that_wants_more_than_its_own_stands_behind_who_came_before_it() {
+    let mut l = ruled(4, &[("a", (2, None, Some(0)))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    granted(l.claim(of("b", 2, "render"), at(0)));
+    granted(l.claim(of("a", 3, "render"), at(0)));
+    // One is free, and kept; one of what nobody owns is wanted by both.
+    place(l.claim(of("b", 4, "render"), at(1)));
+    place(l.claim(of("a", 5, "render:2"), at(2)));
+    back(&mut l, 1, 3);
+    assert!(held(&l, 4) && !held(&l, 5));
+}
+
+#[test]
+fn who_waits_for_seats_that_others_have_is_not_held_back() {
+    // All is lent: who wants more than is free waits as without a policy, and no smaller one passes.
+    let mut l = ruled(3, &[("a", (1, None, None))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    granted(l.claim(of("b", 2, "render"), at(0)));
+    place(l.claim(of("c", 3, "render:2"), at(1)));
+    place(l.claim(of("b", 4, "render"), at(2)));
+    back(&mut l, 1, 3);
+    assert!(held(&l, 3) && !held(&l, 4));
+    // Nor in another pool that it needs: what is free there gathers for it.
+    let license = license(&[("r", 1), ("s", 1)], &[("render", "r"), ("sim", "s")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(policy(&[("a", (1, None, None))]), at(0));
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    place(l.claim(of("c", 2, "render,sim"), at(1)));
+    place(l.claim(of("c", 3, "sim"), at(2)));
+    back(&mut l, 1, 3);
+    assert!(held(&l, 2) && !held(&l, 3));
+}
+
+#[test]
+fn who_stands_behind_one_of_its_group_that_waits_for_seats_is_not_held_back() {
+    let license = license(&[("r", 1), ("s", 1)], &[("render", "r"), ("sim", "s")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(policy(&[("b", (0, Some(3), None))]), at(0));
+    granted(l.claim(of("c", 1, "render"), at(0)));
+    place(l.claim(of("b", 2, "render"), at(1)));
+    place(l.claim(of("b", 3, "render,sim"), at(2)));
+    place(l.claim(of("c", 4, "sim"), at(3)));
 }
