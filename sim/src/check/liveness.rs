@@ -131,7 +131,9 @@ fn waits_rightly(
 fn is_held_back(m: &Model, lease: LeaseNo) -> bool {
     Shares::of(m).is_some_and(|shares| {
         let w = shares.line.iter().find(|w| w.no == lease);
-        w.is_none_or(|w| w.held_back(How::Maybe) || !shares.can_be_granted(m, w))
+        w.is_none_or(|w| {
+            w.held_back(How::Maybe) || shares.is_unsure(w) || !shares.can_be_granted(m, w)
+        })
     })
 }
 

@@ -447,14 +447,26 @@ impl Shares {
         (has.max().unwrap_or(0), weights.copied().unwrap_or(1))
     }
 
+    /// Whether somebody of the same rank may stand before a claim, whoever came first.
+    pub(super) fn is_unsure(&self, w: &Waits) -> bool {
+        let same_rank = |o: &&Waits| (o.key.class, o.key.rank) == (w.key.class, w.key.rank);
+        let mut others = self.line.iter().filter(same_rank);
+        others.any(|o| {
+            let apart = (o.tenant, &o.pools) != (w.tenant, &w.pools);
+            let unsure = o.fuzzy || w.fuzzy || apart && self.weights.is_some();
+            o.no != w.no && unsure && w.shares(o.pools.iter().copied())
+        })
+    }
+
     /// Whether the first stands before the second for sure; `turn`: free seats may gather for the
     /// second.
     pub(super) fn is_before(&self, m: &Model, a: &Waits, b: &Waits, turn: bool) -> bool {
         let known = (a.key.class, a.key.rank) != (b.key.class, b.key.rank);
-        if self.weights.is_none() || known || a.tenant == b.tenant {
+        if self.weights.is_none() || known {
             return better(m, &a.key, &b.key);
         }
         let ((has, weight), (other, others)) = (self.share(a), self.share(b));
-        !turn && has * others < other * weight
+        let (a_has, b_has) = (has * others, other * weight);
+        !turn && (a_has < b_has || a_has == b_has && better(m, &a.key, &b.key))
     }
 }

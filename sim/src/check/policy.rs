@@ -10,13 +10,13 @@
 //! the notice (or D), and its margin. Counted from when nobody who is not held back stood before
 //! it, in a run that could grant all the time; from anew where the license, the policy or who may
 //! hold what has changed, and where a lease of an earlier run came back. Not judged under
-//! `Confirmed`, for claims that need pools in which their group owns nothing, and where seats end
+//! `Confirmed`, while somebody has such seats who is not entitled (and has the notice of that), for claims that need pools in which their group owns nothing, and where seats end
 //! on a day.
 
 use super::Seen;
 use super::authority;
 use super::measure::{Verdict, margin, slack};
-use super::model::{Change, Model, Step};
+use super::model::{Change, Model, Stand, Step};
 use super::owners::{How, Shares, Waits};
 use super::turns;
 use crate::history::{Book, Index, LeaseNo, Ms, MsgNo, Policy, Reclaim, Reply};
@@ -141,7 +141,8 @@ fn owners_are_served(m: &mut Model, shares: &Shares, seen: &mut Seen) -> Verdict
             && !w.held_back(How::Maybe)
             && !before.iter().any(stands)
             && shares.weights.is_none()
-            && m.queues.fuzzy == 0;
+            && m.queues.fuzzy == 0
+            && !others_notice(m, &w.pools);
         if !w.held_back(How::Surely) {
             before.push(w);
         }
@@ -166,6 +167,17 @@ fn owners_are_served(m: &mut Model, shares: &Shares, seen: &mut Seen) -> Verdict
         "{no:?} of group {tenant} waits for seats that it owns, first since {since} ms, and has none after {bound} ms: {shares:?}"
     );
     m.broken(17, what)
+}
+
+/// Whether a holder has some of these pools that is called back for something else, with the notice
+/// of that.
+fn others_notice(m: &Model, pools: &[Index]) -> bool {
+    let unentitled = m.live.iter().filter(|(h, _)| !m.run.entitled(**h));
+    let mut leases = unentitled.flat_map(|(_, its)| its).map(|(_, no)| *no);
+    leases.any(|no| {
+        let draws = m.leases.get(&no).map_or(&[][..], |l| &l.draws);
+        m.stand(no) == Stand::Seat && draws.iter().any(|(p, _)| pools.contains(p))
+    })
 }
 
 /// How long an owner waits at most that is first.

@@ -33,7 +33,7 @@ pub(super) fn passes(
             continue;
         }
         let by_weight = (waits.key.class, waits.key.rank) == (granted.key.class, granted.key.rank)
-            && waits.tenant != granted.tenant
+            && (waits.tenant, &waits.pools) != (granted.tenant, &granted.pools)
             && shares.weights.is_some();
         seen.by_weight += u64::from(by_weight);
         let why = if !waits.held_back(How::Maybe) {
@@ -75,7 +75,7 @@ fn stands_before(
 pub(super) fn can_be_granted(m: &Model, shares: &Shares, seen: &mut Seen) -> Verdict {
     let mut blocked: Vec<Index> = Vec::new();
     for w in &shares.line {
-        let free_to_go = w.alive && !is_unsure(shares, w) && !w.shares(blocked.iter().copied());
+        let free_to_go = w.alive && !shares.is_unsure(w) && !w.shares(blocked.iter().copied());
         if free_to_go && !w.held_back(How::Maybe) {
             if shares.can_be_granted(m, w) {
                 let what = format!(
@@ -96,16 +96,6 @@ pub(super) fn can_be_granted(m: &Model, shares: &Shares, seen: &mut Seen) -> Ver
         }
     }
     Ok(())
-}
-
-/// Whether somebody of the same rank may stand before it, whoever came first.
-fn is_unsure(shares: &Shares, w: &Waits) -> bool {
-    let same_rank = |o: &&Waits| (o.key.class, o.key.rank) == (w.key.class, w.key.rank);
-    let mut others = shares.line.iter().filter(same_rank);
-    others.any(|o| {
-        let by_weight = shares.weights.is_some() && o.tenant != w.tenant;
-        o.no != w.no && (o.fuzzy || w.fuzzy || by_weight) && w.shares(o.pools.iter().copied())
-    })
 }
 
 /// At the end of a step: for whom free seats may gather from now on.
