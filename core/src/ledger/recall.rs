@@ -80,8 +80,9 @@ impl Ledger {
         let fits = |coming: &Draws| {
             let comes = |p: usize| coming.iter().filter(|(q, _)| *q == p).map(|(_, n)| n).sum();
             let there = |p: usize| self.capacity.free(p).saturating_add(comes(p));
-            self.capacity
-                .plan_of_own_out_of(items, asker, tenant, &there)
+            let capacity = &self.capacity;
+            let plan = capacity.plan_of_own_out_of(items, asker, tenant, &there);
+            plan.is_some()
         };
         if fits(&coming) {
             return;

@@ -332,13 +332,11 @@ impl Rights {
         all.map(Tenant).collect()
     }
 
-    /// What is left of what a tenant owns of a pool; all of it, where the policy says nothing.
-    pub(super) fn own_room(&self, Tenant(t): Tenant, pool: usize) -> u32 {
-        let Some((_, ruled)) = self.ruled(pool) else {
-            return u32::MAX;
-        };
+    /// What is left of what a tenant owns of a pool, where the policy speaks of that.
+    pub(super) fn own_room(&self, Tenant(t): Tenant, pool: usize) -> Option<u32> {
+        let (_, ruled) = self.ruled(pool)?;
         let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
-        owned.saturating_sub(ruled.used.get(t).copied().unwrap_or(0))
+        Some(owned.saturating_sub(ruled.used.get(t).copied().unwrap_or(0)))
     }
 
     /// No owner waits for seats of its own; tells which did.
@@ -538,11 +536,13 @@ impl Capacity {
         // Where owners have what they keep it waits for seats, as without a policy.
         let kept = |p| self.rights.kept_room(tenant, p, &self.pools);
         let plan = self.plan(items, asker, &|p| self.total(p).min(kept(p)));
-        plan.is_some_and(|plan| {
+        let is_left = plan.is_some_and(|plan| {
             let draws = (&plan.all(), &self.pays(tenant, &plan));
             let left = |r: &Ruled, there| r.kept_by_owners(tenant, there);
             self.rights.allows(tenant, draws, left, &self.pools)
-        })
+        });
+        // Nor does the policy keep it from seats that are to begin.
+        is_left || self.plan(items, asker, &|p| self.total(p)).is_none()
     }
 
     /// Whether a tenant's own limit would let it have these, whoever owns what.
@@ -562,20 +562,32 @@ impl Capacity {
         asker: Asker<'_>,
         tenant: Tenant,
     ) -> Option<Plan> {
-        let own = |p| self.rights.own_room(tenant, p);
-        self.plan(items, asker, &|p| self.total(p).min(own(p)))
+        self.plan_of_own_out_of(items, asker, tenant, &|p| self.total(p))
     }
 
-    /// Whether a tenant's seats would come out of what it owns, and is there.
+    /// The same, out of what is there: from its own pools alone, if that can be, else also from
+    /// pools that the policy does not speak of.
     pub(super) fn plan_of_own_out_of(
         &self,
         items: &[Item],
         asker: Asker<'_>,
         tenant: Tenant,
         there: Free<'_>,
-    ) -> bool {
-        let own = |p| self.rights.own_room(tenant, p).min(there(p));
-        self.plan(items, asker, &own).is_some()
+    ) -> Option<Plan> {
+        let ruled = |p| self.rights.own_room(tenant, p).unwrap_or(0).min(there(p));
+        let all = |p| {
+            self.rights
+                .own_room(tenant, p)
+                .unwrap_or(u32::MAX)
+                .min(there(p))
+        };
+        let own = self.plan(items, asker, &ruled);
+        own.or_else(|| {
+            let plan = self.plan(items, asker, &all)?;
+            let mut draws = plan.all().into_iter();
+            let owns = draws.any(|(p, n)| n > 0 && self.rights.own_room(tenant, p).is_some());
+            owns.then_some(plan)
+        })
     }
 
     /// Whether these are within what a tenant owns.

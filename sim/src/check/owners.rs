@@ -362,7 +362,8 @@ impl Shares {
             };
             left.min(self.within_max(w.tenant, p)).min(self.cap(p))
         };
-        !self.fits(m, &w.items, room)
+        // Else it waits for seats to begin.
+        self.fits(m, &w.items, |p| self.cap(p)) && !self.fits(m, &w.items, room)
     }
 
     fn lacks(&self, w: &Waits) -> Vec<Limit> {

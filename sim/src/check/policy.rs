@@ -10,7 +10,8 @@
 //! the notice (or D), and its margin. Counted from when nobody who is not held back stood before
 //! it, in a run that could grant all the time; from anew where the license, the policy or who may
 //! hold what has changed, and where a lease of an earlier run came back. Not judged under
-//! `Confirmed`, while somebody has such seats who is not entitled (and has the notice of that), for claims that need pools in which their group owns nothing, and where seats end
+//! `Confirmed`, while somebody has such seats who was told of a longer notice first, as who is not
+//! entitled, for claims that need pools in which their group owns nothing, and where seats end
 //! on a day.
 
 use super::Seen;
@@ -172,11 +173,17 @@ fn owners_are_served(m: &mut Model, shares: &Shares, seen: &mut Seen) -> Verdict
 /// Whether a holder has some of these pools that is called back for something else, with the notice
 /// of that.
 fn others_notice(m: &Model, pools: &[Index]) -> bool {
-    let unentitled = m.live.iter().filter(|(h, _)| !m.run.entitled(**h));
-    let mut leases = unentitled.flat_map(|(_, its)| its).map(|(_, no)| *no);
-    leases.any(|no| {
-        let draws = m.leases.get(&no).map_or(&[][..], |l| &l.draws);
-        m.stand(no) == Stand::Seat && draws.iter().any(|(p, _)| pools.contains(p))
+    let notice = m.run.policy.as_ref().map_or(0, |p| p.policy.notice);
+    let mut leases = m
+        .live
+        .values()
+        .flatten()
+        .filter_map(|(_, no)| m.leases.get(no));
+    leases.any(|l| {
+        let longer = l.called_back.is_some_and(|c| c.notice.1 > notice);
+        (longer || !m.run.entitled(l.holder()))
+            && l.stand(m.run.no) == Stand::Seat
+            && l.draws.iter().any(|(p, _)| pools.contains(p))
     })
 }
 

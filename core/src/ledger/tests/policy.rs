@@ -373,6 +373,32 @@ fn who_has_more_than_it_owns_elsewhere_keeps_what_it_owns_here() {
     assert!(told(&mut l, 1, 1, 3).is_ok_and(|c| c.is_some()));
 }
 
+#[test]
+fn who_waits_for_seats_of_which_the_policy_does_not_speak_owns_none_of_them() {
+    let license = license(&[("r", 1), ("s", 1)], &[("both", "r+s"), ("either", "s|r")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(
+        policy(&[("a", (1, None, None)), ("b", (0, None, None))]),
+        at(0),
+    );
+    granted(l.claim(of("c", 1, "both"), at(0)));
+    place(l.claim(of("b", 9, "either"), at(1)));
+    assert_eq!(told(&mut l, 1, 1, 2), Ok(None));
+    place(l.claim(of("a", 8, "either"), at(3)));
+    assert!(told(&mut l, 1, 2, 4).is_ok_and(|c| c.is_some()));
+}
+
+#[test]
+fn who_waits_for_seats_that_are_to_begin_is_not_held_back() {
+    let mut license = license(&[("r", 1), ("s", 3)], &[("render", "r|s")]);
+    license.pools[1].not_before = Some("2030-01-01T00:00:00Z".parse().unwrap());
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(policy(&[]), at(0));
+    place(l.claim(of("b", 1, "render:3"), at(0)));
+    let next = place(l.claim(of("c", 2, "render"), at(1)));
+    assert_eq!(next.reason, WaitReason::Behind);
+}
+
 /// What the policy has counted is what is out.
 fn is_counted(l: &mut Ledger) {
     let before = format!("{:?}", l.capacity.rights);
