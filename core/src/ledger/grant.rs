@@ -56,12 +56,14 @@ impl Ledger {
                 }
             } else {
                 // Who is at its own limit waits for its own alone.
-                if !self.capacity.is_within_limit(items, asker, tenant) {
+                let limited = !self.capacity.is_within_limit(items, asker, tenant);
+                if limited && !mutant::on(Mutant::LimitStopsBorrowers) {
                     limits.retain(|l| matches!(l, Limit::Of(..)));
                 }
                 if held_back {
                     gathering.extend(limits);
-                } else {
+                }
+                if !held_back || mutant::on(Mutant::LimitBlocksPool) {
                     for p in pools {
                         mark(&mut blocked, *p);
                     }
@@ -190,6 +192,7 @@ impl Ledger {
         let asks = asks.and_then(|owned| {
             let seats = items.iter().map(|i| u64::from(i.seats.get()));
             let may_be_own = seats.sum::<u64>() <= owned;
+            let may_be_own = may_be_own && !mutant::on(Mutant::OwnersWaitBehindTheirOwn);
             may_be_own.then(|| {
                 items
                     .iter()

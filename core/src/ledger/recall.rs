@@ -12,6 +12,7 @@ use super::pool::Draws;
 use super::rights::Tenant;
 use super::state::Ledger;
 use super::types::CallBack;
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::wire::{Problem, ProblemType};
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ impl Recalls {
 
     /// An owner's claim waits no more: what was called back for it goes on.
     pub(super) fn lift(&mut self, owner: LeaseId) {
+        if mutant::on(Mutant::LoanNotLifted) {
+            return;
+        }
         for lease in self.by_owner.remove(&owner).unwrap_or_default() {
             self.for_whom.remove(&lease);
         }
@@ -155,9 +159,13 @@ impl Ledger {
     pub(super) fn wanted_back(&self, lease: LeaseId) -> Option<CallBack> {
         let owner = self.recalls.for_whom.get(&lease)?;
         let policy = self.capacity.rights.policy()?;
-        let owner = self.entries.get(owner)?;
-        let tenant = self.capacity.rights.tenant(owner.who.asks());
-        let group = self.capacity.rights.name(tenant).unwrap_or_default();
+        let owner = self.entries.get(owner);
+        if owner.is_none() && !mutant::on(Mutant::LoanNotLifted) {
+            return None;
+        }
+        let tenant = owner.map(|o| self.capacity.rights.tenant(o.who.asks()));
+        let group = tenant.and_then(|t| self.capacity.rights.name(t));
+        let group = group.unwrap_or_default();
         let detail = format!(
             "policy {}: its seats are lent by group {group}, which wants them now",
             policy.name

@@ -20,6 +20,7 @@ use super::fit::{Want, fit};
 use super::pool::{Draws, Plan, PoolUse};
 use super::refusal::Refusal;
 use super::who::Asker;
+use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName};
 use crate::policy::{PoolRights, SeatPolicy};
 use crate::request::Item;
@@ -174,7 +175,7 @@ impl Rights {
 
     /// What a tenant has of these pools for its weight: of the one that it has most of.
     pub(super) fn share(&self, tenant: Tenant, pools: &[usize]) -> Share {
-        if !self.has_weights() {
+        if !self.has_weights() || mutant::on(Mutant::WeightsIgnored) {
             return Share::NONE;
         }
         let group = self.policy.as_ref().and_then(|p| p.groups.get(tenant.0));
@@ -378,6 +379,7 @@ impl Rights {
             self.ruled(*p).is_some_and(|(_, ruled)| {
                 let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
                 ruled.used.get(t).is_some_and(|used| *used > owned)
+                    || mutant::on(Mutant::OwnedCalledBack)
             })
         })
     }
@@ -402,6 +404,14 @@ impl Rights {
                 *used = by(*used, *n);
             }
         }
+    }
+
+    /// Whether a tenant has more of a pool than it may have.
+    pub(super) fn is_beyond_limit(&self, Tenant(t): Tenant) -> bool {
+        self.pools.iter().any(|r| {
+            let max = r.rights.get(t).and_then(|r| r.max);
+            max.is_some_and(|max| r.used.get(t).is_some_and(|used| *used > max))
+        })
     }
 
     /// Nothing is in use: all are counted anew.
@@ -459,12 +469,17 @@ impl Ruled {
         }
         let has = |t: usize| self.used.get(t).copied().unwrap_or(0);
         let owned = self.rights.get(tenant.0).map_or(0, |r| r.owned);
-        let (mut out, mut taken) = (0u32, owned.max(has(tenant.0)));
+        let (mut out, mut taken, mut most) = (0u32, owned.max(has(tenant.0)), 0);
         for (t, rights) in self.rights.iter().enumerate() {
             out = out.saturating_add(has(t));
             if t != tenant.0 {
-                taken = taken.saturating_add(has(t).max(self.keeps(Tenant(t), *rights)));
+                let rest = self.keeps(Tenant(t), *rights).saturating_sub(has(t));
+                taken = taken.saturating_add(has(t)).saturating_add(rest);
+                most = rest.max(most);
             }
+        }
+        if mutant::on(Mutant::OwnersBySeparateLimits) {
+            taken = owned.max(has(tenant.0)) + out - has(tenant.0) + most;
         }
         // Seats that claims of several tenants count as one are paid by each, and are there once.
         let once = out.saturating_sub(there.used);
@@ -491,7 +506,7 @@ impl Ruled {
     /// What an owner keeps from others.
     fn keeps(&self, Tenant(t): Tenant, rights: PoolRights) -> u32 {
         match self.wanted.get(t) {
-            Some(true) => rights.owned,
+            Some(true) if !mutant::on(Mutant::LentThoughWanted) => rights.owned,
             _ => rights.owned - rights.lent(),
         }
     }

@@ -382,6 +382,16 @@ impl Shares {
         kept.map(|(p, _)| Limit::Kept(*p)).collect()
     }
 
+    /// The limits that a claim may wait for, and those behind it with it: who is at its group's
+    /// `max` waits for nothing else.
+    fn waits_for(&self, w: &Waits) -> Vec<Limit> {
+        let mut limits = self.limits(w);
+        if w.lacks.iter().any(|l| matches!(l, Limit::Max(..))) {
+            limits.retain(|l| matches!(l, Limit::Max(..)));
+        }
+        limits
+    }
+
     /// The limits that a claim may come under.
     fn limits(&self, w: &Waits) -> Vec<Limit> {
         let mut limits = Vec::new();
@@ -422,7 +432,7 @@ impl Shares {
             let any_order = self.weights.is_some() || line.iter().any(|w| w.fuzzy);
             if any_order {
                 let held = line.iter().filter(|w| w.held.1);
-                limits.extend(held.flat_map(|w| self.limits(w)));
+                limits.extend(held.flat_map(|w| self.waits_for(w)));
             }
             for w in &mut line {
                 let its = self.limits(w);
@@ -430,7 +440,7 @@ impl Shares {
                     (w.held.1, changed) = (true, true);
                 }
                 if w.held.1 && !any_order {
-                    limits.extend(its);
+                    limits.extend(self.waits_for(w));
                 }
             }
             if !changed || !any_order {
