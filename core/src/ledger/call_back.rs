@@ -51,6 +51,7 @@ impl Ledger {
         let first = first.filter(|_| !mutant::on(Mutant::NoticeBeginsAnew));
         let until = first.unwrap_or(now + *notice);
         let why = why.clone();
+        let not_before = e.not_before();
         let rare = e.rare();
         rare.called_back = Some(CalledBack {
             why: why.clone(),
@@ -64,6 +65,8 @@ impl Ledger {
             } else {
                 until.max(now + d) + margin(d.max(*notice))
             };
+            // Nor before the longer lease is over that an earlier run has told.
+            let ends = ends.max(not_before);
             rare.loan_ends.get_or_insert(ends);
         } else {
             rare.loan_ends = None;

@@ -83,7 +83,12 @@ impl Ledger {
         }
         let fits = |coming: &Draws| {
             let comes = |p: usize| coming.iter().filter(|(q, _)| *q == p).map(|(_, n)| n).sum();
-            let there = |p: usize| self.capacity.free(p).saturating_add(comes(p));
+            // Where more are out than there are, that comes first.
+            let there = |p: usize| {
+                let pool = self.capacity.pools.get(p);
+                let there = pool.map_or(0, |pool| pool.total().saturating_add(comes(p)));
+                there.saturating_sub(pool.map_or(0, |pool| pool.used))
+            };
             let capacity = &self.capacity;
             let plan = capacity.plan_of_own_out_of(items, asker, tenant, &there);
             plan.is_some()

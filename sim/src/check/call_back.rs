@@ -194,21 +194,27 @@ fn refused(m: &Model, message: &Message, seen: &mut Seen) -> Verdict {
     m.broken(4, what)
 }
 
-/// A loan is refused: when the notice is over that its holder was told.
-fn loan_is_refused(m: &Model, message: &Message, seen: &mut Seen) -> Verdict {
+/// A loan is refused: when the notice is over that its holder was told, of that or of what spoke
+/// against it before.
+fn loan_is_refused(m: &mut Model, message: &Message, seen: &mut Seen) -> Verdict {
+    let now = m.now;
     let no = lease_of(message);
-    let called = no
-        .and_then(|no| m.leases.get(&no))
-        .and_then(|l| l.called_back);
-    if is_over(m, called) {
-        seen.loans_over += 1;
-        return Ok(());
+    let notice = m.run.policy.as_ref().map_or(0, |p| p.policy.notice);
+    let lease = no.and_then(|no| m.leases.get(&no));
+    let called = lease.and_then(|l| l.called_back);
+    if !is_over(m, called) {
+        let what = format!(
+            "{:?} is refused {no:?}, as a loan that an owner wants, before its notice is over: {called:?}",
+            message.of.0
+        );
+        return m.broken(17, what);
     }
-    let what = format!(
-        "{:?} is refused {no:?}, as a loan that an owner wants, before its notice is over: {called:?}",
-        message.of.0
-    );
-    m.broken(17, what)
+    seen.loans_over += 1;
+    let lease = no.and_then(|no| m.leases.get_mut(&no));
+    if let Some(called) = lease.and_then(|l| l.called_back.as_mut()) {
+        called.loan.get_or_insert((now, notice));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -399,6 +399,48 @@ fn who_waits_for_seats_that_are_to_begin_is_not_held_back() {
     assert_eq!(next.reason, WaitReason::Behind);
 }
 
+#[test]
+fn where_more_is_out_than_there_is_as_much_more_is_called_back() {
+    let mut l = ruled(3, &[("a", (1, None, None))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    granted(l.claim(of("b", 2, "render:2"), at(1)));
+    l.set_capacity(one(&license(&[("r", 1)], &[("render", "r")])), at(2));
+    place(l.claim(of("a", 9, "render"), at(3)));
+    for n in 1..=2 {
+        assert!(told(&mut l, n, 1, 4).is_ok_and(|c| c.is_some()), "{n}");
+    }
+}
+
+#[test]
+fn a_loan_of_an_earlier_run_is_not_free_while_its_holder_may_go_by_that_runs_longer_lease() {
+    let mut l = Ledger::new(
+        Settings {
+            lease_for: D * 10,
+            ..settings(1, Duration::ZERO)
+        },
+        one(&license(&[("r", 1)], &[("render", "r")])),
+        at(0),
+    );
+    let before = granted(l.claim(of("b", 1, "render"), at(0)));
+    let license = license(&[("r", 1)], &[("render", "r")]);
+    let mut l = Ledger::new(settings(2, Duration::ZERO), one(&license), at(10));
+    l.set_policy(policy(&[("a", (1, None, None))]), at(10));
+    let mut c = of("b", 1, "render");
+    c.held = Some(HeldLease {
+        lease_for: D * 10,
+        ..shown(&before, 1)
+    });
+    granted(l.claim(c, at(20)));
+    place(l.claim(of("a", 9, "render"), at(1_000)));
+    // No answer reaches it: it goes on by what it was told before.
+    assert!(told(&mut l, 1, 5, 1_001).is_ok_and(|c| c.is_some()));
+    let longer = (D * 10).as_millis() as u64;
+    for ms in (1_001..longer).step_by(5_000) {
+        let _ = l.claim(of("a", 9, "render"), at(ms));
+    }
+    assert!(held(&l, 1), "by a lease of {longer} ms");
+}
+
 /// What the policy has counted is what is out.
 fn is_counted(l: &mut Ledger) {
     let before = format!("{:?}", l.capacity.rights);
