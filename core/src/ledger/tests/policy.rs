@@ -361,10 +361,14 @@ fn nothing_is_called_back_in_vain_nor_what_its_group_owns() {
 fn who_has_more_than_it_owns_elsewhere_keeps_what_it_owns_here() {
     let license = license(&[("r", 2), ("s", 2)], &[("render", "r"), ("sim", "s")]);
     let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
-    l.set_policy(
-        policy(&[("a", (1, None, None)), ("c", (1, None, None))]),
-        at(0),
-    );
+    let mut shares = policy(&[("a", (1, None, None)), ("c", (1, None, None))]);
+    let groups = shares
+        .as_mut()
+        .and_then(Arc::get_mut)
+        .map(|p| &mut p.groups);
+    let of_s = ("s".parse().unwrap(), PoolRights::default());
+    groups.unwrap()[1].pools.extend([of_s]);
+    l.set_policy(shares, at(0));
     granted(l.claim(of("b", 1, "render"), at(0)));
     // Of r its group has what it owns, and of s more.
     granted(l.claim(of("c", 2, "render,sim"), at(1)));
@@ -393,6 +397,7 @@ fn who_waits_for_seats_that_are_to_begin_is_not_held_back() {
     let mut license = license(&[("r", 1), ("s", 3)], &[("render", "r|s")]);
     license.pools[1].not_before = Some("2030-01-01T00:00:00Z".parse().unwrap());
     let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_date("2029-01-01T00:00:00Z".parse().unwrap(), at(0));
     l.set_policy(policy(&[]), at(0));
     place(l.claim(of("b", 1, "render:3"), at(0)));
     let next = place(l.claim(of("c", 2, "render"), at(1)));
@@ -543,9 +548,11 @@ fn an_owner_that_wants_more_than_its_own_stands_behind_who_came_before_it() {
     granted(l.claim(of("b", 2, "render"), at(0)));
     granted(l.claim(of("a", 3, "render"), at(0)));
     // One is free, and kept; one of what nobody owns is wanted by both.
-    place(l.claim(of("b", 4, "render"), at(1)));
+    place(l.claim(of("b", 4, "render:2"), at(1)));
     place(l.claim(of("a", 5, "render:2"), at(2)));
     back(&mut l, 1, 3);
+    assert!(!held(&l, 4) && !held(&l, 5));
+    back(&mut l, 2, 4);
     assert!(held(&l, 4) && !held(&l, 5));
 }
 
