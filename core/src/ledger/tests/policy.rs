@@ -398,7 +398,7 @@ fn who_waits_for_seats_that_are_to_begin_is_not_held_back() {
     license.pools[1].not_before = Some("2030-01-01T00:00:00Z".parse().unwrap());
     let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
     l.set_date("2029-01-01T00:00:00Z".parse().unwrap(), at(0));
-    l.set_policy(policy(&[]), at(0));
+    l.set_policy(policy(&[("b", (0, None, None))]), at(0));
     place(l.claim(of("b", 1, "render:3"), at(0)));
     let next = place(l.claim(of("c", 2, "render"), at(1)));
     assert_eq!(next.reason, WaitReason::Behind);
