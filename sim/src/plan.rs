@@ -167,16 +167,7 @@ impl Plan {
         let seats = licenses[0].pools.iter().map(|p| p.0);
         let most = seats.max().unwrap_or(1).min(3);
         let pods: Vec<Pod> = (0..count)
-            .map(|_| Pod {
-                at: if r.bool() { 0 } else { r.u64(0..lease_for * 2) },
-                clock: (r.u64(1_000_000..500_000_000), r.i64(-MAX_DRIFT..=MAX_DRIFT)),
-                claims: (0..if r.u8(..5) == 0 { 2 } else { 1 })
-                    .map(|_| (claim_kind(&mut r), items(&mut r, products, most)))
-                    .collect(),
-                optimistic: r.u8(..3) == 0,
-                max_grace: pick(&mut r, &[8 * 3_600_000, 120_000, 600_000]).min(licenses[0].grace),
-                knows_receipts: knows_receipts(&mut r),
-            })
+            .map(|_| pod(&mut r, lease_for, (products, most), licenses[0].grace))
             .collect();
         // A renewal is about four steps; three quarters of the steps shall see trouble.
         let claims: u64 = pods.iter().map(|p| p.claims.len() as u64).sum();
@@ -249,6 +240,20 @@ struct Setting {
     licenses: usize,
     walls_jump: bool,
     size: Size,
+}
+
+/// A pod that comes early on.
+fn pod(r: &mut Rng, lease_for: Ms, (products, most): (usize, u32), grace: Ms) -> Pod {
+    Pod {
+        at: if r.bool() { 0 } else { r.u64(0..lease_for * 2) },
+        clock: (r.u64(1_000_000..500_000_000), r.i64(-MAX_DRIFT..=MAX_DRIFT)),
+        claims: (0..if r.u8(..5) == 0 { 2 } else { 1 })
+            .map(|_| (claim_kind(r), items(r, products, most)))
+            .collect(),
+        optimistic: r.u8(..3) == 0,
+        max_grace: pick(r, &[8 * 3_600_000, 120_000, 600_000]).min(grace),
+        knows_receipts: knows_receipts(r),
+    }
 }
 
 /// Whether a pod's sidecar does.

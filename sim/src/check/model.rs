@@ -220,7 +220,12 @@ impl Model {
         let d = self.run.lease_for;
         let m = margin(d.max(by_policy));
         let end = |notice: Ms| (since + notice).max(told + d) + m;
-        let (least, most) = (end(notice.0), end(notice.1));
+        let (least, mut most) = (end(notice.0), end(notice.1));
+        if lease.taken_in == self.run.no {
+            // Its holder may go by an earlier and longer lease.
+            let before = self.run.longest_before;
+            most = most.max(self.run.started + before + margin(before));
+        }
         let any = self.run.reclaim == Reclaim::Any;
         let latest = if unsure {
             Ms::MAX / 2

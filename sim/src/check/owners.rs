@@ -184,7 +184,9 @@ impl Shares {
             for lease in leases.filter(|l| l.stand(m.run.no) == Stand::Seat) {
                 for (pool, n) in &lease.draws {
                     let has = self.has.get_mut(tenant).and_then(|h| h.get_mut(*pool));
-                    has.into_iter().for_each(|h| *h += u64::from(*n));
+                    if let Some(has) = has {
+                        *has += u64::from(*n);
+                    }
                 }
             }
         }

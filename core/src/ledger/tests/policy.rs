@@ -6,9 +6,13 @@ use crate::license::CountBy;
 use crate::policy::PoolRights;
 use std::sync::Arc;
 
-/// A group `of` for each namespace, with what it has of pool `r`: (owned, max, lend).
-fn policy(groups: &[(&str, (u32, Option<u32>, Option<u32>))]) -> Option<Arc<SeatPolicy>> {
-    let group = |(name, (owned, max, lend)): &(&str, (u32, Option<u32>, Option<u32>))| {
+/// A namespace, and what its group has of pool `r`: owned, max, lend.
+type Of<'a> = (&'a str, (u32, Option<u32>, Option<u32>));
+
+/// A policy with these groups, as the ledger takes it.
+#[allow(clippy::unnecessary_wraps)]
+fn policy(groups: &[Of<'_>]) -> Option<Arc<SeatPolicy>> {
+    let group = |(name, (owned, max, lend)): &Of<'_>| {
         let rights = PoolRights {
             owned: *owned,
             max: *max,
@@ -48,7 +52,7 @@ fn held(l: &Ledger, n: u8) -> bool {
     e.is_some_and(|e| matches!(e.state, State::Held { .. }))
 }
 
-fn ruled(seats: u32, groups: &[(&str, (u32, Option<u32>, Option<u32>))]) -> Ledger {
+fn ruled(seats: u32, groups: &[Of<'_>]) -> Ledger {
     let mut l = super::seats(seats);
     l.set_policy(policy(groups), at(0));
     l
