@@ -1,8 +1,9 @@
 //! The queue: ranks, groups, places.
 //!
 //! Claims stand in groups, one for each set of pools that claims of a tenant could draw on; there
-//! are few. Where a claim may be passed that does not fit, only those are in one group that ask for
-//! the same. Within a group nobody is granted before the first, so a step looks at the first of
+//! are few. Where a claim may be passed that does not fit, and where an owner's may be within what
+//! it owns, only those are in one group that ask for the same: one for more may be held back, and
+//! must not keep the others from what is theirs. Within a group nobody is granted before the first, so a step looks at the first of
 //! each group and no further: what it costs does not grow with the queue. A place is counted, not
 //! walked to (`sorted`).
 

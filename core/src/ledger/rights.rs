@@ -8,7 +8,7 @@
 //!
 //! A claim that the policy holds back keeps nothing of the license's from others: at its group's
 //! limit it stands in the way of its own group alone; where owners leave it too little, of those
-//! who would borrow, too. Who is in the books by an earlier run's word, or moves to another pool,
+//! who would have more than they own, too. Who is in the books by an earlier run's word, or moves to another pool,
 //! is not asked.
 //!
 //! Seats that several claims count as one are paid once in the license's pool, and by each group
@@ -20,6 +20,7 @@ use super::fit::{Want, fit};
 use super::pool::{Draws, Plan, PoolUse};
 use super::refusal::Refusal;
 use super::who::Asker;
+use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName};
 use crate::policy::{PoolRights, SeatPolicy};
 use crate::request::Item;
@@ -39,7 +40,7 @@ pub(super) struct Tenant(usize);
 pub(super) enum Limit {
     /// The most that a tenant may have of a pool.
     Of(Tenant, usize),
-    /// What owners leave of a pool to who does not own it.
+    /// What owners leave of a pool to who would have more of it than it owns.
     Left(usize),
 }
 
@@ -180,7 +181,7 @@ impl Rights {
 
     /// What a tenant has of these pools for its weight: of the one that it has most of.
     pub(super) fn share(&self, tenant: Tenant, pools: &[usize]) -> Share {
-        if !self.has_weights() {
+        if !self.has_weights() || mutant::on(Mutant::WeightsIgnored) {
             return Share::NONE;
         }
         let group = self.policy.as_ref().and_then(|p| p.groups.get(tenant.0));
@@ -222,6 +223,15 @@ impl Rights {
         left.min(ruled.within_limit(tenant))
     }
 
+    /// The same, where an owner has less than it keeps; else what the tenant's own limit says.
+    fn kept_room(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
+        let Some((i, ruled)) = self.ruled(pool) else {
+            return u32::MAX;
+        };
+        let left = ruled.kept_by_owners(tenant, self.there(i, pools));
+        left.min(ruled.within_limit(tenant))
+    }
+
     /// The most that a tenant could ever have of a pool.
     fn most(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
         let Some((i, ruled)) = self.ruled(pool) else {
@@ -230,8 +240,15 @@ impl Rights {
         ruled.most(tenant, self.there(i, pools).sold)
     }
 
-    /// Whether a tenant may take this out of the license's pools, and pay this itself.
-    fn allows(&self, tenant: Tenant, pools: &[PoolUse], (takes, pays): (&Draws, &Draws)) -> bool {
+    /// Whether a tenant may take this out of the license's pools, of which so much is left to it, and
+    /// pay this itself.
+    fn allows(
+        &self,
+        tenant: Tenant,
+        (takes, pays): (&Draws, &Draws),
+        left: impl Fn(&Ruled, There) -> u32,
+        pools: &[PoolUse],
+    ) -> bool {
         let sum = |draws: &Draws, i: usize| {
             let is_of_it = |(p, _): &&(usize, u32)| self.places.get(*p) == Some(&Some(i));
             let of_it = draws.iter().filter(is_of_it);
@@ -239,7 +256,7 @@ impl Rights {
         };
         self.pools.iter().enumerate().all(|(i, ruled)| {
             let (takes, pays) = (sum(takes, i), sum(pays, i));
-            (takes == 0 || takes <= ruled.left_by_owners(tenant, self.there(i, pools)))
+            (takes == 0 || takes <= left(ruled, self.there(i, pools)))
                 && (pays == 0 || pays <= ruled.within_limit(tenant))
         })
     }
@@ -308,11 +325,21 @@ impl Rights {
         for (i, ruled) in pools.iter().filter_map(|p| self.ruled(*p)) {
             let max = ruled.rights.get(tenant.0).and_then(|r| r.max);
             limits.extend(max.map(|_| Limit::Of(tenant, i)));
-            if !owns && ruled.owners(tenant).next().is_some() {
+            if !owns && ruled.rights.iter().any(|r| r.owned > 0) {
                 limits.push(Limit::Left(i));
             }
         }
         limits
+    }
+
+    /// How many seats of these pools a tenant owns by the policy's words, however many there are; if
+    /// it owns any.
+    pub(super) fn owned_by_word(&self, Tenant(t): Tenant, pools: &[usize]) -> Option<u64> {
+        let group = self.policy.as_ref()?.groups.get(t)?;
+        let ruled = pools.iter().filter_map(|p| self.ruled(*p));
+        let owned = ruled.filter_map(|(_, r)| group.pools.get(&r.name));
+        let owned: u64 = owned.map(|r| u64::from(r.owned)).sum();
+        (owned > 0).then_some(owned)
     }
 
     /// All who own seats.
@@ -325,13 +352,11 @@ impl Rights {
         all.map(Tenant).collect()
     }
 
-    /// What is left of what a tenant owns of a pool; all of it, where the policy says nothing.
-    pub(super) fn own_room(&self, Tenant(t): Tenant, pool: usize) -> u32 {
-        let Some((_, ruled)) = self.ruled(pool) else {
-            return u32::MAX;
-        };
+    /// What is left of what a tenant owns of a pool, where the policy speaks of that.
+    pub(super) fn own_room(&self, Tenant(t): Tenant, pool: usize) -> Option<u32> {
+        let (_, ruled) = self.ruled(pool)?;
         let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
-        owned.saturating_sub(ruled.used.get(t).copied().unwrap_or(0))
+        Some(owned.saturating_sub(ruled.used.get(t).copied().unwrap_or(0)))
     }
 
     /// No owner waits for seats of its own; tells which did.
@@ -361,12 +386,19 @@ impl Rights {
         }
     }
 
-    /// Whether a tenant has more than it owns in a pool of these draws.
-    pub(super) fn has_more_than_own(&self, Tenant(t): Tenant, draws: &Draws) -> bool {
-        draws.iter().any(|(p, _)| {
+    /// Whether a tenant has more than it owns in one of these pools, by these draws.
+    pub(super) fn has_more_than_own(
+        &self,
+        Tenant(t): Tenant,
+        draws: &Draws,
+        pools: &[usize],
+    ) -> bool {
+        let drawn = draws.iter().filter(|(p, _)| pools.contains(p));
+        drawn.into_iter().any(|(p, _)| {
             self.ruled(*p).is_some_and(|(_, ruled)| {
                 let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
                 ruled.used.get(t).is_some_and(|used| *used > owned)
+                    || mutant::on(Mutant::OwnedCalledBack)
             })
         })
     }
@@ -391,6 +423,14 @@ impl Rights {
                 *used = by(*used, *n);
             }
         }
+    }
+
+    /// Whether a tenant has more of a pool than it may have.
+    pub(super) fn is_beyond_limit(&self, Tenant(t): Tenant) -> bool {
+        self.pools.iter().any(|r| {
+            let max = r.rights.get(t).and_then(|r| r.max);
+            max.is_some_and(|max| r.used.get(t).is_some_and(|used| *used > max))
+        })
     }
 
     /// Nothing is in use: all are counted anew.
@@ -448,19 +488,46 @@ impl Ruled {
         }
         let has = |t: usize| self.used.get(t).copied().unwrap_or(0);
         let owned = self.rights.get(tenant.0).map_or(0, |r| r.owned);
-        let (mut out, mut taken) = (0u32, owned.max(has(tenant.0)));
+        let (mut out, mut taken, mut most) = (0u32, owned.max(has(tenant.0)), 0);
         for (t, rights) in self.rights.iter().enumerate() {
             out = out.saturating_add(has(t));
             if t != tenant.0 {
-                let wanted = self.wanted.get(t) == Some(&true);
-                let lent = if wanted { 0 } else { rights.lent() };
-                taken = taken.saturating_add(has(t).max(rights.owned - lent));
+                let rest = self.keeps(Tenant(t), *rights).saturating_sub(has(t));
+                taken = taken.saturating_add(has(t)).saturating_add(rest);
+                most = rest.max(most);
             }
+        }
+        if mutant::on(Mutant::OwnersBySeparateLimits) {
+            taken = owned.max(has(tenant.0)) + out - has(tenant.0) + most;
         }
         // Seats that claims of several tenants count as one are paid by each, and are there once.
         let once = out.saturating_sub(there.used);
         let left = there.total.saturating_add(once).saturating_sub(taken);
         left.saturating_add(owned.saturating_sub(has(tenant.0)))
+    }
+
+    /// The same, where one of them has less than it keeps.
+    fn kept_by_owners(&self, tenant: Tenant, there: There) -> u32 {
+        if self.is_kept_from(tenant) {
+            self.left_by_owners(tenant, there)
+        } else {
+            u32::MAX
+        }
+    }
+
+    /// Whether another owner has less than it keeps.
+    fn is_kept_from(&self, tenant: Tenant) -> bool {
+        let has = |Tenant(t): Tenant| self.used.get(t).copied().unwrap_or(0);
+        self.owners(tenant)
+            .any(|(t, rights)| has(t) < self.keeps(t, rights))
+    }
+
+    /// What an owner keeps from others.
+    fn keeps(&self, Tenant(t): Tenant, rights: PoolRights) -> u32 {
+        match self.wanted.get(t) {
+            Some(true) if !mutant::on(Mutant::LentThoughWanted) => rights.owned,
+            _ => rights.owned - rights.lent(),
+        }
     }
 
     /// The most that a tenant could ever have.
@@ -500,9 +567,16 @@ impl Capacity {
         if self.rights.is_empty() {
             return true;
         }
-        let left = |p| self.rights.room(tenant, p, &self.pools);
-        let plan = self.plan(items, asker, &|p| self.total(p).min(left(p)));
-        plan.is_some_and(|plan| self.allows(tenant, &plan))
+        // Where owners have what they keep it waits for seats, as without a policy.
+        let kept = |p| self.rights.kept_room(tenant, p, &self.pools);
+        let plan = self.plan(items, asker, &|p| self.total(p).min(kept(p)));
+        let is_left = plan.is_some_and(|plan| {
+            let draws = (&plan.all(), &self.pays(tenant, &plan));
+            let left = |r: &Ruled, there| r.kept_by_owners(tenant, there);
+            self.rights.allows(tenant, draws, left, &self.pools)
+        });
+        // Nor does the policy keep it from seats that are to begin.
+        is_left || self.plan(items, asker, &|p| self.total(p)).is_none()
     }
 
     /// Whether a tenant's own limit would let it have these, whoever owns what.
@@ -522,20 +596,32 @@ impl Capacity {
         asker: Asker<'_>,
         tenant: Tenant,
     ) -> Option<Plan> {
-        let own = |p| self.rights.own_room(tenant, p);
-        self.plan(items, asker, &|p| self.total(p).min(own(p)))
+        self.plan_of_own_out_of(items, asker, tenant, &|p| self.total(p))
     }
 
-    /// Whether a tenant's seats would come out of what it owns, and is there.
+    /// The same, out of what is there: from its own pools alone, if that can be, else also from
+    /// pools that the policy does not speak of.
     pub(super) fn plan_of_own_out_of(
         &self,
         items: &[Item],
         asker: Asker<'_>,
         tenant: Tenant,
         there: Free<'_>,
-    ) -> bool {
-        let own = |p| self.rights.own_room(tenant, p).min(there(p));
-        self.plan(items, asker, &own).is_some()
+    ) -> Option<Plan> {
+        let ruled = |p| self.rights.own_room(tenant, p).unwrap_or(0).min(there(p));
+        let all = |p| {
+            self.rights
+                .own_room(tenant, p)
+                .unwrap_or(u32::MAX)
+                .min(there(p))
+        };
+        let own = self.plan(items, asker, &ruled);
+        own.or_else(|| {
+            let plan = self.plan(items, asker, &all)?;
+            let mut draws = plan.all().into_iter();
+            let owns = draws.any(|(p, n)| n > 0 && self.rights.own_room(tenant, p).is_some());
+            owns.then_some(plan)
+        })
     }
 
     /// Whether these are within what a tenant owns.
@@ -552,6 +638,13 @@ impl Capacity {
         if self.rights.is_empty() {
             return true;
         }
+        let draws = (&plan.all(), &self.pays(tenant, plan));
+        let left = |r: &Ruled, there| r.left_by_owners(tenant, there);
+        self.rights.allows(tenant, draws, left, &self.pools)
+    }
+
+    /// What a tenant would pay for what is planned.
+    fn pays(&self, tenant: Tenant, plan: &Plan) -> Draws {
         let mut pays = plan.own.clone();
         for (key, seats, taken) in &plan.shared {
             let mut share = self.shares.get(key).cloned().unwrap_or_default();
@@ -570,8 +663,7 @@ impl Capacity {
                 pays.push((p, n - paid));
             }
         }
-        self.rights
-            .allows(tenant, &self.pools, (&plan.all(), &pays))
+        pays
     }
 
     /// Whether the policy could ever let a tenant have these.

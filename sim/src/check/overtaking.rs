@@ -10,6 +10,8 @@
 //! restart, if it is shown within Q. For a claim that left the line and came back, or came back
 //! later, arrival says nothing here (`fuzzy`).
 //!
+//! Where a seat policy is in force, who passes whom, and who can be granted, is in `turns`.
+//!
 //! Nobody waits behind the dead: a claim that was not asked for within D neither blocks nor is
 //! granted.
 
@@ -17,7 +19,9 @@ use super::Seen;
 use super::authority;
 use super::measure::Verdict;
 use super::model::{Change, Model, Step};
+use super::owners::Shares;
 use super::queue::Key;
+use super::turns;
 use crate::history::{Index, MsgNo, Reclaim, Reply};
 
 /// Whether `a` is better than `b` for sure.
@@ -62,6 +66,7 @@ pub(super) fn answered(
 
 /// At the end of a step: nobody was passed over, and nobody waits for free seats.
 pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
+    turns::step_end(m, step)?;
     for change in step.grants() {
         granted(m, step, change, seen)?;
     }
@@ -73,6 +78,12 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
         return Ok(());
     }
     let touched = std::mem::take(&mut m.queues.touched);
+    if let Some(shares) = Shares::of(m).filter(|_| !touched.is_empty()) {
+        return turns::can_be_granted(m, &shares, seen);
+    }
+    if m.run.policy.is_some() {
+        return Ok(());
+    }
     touched
         .into_iter()
         .try_for_each(|pool| can_be_granted(m, pool, seen))
@@ -96,6 +107,9 @@ fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Verdict 
     for &(pool, _) in &lease.draws {
         let line = m.queues.pool(pool);
         seen.granted_before_others += u64::from(line.last().is_some_and(|last| *last > key));
+        if m.run.policy.is_some() {
+            continue;
+        }
         for waits in line.iter().take_while(|k| **k < key) {
             let Some(w) = m.leases.get(&waits.lease) else {
                 continue;
