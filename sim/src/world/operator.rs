@@ -190,6 +190,7 @@ impl World {
             name: format!("policy-{n}"),
             notice: Duration::from_millis(*notice),
             groups: groups.iter().enumerate().map(group).collect(),
+            ..SeatPolicy::default()
         }
     }
 
