@@ -2,9 +2,10 @@
 //!
 //! Claims stand in groups, one for each set of pools that claims of a tenant could draw on; there
 //! are few. An owner's claims that may be within what it owns are apart by what they ask for: one
-//! for more than is left of that may be held back, and must not keep the others from what is. Within a group nobody is granted before the first, so a step looks at the first of each
-//! group and no further: what it costs does not grow with the queue. A place is counted, not walked
-//! to (`sorted`).
+//! for more than is left of that may be held back, and must not keep the others from what is.
+//! Within a group nobody is granted before the first, so a step looks at the first of each group
+//! and no further: what it costs does not grow with the queue. A place is counted, not walked to
+//! (`sorted`).
 
 use super::rights::{Rights, Share, Tenant};
 use super::sorted::Sorted;

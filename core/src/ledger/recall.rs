@@ -1,11 +1,12 @@
 //! Seats that are lent, and that their owner wants: whose leases are called back for it.
 //!
-//! Where an owner's claim waits that stays within what its group owns, as many leases of others
-//! are called back as let it be granted, the youngest first, and none if that would not do. Only
-//! leases by which their own group has more than it owns, of what the claim draws on, can be. Each is told at its next request,
-//! and has the policy's notice from then on; what it has is booked for it until it is given back or
-//! its holder is silent. If the owner goes away, or has its seats otherwise, the next answer lifts
-//! it. A run that begins knows of none: owners that wait are looked at again.
+//! Where an owner's claim waits that stays within what its group owns, as many leases of others are
+//! called back as let it be granted, the youngest first, and none if that would not do. Only leases
+//! by which their own group has more than it owns, of what the claim draws on, can be. Each is told
+//! at its next request, and has the policy's notice from then on; what it has is booked for it
+//! until it is given back or its holder is silent. If the owner goes away, or has its seats
+//! otherwise, the next answer lifts it. A run that begins knows of none: owners that wait are
+//! looked at again.
 
 use super::entry::{Entry, State};
 use super::pool::Draws;

@@ -8,8 +8,8 @@
 //!
 //! A claim that the policy holds back keeps nothing of the license's from others: at its group's
 //! limit it stands in the way of its own group alone; where owners leave it too little, of those
-//! who would have more than they own, too. Who is in the books by an earlier run's word, or moves to another pool,
-//! is not asked.
+//! who would have more than they own, too. Who is in the books by an earlier run's word, or moves
+//! to another pool, is not asked.
 //!
 //! Seats that several claims count as one are paid once in the license's pool, and by each group
 //! that has such a claim, as many as its own claims need.
@@ -234,8 +234,8 @@ impl Rights {
         ruled.most(tenant, self.there(i, pools).sold)
     }
 
-    /// Whether a tenant may take this out of the license's pools, of which so much is left to it, and
-    /// pay this itself.
+    /// Whether a tenant may take this out of the license's pools, of which so much is left to it,
+    /// and pay this itself.
     fn allows(
         &self,
         tenant: Tenant,
@@ -313,8 +313,8 @@ impl Rights {
         limits
     }
 
-    /// How many seats of these pools a tenant owns by the policy's words, however many there are; if
-    /// it owns any.
+    /// How many seats of these pools a tenant owns by the policy's words, however many there are;
+    /// if it owns any.
     pub(super) fn owned_by_word(&self, Tenant(t): Tenant, pools: &[usize]) -> Option<u64> {
         let group = self.policy.as_ref()?.groups.get(t)?;
         let ruled = pools.iter().filter_map(|p| self.ruled(*p));
