@@ -192,16 +192,17 @@ impl Plan {
         let mut faults = faults(&mut r, quiet_at, of);
         // Of its own chance, too.
         let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
-        let (policies, policy) = if size != Size::Storm && shares.u8(..3) == 0 {
-            policies::some(
-                &mut shares,
-                &licenses[0],
-                &mut faults,
-                (quiet_at, lease_for),
-            )
-        } else {
-            (Vec::new(), None)
-        };
+        let ruled = size != Size::Storm && shares.u8(..3) == 0;
+        let policies = ruled.then(|| {
+            let times: Vec<Ms> = faults.iter().map(|(t, _)| *t).collect();
+            policies::some(&mut shares, &licenses[0], &times, (quiet_at, lease_for))
+        });
+        let (policies, policy) = policies.map_or_else(Default::default, |p| {
+            let come = p.come.into_iter();
+            faults.extend(come.map(|(t, policy)| (t, Fault::Policy { policy })));
+            faults.sort_by_key(|(t, _)| *t);
+            (p.all, p.first)
+        });
         let confirmed = r.u8(..7) == 0;
         Self {
             seed,

@@ -2,7 +2,7 @@
 //! subject takes as many seats for all claims of one key as the largest of them asks for.
 
 use super::alternative::{Alternative, Taken};
-use super::rights::Tenant;
+use super::tenant::Tenant;
 use super::who::Asker;
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};

@@ -3,8 +3,9 @@
 
 use super::capacity::Capacity;
 use super::entry::{Entry, State};
-use super::rights::{Rights, Tenant, part_of};
+use super::rights::{Rights, part_of};
 use super::state::Ledger;
+use super::tenant::Tenant;
 use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName};
 use crate::policy::SeatPolicy;

@@ -8,32 +8,23 @@
 //!
 //! A claim that the policy holds back keeps nothing of the license's from others: at its group's
 //! limit it stands in the way of its own group alone; where owners leave it too little, of those
-//! who would have more than they own, too. Who is in the books by an earlier run's word, or moves to another pool,
-//! is not asked.
+//! who would have more than they own, too. Who is in the books by an earlier run's word, or moves
+//! to another pool, is not asked.
 //!
 //! Seats that several claims count as one are paid once in the license's pool, and by each group
 //! that has such a claim, as many as its own claims need.
 
-use super::capacity::{Capacity, Free};
 use super::count_by;
-use super::fit::{Want, fit};
-use super::pool::{Draws, Plan, PoolUse};
-use super::refusal::Refusal;
+use super::pool::{Draws, PoolUse};
+use super::tenant::{Tenant, Weighed};
 use super::who::Asker;
 use crate::mutant::{self, Mutant};
-use crate::names::{LeaseId, PoolName};
+use crate::names::PoolName;
 use crate::policy::{PoolRights, SeatPolicy};
-use crate::request::Item;
 use crate::wire::GroupUse;
-use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Whose a claim is for the policy: its group's place, or the one after the last, of those who are
-/// in none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Tenant(usize);
 
 /// A limit that claims may gather for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,42 +34,6 @@ pub(super) enum Limit {
     /// What owners leave of a pool to who would have more of it than it owns.
     Left(usize),
 }
-
-/// How many seats a tenant has for its weight: who has fewer stands before. Equal, where weights do
-/// not count.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    seats: u32,
-    weight: NonZeroU32,
-}
-
-impl Share {
-    pub(super) const NONE: Self = Self {
-        seats: 0,
-        weight: NonZeroU32::MIN,
-    };
-}
-
-impl Ord for Share {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let of = |a: &Self, b: &Self| u64::from(a.seats) * u64::from(b.weight.get());
-        of(self, other).cmp(&of(other, self))
-    }
-}
-
-impl PartialOrd for Share {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Share {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Share {}
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rights {
@@ -93,7 +48,7 @@ pub(super) struct Rights {
 
 /// The license's pools of one name.
 #[derive(Clone, Debug)]
-struct Ruled {
+pub(super) struct Ruled {
     name: PoolName,
     /// By tenant.
     rights: Vec<PoolRights>,
@@ -180,14 +135,14 @@ impl Rights {
     }
 
     /// What a tenant has of these pools for its weight: of the one that it has most of.
-    pub(super) fn share(&self, tenant: Tenant, pools: &[usize]) -> Share {
+    pub(super) fn share(&self, tenant: Tenant, pools: &[usize]) -> Weighed {
         if !self.has_weights() || mutant::on(Mutant::WeightsIgnored) {
-            return Share::NONE;
+            return Weighed::NONE;
         }
         let group = self.policy.as_ref().and_then(|p| p.groups.get(tenant.0));
         let has = |(_, ruled): (usize, &Ruled)| ruled.used.get(tenant.0).copied();
         let of_each = pools.iter().filter_map(|p| self.ruled(*p).and_then(has));
-        Share {
+        Weighed {
             seats: of_each.max().unwrap_or(0),
             weight: group.and_then(|g| g.weight).unwrap_or(NonZeroU32::MIN),
         }
@@ -198,7 +153,7 @@ impl Rights {
         Some(&self.policy.as_ref()?.groups.get(t)?.name)
     }
 
-    fn ruled(&self, pool: usize) -> Option<(usize, &Ruled)> {
+    pub(super) fn ruled(&self, pool: usize) -> Option<(usize, &Ruled)> {
         let i = (*self.places.get(pool)?)?;
         Some((i, self.pools.get(i)?))
     }
@@ -224,7 +179,7 @@ impl Rights {
     }
 
     /// The same, where an owner has less than it keeps; else what the tenant's own limit says.
-    fn kept_room(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
+    pub(super) fn kept_room(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
         let Some((i, ruled)) = self.ruled(pool) else {
             return u32::MAX;
         };
@@ -233,16 +188,16 @@ impl Rights {
     }
 
     /// The most that a tenant could ever have of a pool.
-    fn most(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
+    pub(super) fn most(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
         let Some((i, ruled)) = self.ruled(pool) else {
             return u32::MAX;
         };
         ruled.most(tenant, self.there(i, pools).sold)
     }
 
-    /// Whether a tenant may take this out of the license's pools, of which so much is left to it, and
-    /// pay this itself.
-    fn allows(
+    /// Whether a tenant may take this out of the license's pools, of which so much is left to it,
+    /// and pay this itself.
+    pub(super) fn allows(
         &self,
         tenant: Tenant,
         (takes, pays): (&Draws, &Draws),
@@ -332,8 +287,8 @@ impl Rights {
         limits
     }
 
-    /// How many seats of these pools a tenant owns by the policy's words, however many there are; if
-    /// it owns any.
+    /// How many seats of these pools a tenant owns by the policy's words, however many there are;
+    /// if it owns any.
     pub(super) fn owned_by_word(&self, Tenant(t): Tenant, pools: &[usize]) -> Option<u64> {
         let group = self.policy.as_ref()?.groups.get(t)?;
         let ruled = pools.iter().filter_map(|p| self.ruled(*p));
@@ -443,7 +398,7 @@ impl Rights {
 
 /// What the license's pools of one name have together.
 #[derive(Clone, Copy, Debug, Default)]
-struct There {
+pub(super) struct There {
     total: u32,
     sold: u32,
     used: u32,
@@ -474,7 +429,7 @@ impl Ruled {
     }
 
     /// What is left of the most that a tenant may have.
-    fn within_limit(&self, Tenant(t): Tenant) -> u32 {
+    pub(super) fn within_limit(&self, Tenant(t): Tenant) -> u32 {
         let max = self.rights.get(t).and_then(|r| r.max);
         let has = self.used.get(t).copied().unwrap_or(0);
         max.map_or(u32::MAX, |max| max.saturating_sub(has))
@@ -482,7 +437,7 @@ impl Ruled {
 
     /// What others that own seats leave to a tenant that has what it has, whatever is free: what it
     /// owns itself, and what is left when each of the others has what it has or keeps.
-    fn left_by_owners(&self, tenant: Tenant, there: There) -> u32 {
+    pub(super) fn left_by_owners(&self, tenant: Tenant, there: There) -> u32 {
         if self.owners(tenant).next().is_none() {
             return u32::MAX;
         }
@@ -507,7 +462,7 @@ impl Ruled {
     }
 
     /// The same, where one of them has less than it keeps.
-    fn kept_by_owners(&self, tenant: Tenant, there: There) -> u32 {
+    pub(super) fn kept_by_owners(&self, tenant: Tenant, there: There) -> u32 {
         if self.is_kept_from(tenant) {
             self.left_by_owners(tenant, there)
         } else {
@@ -531,7 +486,7 @@ impl Ruled {
     }
 
     /// The most that a tenant could ever have.
-    fn most(&self, tenant: Tenant, sold: u32) -> u32 {
+    pub(super) fn most(&self, tenant: Tenant, sold: u32) -> u32 {
         let max = self.rights.get(tenant.0).and_then(|r| r.max);
         let never = self.owners(tenant).map(|(_, r)| r.owned - r.lent());
         let left = sold.saturating_sub(never.fold(0u32, u32::saturating_add));
@@ -542,147 +497,6 @@ impl Ruled {
     fn owners(&self, but: Tenant) -> impl Iterator<Item = (Tenant, PoolRights)> {
         let all = self.rights.iter().enumerate().map(|(t, r)| (Tenant(t), *r));
         all.filter(move |(t, r)| *t != but && r.owned > 0)
-    }
-}
-
-impl Capacity {
-    /// Where a tenant's seats would come from, all or nothing, out of what is free and what the
-    /// policy leaves to it.
-    pub(super) fn plan_for(
-        &self,
-        items: &[Item],
-        asker: Asker<'_>,
-        tenant: Tenant,
-    ) -> Option<Plan> {
-        if self.rights.is_empty() {
-            return self.plan(items, asker, &|p| self.free(p));
-        }
-        let left = |p| self.rights.room(tenant, p, &self.pools);
-        let plan = self.plan(items, asker, &|p| self.free(p).min(left(p)))?;
-        self.allows(tenant, &plan).then_some(plan)
-    }
-
-    /// Whether the policy would let a tenant have these, were enough free.
-    pub(super) fn is_left(&self, items: &[Item], asker: Asker<'_>, tenant: Tenant) -> bool {
-        if self.rights.is_empty() {
-            return true;
-        }
-        // Where owners have what they keep it waits for seats, as without a policy.
-        let kept = |p| self.rights.kept_room(tenant, p, &self.pools);
-        let plan = self.plan(items, asker, &|p| self.total(p).min(kept(p)));
-        let is_left = plan.is_some_and(|plan| {
-            let draws = (&plan.all(), &self.pays(tenant, &plan));
-            let left = |r: &Ruled, there| r.kept_by_owners(tenant, there);
-            self.rights.allows(tenant, draws, left, &self.pools)
-        });
-        // Nor does the policy keep it from seats that are to begin.
-        is_left || self.plan(items, asker, &|p| self.total(p)).is_none()
-    }
-
-    /// Whether a tenant's own limit would let it have these, whoever owns what.
-    pub(super) fn is_within_limit(&self, items: &[Item], asker: Asker<'_>, tenant: Tenant) -> bool {
-        let limit = |p| {
-            let ruled = self.rights.ruled(p);
-            ruled.map_or(u32::MAX, |(_, ruled)| ruled.within_limit(tenant))
-        };
-        let plan = self.plan(items, asker, &|p| self.total(p).min(limit(p)));
-        plan.is_some()
-    }
-
-    /// Where a tenant's seats would come from out of what it owns, were it all free.
-    pub(super) fn plan_of_own(
-        &self,
-        items: &[Item],
-        asker: Asker<'_>,
-        tenant: Tenant,
-    ) -> Option<Plan> {
-        self.plan_of_own_out_of(items, asker, tenant, &|p| self.total(p))
-    }
-
-    /// The same, out of what is there: from its own pools alone, if that can be, else also from
-    /// pools that the policy does not speak of.
-    pub(super) fn plan_of_own_out_of(
-        &self,
-        items: &[Item],
-        asker: Asker<'_>,
-        tenant: Tenant,
-        there: Free<'_>,
-    ) -> Option<Plan> {
-        let ruled = |p| self.rights.own_room(tenant, p).unwrap_or(0).min(there(p));
-        let all = |p| {
-            self.rights
-                .own_room(tenant, p)
-                .unwrap_or(u32::MAX)
-                .min(there(p))
-        };
-        let own = self.plan(items, asker, &ruled);
-        own.or_else(|| {
-            let plan = self.plan(items, asker, &all)?;
-            let mut draws = plan.all().into_iter();
-            let owns = draws.any(|(p, n)| n > 0 && self.rights.own_room(tenant, p).is_some());
-            owns.then_some(plan)
-        })
-    }
-
-    /// Whether these are within what a tenant owns.
-    pub(super) fn owns(&self, items: &[Item], asker: Asker<'_>, tenant: Tenant) -> bool {
-        !self.rights.is_empty() && self.plan_of_own(items, asker, tenant).is_some()
-    }
-
-    fn total(&self, pool: usize) -> u32 {
-        self.pools.get(pool).map_or(0, PoolUse::total)
-    }
-
-    /// Whether the policy lets a tenant have what is planned.
-    pub(super) fn allows(&self, tenant: Tenant, plan: &Plan) -> bool {
-        if self.rights.is_empty() {
-            return true;
-        }
-        let draws = (&plan.all(), &self.pays(tenant, plan));
-        let left = |r: &Ruled, there| r.left_by_owners(tenant, there);
-        self.rights.allows(tenant, draws, left, &self.pools)
-    }
-
-    /// What a tenant would pay for what is planned.
-    fn pays(&self, tenant: Tenant, plan: &Plan) -> Draws {
-        let mut pays = plan.own.clone();
-        for (key, seats, taken) in &plan.shared {
-            let mut share = self.shares.get(key).cloned().unwrap_or_default();
-            let before = part_of(&share, tenant);
-            share.join(
-                (LeaseId::from_bytes([0; 16]), tenant),
-                *seats,
-                taken.clone(),
-            );
-            let after = part_of(&share, tenant);
-            // What it pays already comes first.
-            let mut before: u32 = before.iter().map(|(_, n)| n).sum();
-            for (p, n) in after {
-                let paid = before.min(n);
-                before -= paid;
-                pays.push((p, n - paid));
-            }
-        }
-        pays
-    }
-
-    /// Whether the policy could ever let a tenant have these.
-    pub(super) fn permits(&self, items: &[Item], tenant: Tenant) -> Result<(), Refusal> {
-        let Some(policy) = self.rights.policy() else {
-            return Ok(());
-        };
-        let wants: Option<Vec<Want<'_>>> = items.iter().map(|i| self.want(i)).collect();
-        let most = |(p, pool): (usize, &PoolUse)| {
-            pool.sold().min(self.rights.most(tenant, p, &self.pools))
-        };
-        let there: Vec<u32> = self.pools.iter().enumerate().map(most).collect();
-        if wants.is_none_or(|w| fit(&w, &there).is_some()) {
-            return Ok(());
-        }
-        Err(Refusal::ExceedsPolicy {
-            policy: policy.name.clone(),
-            group: self.rights.name(tenant).map(ToOwned::to_owned),
-        })
     }
 }
 

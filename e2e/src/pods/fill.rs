@@ -1,6 +1,6 @@
 //! A line in which a claim that fits may pass one that does not.
 
-use super::{names, policy};
+use super::steps::{names, policy};
 use crate::lab::{App, Lab, Server};
 use crate::main_job::{begin, count_seats};
 use crate::outage::shown;

@@ -5,9 +5,9 @@ use foldhash::HashSet;
 use std::cmp::Reverse;
 
 use super::demand;
+use super::in_force::InForce;
 use super::lease::{ClaimOf, Lease, Stand};
 use super::model::{Model, add, of, subtract};
-use super::owners::InForce;
 use super::queue::Key;
 use super::run::KnownRun;
 use super::step::{Change, Message, Step};

@@ -10,7 +10,7 @@ use super::Seen;
 use super::apps::{App, AppNo};
 use super::measure::Verdict;
 use super::model::{Lease, Model, Stand};
-use super::owners::{How, Shares};
+use super::owners::{How, Shares, is_possible};
 use super::queue::Key;
 use crate::history::{LeaseNo, Ms, Reclaim, Says};
 
@@ -36,7 +36,7 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     };
     let refused = app.ended_by.is_some()
         || app.says == Some(Says::Refused)
-        || !m.is_possible(app.holder, &app.items);
+        || !is_possible(m, app.holder, &app.items);
     if !copy.speaks() || m.apps.given_back(app) || refused || m.now < app.begun + 2 * d {
         return Ok(());
     }
@@ -48,7 +48,8 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     let Some(lease) = m.live(app.of()).next() else {
         // What the license can never grant is refused, and told at the next contact.
         let its = m.leases.values().filter(|l| l.of == app.of());
-        if app.says == Some(Says::Lost) && its.clone().any(|l| !m.is_possible(app.holder, &l.items))
+        if app.says == Some(Says::Lost)
+            && its.clone().any(|l| !is_possible(m, app.holder, &l.items))
         {
             return Ok(());
         }

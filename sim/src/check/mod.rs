@@ -20,7 +20,7 @@
 //! | `dates` | 16: seats begin and end on their day |
 //! | `policy` | 17: what a seat policy gives to whom |
 //! | `turns` | 5: nobody is passed over, where a policy is in force |
-//! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand`, `owners` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw, what a policy leaves to whom |
+//! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand`, `in_force`, `owners` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw, what a policy leaves to whom |
 //! | `measure` | how exact a clock is |
 //!
 //! A step of the server (a message, a word of the operator, or time) is judged when it is over:
@@ -39,6 +39,7 @@ mod copies;
 mod dates;
 mod demand;
 mod freeing;
+mod in_force;
 mod lease;
 mod licensed;
 mod liveness;

@@ -14,12 +14,9 @@ use super::apps::Apps;
 use super::demand;
 use super::lease::CalledBack;
 use super::measure::{Verdict, margin, signed, slack};
-use super::owners::Shares;
-use super::queue::Queues;
+use super::queue::{Key, Queues};
 use super::step::Open;
-use crate::history::{
-    Broken, ClaimNo, HolderNo, Index, Items, LeaseNo, License, Ms, Msg, Reclaim, RunNo,
-};
+use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
 
 pub(super) use super::lease::{ClaimOf, Lease, Stand};
 pub(super) use super::run::KnownRun;
@@ -196,13 +193,10 @@ impl Model {
         }
     }
 
-    /// Whether it could be granted if nobody else were there, by the license and by the policy.
-    pub(super) fn is_possible(&self, holder: HolderNo, items: &Items) -> bool {
-        let permits = |shares: Shares| {
-            let policy = self.run.policy.as_ref();
-            policy.is_none_or(|p| shares.permits(self, p.tenant(holder), items))
-        };
-        self.could_fit(items) && Shares::of(self).is_none_or(permits)
+    /// Whether `a` is better than `b` for sure.
+    pub(super) fn is_better(&self, a: &Key, b: &Key) -> bool {
+        let fuzzy = |k: &Key| self.leases.get(&k.lease).is_some_and(|l| l.fuzzy);
+        a < b && ((a.class, a.rank) != (b.class, b.rank) || !(fuzzy(a) || fuzzy(b)))
     }
 
     /// When a lease ends that is called back for an owner, whatever its holder asks: at the

@@ -24,12 +24,6 @@ use super::queue::Key;
 use super::turns;
 use crate::history::{Index, MsgNo, Reclaim, Reply};
 
-/// Whether `a` is better than `b` for sure.
-pub(super) fn better(m: &Model, a: &Key, b: &Key) -> bool {
-    let fuzzy = |k: &Key| m.leases.get(&k.lease).is_some_and(|l| l.fuzzy);
-    a < b && ((a.class, a.rank) != (b.class, b.rank) || !(fuzzy(a) || fuzzy(b)))
-}
-
 /// A claim is answered that it waits: its place is not worse than those before it make it. Promise
 /// 6 if it was there before.
 pub(super) fn answered(
@@ -115,7 +109,7 @@ fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Verdict 
                 continue;
             };
             if waits.lease == change.lease
-                || !better(m, waits, &key)
+                || !m.is_better(waits, &key)
                 || !m.surely_alive(w)
                 || m.run.revoked.contains(&w.holder())
                 || !m.could_fit(&w.items)
@@ -151,7 +145,7 @@ fn head(m: &Model, pool: Index) -> Option<Key> {
                 .iter()
                 .skip(i + 1)
                 .take_while(|k| (k.class, k.rank) == (key.class, key.rank))
-                .any(|k| !better(m, key, k));
+                .any(|k| !m.is_better(key, k));
         if unsure {
             return None;
         }

@@ -5,27 +5,17 @@
 //! Where it is not, or where it is not sure that a claim is alive, each question has two answers:
 //! what is so for sure, and what may be so.
 //!
-//! A claim stays within what its group owns by the pools that the policy speaks of. It is held back if the policy would not let its group have what it asks for,
-//! were enough free, because of its `max`, or since an owner has less than it keeps. Who stands
-//! behind such a claim for the same limit may be held back, too.
+//! A claim stays within what its group owns by the pools that the policy speaks of. It is held back
+//! if the policy would not let its group have what it asks for of what is there, were enough of
+//! that free, because of its `max`, or since an owner has less than it keeps. Who stands behind
+//! such a claim for the same limit may be held back, too.
 
 use super::demand;
+use super::in_force::{InForce, Tenant};
 use super::lease::{Lease, Stand};
 use super::model::Model;
-use super::overtaking::better;
 use super::queue::Key;
-use crate::history::{HolderNo, Index, Items, LeaseNo, Ms, Policy, Rights};
-
-/// A policy that a run has taken in.
-#[derive(Debug)]
-pub(super) struct InForce {
-    pub(super) policy: Policy,
-    /// When each group, by pool, had more than it owned last.
-    over: Vec<Vec<Option<Ms>>>,
-}
-
-/// The place of a holder's group; the one after the last for those who are in none.
-pub(super) type Tenant = usize;
+use crate::history::{HolderNo, Index, Items, LeaseNo, Rights};
 
 /// For sure, or maybe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,41 +92,13 @@ pub(super) struct Shares {
     pub(super) line: Vec<Waits>,
 }
 
-impl InForce {
-    pub(super) fn of(policy: Policy) -> Self {
-        let over = vec![Vec::new(); policy.groups.len() + 1];
-        Self { policy, over }
-    }
-
-    pub(super) fn tenant(&self, holder: HolderNo) -> Tenant {
-        let group = self.policy.group_of(holder);
-        group.unwrap_or(self.policy.groups.len())
-    }
-
-    /// What a group has of a pool, by the policy's words.
-    fn says(&self, tenant: Tenant, pool: Index) -> Option<Rights> {
-        let pools = self.policy.groups.get(tenant).map(|g| &g.pools);
-        let found = pools?.iter().find(|(p, _)| *p == pool);
-        found.map(|(_, rights)| *rights)
-    }
-
-    /// Notes who has more than it owns now.
-    pub(super) fn note_over(&mut self, shares: &Shares, now: Ms) {
-        for (t, over) in self.over.iter_mut().enumerate() {
-            over.resize(shares.cap.len(), None);
-            for (p, at) in over.iter_mut().enumerate() {
-                if shares.has(t, p) > shares.owned(t, p) {
-                    *at = Some(now);
-                }
-            }
-        }
-    }
-
-    /// Whether a group had more of a pool than it owns at `since` or later.
-    pub(super) fn was_over(&self, tenant: Tenant, pool: Index, since: Ms) -> bool {
-        let at = self.over.get(tenant).and_then(|o| o.get(pool)).copied();
-        at.flatten().is_some_and(|at| at >= since)
-    }
+/// Whether a claim could be granted if nobody else were there, by the license and by the policy.
+pub(super) fn is_possible(m: &Model, holder: HolderNo, items: &Items) -> bool {
+    let permits = |shares: Shares| {
+        let policy = m.run.policy.as_ref();
+        policy.is_none_or(|p| shares.permits(m, p.tenant(holder), items))
+    };
+    m.could_fit(items) && Shares::of(m).is_none_or(permits)
 }
 
 impl Shares {
@@ -476,10 +438,10 @@ impl Shares {
     pub(super) fn is_before(&self, m: &Model, a: &Waits, b: &Waits, turn: bool) -> bool {
         let known = (a.key.class, a.key.rank) != (b.key.class, b.key.rank);
         if self.weights.is_none() || known {
-            return better(m, &a.key, &b.key);
+            return m.is_better(&a.key, &b.key);
         }
         let ((has, weight), (other, others)) = (self.share(a), self.share(b));
         let (a_has, b_has) = (has * others, other * weight);
-        !turn && (a_has < b_has || a_has == b_has && better(m, &a.key, &b.key))
+        !turn && (a_has < b_has || a_has == b_has && m.is_better(&a.key, &b.key))
     }
 }

@@ -117,7 +117,9 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
         }
     }
     if let Some(policy) = &mut m.run.policy {
-        policy.note_over(&shares, now);
+        policy.note_over(m.license.pools.len(), now, |t, p| {
+            shares.has(t, p) > shares.owned(t, p)
+        });
     }
     turns::who_gathers(m, &shares);
     owners_are_served(m, &shares, seen)

@@ -2,8 +2,8 @@
 
 use foldhash::HashSet;
 
+use super::in_force::InForce;
 use super::measure::{margin, slack};
-use super::owners::InForce;
 use crate::history::{GroupNo, HolderNo, Index, Ms, Reclaim, RunNo};
 
 /// A run of the server.

@@ -1,31 +1,35 @@
 //! The seat policies of a world, and when they come and go.
 
-use super::{Fault, pick};
 use crate::history::{AccountNo, GroupNo, License, Ms, Policy, PolicyGroup, Rights};
 use fastrand::Rng;
 
-/// Some, and which of them is in force from the beginning; when others come is put among the
-/// faults.
+/// The policies of a world: which of them is in force from the beginning, and which, or none, comes
+/// when.
+pub(super) struct Policies {
+    pub(super) all: Vec<Policy>,
+    pub(super) first: Option<usize>,
+    pub(super) come: Vec<(Ms, Option<usize>)>,
+}
+
+/// Some; they come mostly where something else goes wrong, at the times of `before`.
 pub(super) fn some(
     r: &mut Rng,
     license: &License,
-    faults: &mut Vec<(Ms, Fault)>,
+    before: &[Ms],
     (quiet_at, d): (Ms, Ms),
-) -> (Vec<Policy>, Option<usize>) {
+) -> Policies {
     let weights = r.u8(..4) == 0;
     let all: Vec<Policy> = (0..r.usize(1..=3))
         .map(|_| policy(r, license, weights, d))
         .collect();
     let first = (r.u8(..3) != 0).then_some(0);
-    let before = faults.clone();
+    let mut come = Vec::new();
     for _ in 0..if first.is_some() {
         r.usize(0..=4)
     } else {
         r.usize(1..=4)
     } {
-        // Mostly where something else goes wrong, too.
-        let near =
-            (r.u8(..4) != 0 && !before.is_empty()).then(|| before[r.usize(..before.len())].0);
+        let near = (r.u8(..4) != 0 && !before.is_empty()).then(|| before[r.usize(..before.len())]);
         let at = match near {
             Some(t) if r.bool() => t + r.u64(0..d),
             Some(t) => t.saturating_sub(r.u64(0..d)),
@@ -33,11 +37,10 @@ pub(super) fn some(
         };
         let policy = (r.u8(..5) != 0).then(|| r.usize(..all.len()));
         if at < quiet_at {
-            faults.push((at, Fault::Policy { policy }));
+            come.push((at, policy));
         }
     }
-    faults.sort_by_key(|(t, _)| *t);
-    (all, first)
+    Policies { all, first, come }
 }
 
 fn policy(r: &mut Rng, license: &License, weights: bool, d: Ms) -> Policy {
@@ -88,7 +91,7 @@ fn rights(r: &mut Rng, (seats, over): (u32, u32)) -> Rights {
         owned,
         max: limited.then(|| {
             (owned + r.u32(0..=1))
-                .max(pick(r, &[1, 1, 2]))
+                .max([1, 1, 2][r.usize(..3)])
                 .min(there.max(1))
         }),
         lend: (owned > 0 && r.u8(..3) == 0).then(|| r.u32(0..=owned)),

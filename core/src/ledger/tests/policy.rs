@@ -562,7 +562,7 @@ fn an_owner_that_wants_more_than_its_own_stands_behind_who_came_before_it() {
 
 #[test]
 fn who_waits_for_seats_that_others_have_is_not_held_back() {
-    // All is lent: who wants more than is free waits as without a policy, and no smaller one passes.
+    // All is lent: who wants more than is free waits as without a policy; no smaller one passes.
     let mut l = ruled(3, &[("a", (1, None, None))]);
     granted(l.claim(of("b", 1, "render"), at(0)));
     granted(l.claim(of("b", 2, "render"), at(0)));
