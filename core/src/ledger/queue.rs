@@ -63,13 +63,13 @@ pub(super) struct Queue {
 }
 
 /// What an owner's claims ask for: seats by product.
-pub(super) type Asks = Vec<(ProductName, u32)>;
+pub(super) type AskedFor = Vec<(ProductName, u32)>;
 
 #[derive(Clone, Debug)]
 struct Group {
     pools: Vec<usize>,
     tenant: Tenant,
-    asks: Option<Asks>,
+    asks: Option<AskedFor>,
     /// Its first is held back by its own policy, and keeps nothing of the license's pools from
     /// others.
     held_back: bool,
@@ -89,7 +89,7 @@ impl Queue {
         &mut self,
         pools: Vec<usize>,
         tenant: Tenant,
-        asks: Option<Asks>,
+        asks: Option<AskedFor>,
     ) -> GroupAt {
         let is_it = |g: &Group| g.pools == pools && g.tenant == tenant && g.asks == asks;
         let at = self.groups.iter().position(is_it);
