@@ -173,7 +173,7 @@ impl Plan {
         let claims: u64 = pods.iter().map(|p| p.claims.len() as u64).sum();
         let whole = (steps * lease_for / (14 * claims.max(1))).clamp(4 * lease_for, 40 * 3_600_000);
         let quiet_at = whole * 3 / 4;
-        // Of its own chance, so that all else in a world is as it is without dates.
+        // Of its own chance, as policies, so that all else in a world is as it is without.
         let mut days = Rng::with_seed(seed ^ 0x6461_7973);
         if days.u8(..4) == 0 {
             seats_end(
@@ -190,7 +190,6 @@ impl Plan {
             size,
         };
         let mut faults = faults(&mut r, quiet_at, of);
-        // Of its own chance, too.
         let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
         let ruled = size != Size::Storm && shares.u8(..3) == 0;
         let policies = ruled.then(|| {
@@ -198,8 +197,8 @@ impl Plan {
             policies::some(&mut shares, &licenses[0], &times, (quiet_at, lease_for))
         });
         let (policies, policy) = policies.map_or_else(Default::default, |p| {
-            let come = p.come.into_iter();
-            faults.extend(come.map(|(t, policy)| (t, Fault::Policy { policy })));
+            let come = |(t, policy)| (t, Fault::Policy { policy });
+            faults.extend(p.come.into_iter().map(come));
             faults.sort_by_key(|(t, _)| *t);
             (p.all, p.first)
         });
