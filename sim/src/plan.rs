@@ -176,11 +176,8 @@ impl Plan {
         // Of its own chance, as policies, so that all else in a world is as it is without.
         let mut days = Rng::with_seed(seed ^ 0x6461_7973);
         if days.u8(..4) == 0 {
-            seats_end(
-                &mut days,
-                &mut licenses,
-                i64::try_from(quiet_at).unwrap_or(0),
-            );
+            let quiet = i64::try_from(quiet_at).unwrap_or(0);
+            seats_end(&mut days, &mut licenses, quiet);
         }
         let walls_jump = r.bool();
         let of = Setting {
