@@ -122,7 +122,7 @@ impl Secs {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-        u64::deserialize(d).map(Duration::from_secs)
+        crate::whole::read(d).map(Duration::from_secs)
     }
 }
 

@@ -96,6 +96,29 @@ pub(crate) fn read_signed<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>
     Ok(Option::<Signed>::deserialize(d)?.map(|n| n.0))
 }
 
+/// Reads one that fits into a smaller type.
+pub(crate) fn read_small<'de, D, T>(d: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    small(Signed::deserialize(d)?)
+}
+
+/// Reads one that fits into a smaller type, where it may be absent.
+pub(crate) fn read_small_option<'de, D, T>(d: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    Option::<Signed>::deserialize(d)?.map(small).transpose()
+}
+
+fn small<T: TryFrom<i64>, E: Error>(Signed(n): Signed) -> Result<T, E> {
+    let unfit = |_| E::invalid_value(Unexpected::Signed(n), &"a whole number within its bounds");
+    T::try_from(n).map_err(unfit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

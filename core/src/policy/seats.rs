@@ -7,7 +7,8 @@
 use crate::identity::Holder;
 use crate::names::PoolName;
 use crate::time::Secs;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -64,11 +65,17 @@ pub struct PolicyGroup {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
     /// Higher ones stand before others in line.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::whole::read_small")]
+    #[cfg_attr(feature = "schema", schemars(range(min = i32::MIN, max = i32::MAX)))]
     pub priority: i32,
     /// Where any group has one: of those of one priority who has fewer seats for its weight stands
     /// before; absent: 1. Where none has, who came first does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "weight",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = u32::MAX)))]
     pub weight: Option<NonZeroU32>,
     /// By the license's pool; those of one name in several license files are one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -81,14 +88,34 @@ pub struct PolicyGroup {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PoolRights {
     /// Seats that nobody else has while it wants them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::whole::read_small")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = u32::MAX)))]
     pub owned: u32,
     /// The most that it has at a time; absent: no such limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::whole::read_small_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = u32::MAX)))]
     pub max: Option<u32>,
     /// How many of those that it owns others may have while it does not want them; absent: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::whole::read_small_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = u32::MAX)))]
     pub lend: Option<u32>,
+}
+
+/// A weight, where there is one: 1 or more.
+fn weight<'de, D: Deserializer<'de>>(d: D) -> Result<Option<NonZeroU32>, D::Error> {
+    let weight: Option<u32> = crate::whole::read_small_option(d)?;
+    let none = || D::Error::custom("weight: 0; expected 1 or more");
+    weight
+        .map(|n| NonZeroU32::new(n).ok_or_else(none))
+        .transpose()
 }
 
 impl PoolRights {
@@ -124,5 +151,46 @@ impl SeatPolicy {
     pub fn group_of_subject(&self, subject: &str) -> Option<usize> {
         let has = |g: &PolicyGroup| g.subjects.iter().any(|s| s == subject);
         self.groups.iter().position(has)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn whole_numbers_may_be_written_as_json_writes_them_and_others_are_named() {
+        let policy = |weight: &str, owned: &str| {
+            let text = format!(
+                r#"{{"name": "p", "noticeSecs": 60.0, "groups": [
+                    {{"name": "a", "priority": -2.0, "weight": {weight}, "pools": {{"r": {{"owned": {owned}, "max": 3.0}}}}}}
+                ], "backfill": {{"r": {{"patienceSecs": 5.0}}}}}}"#
+            );
+            serde_json::from_str::<SeatPolicy>(&text).map_err(|e| e.to_string())
+        };
+        let read = policy("4.0", "2.0").unwrap();
+        let group = &read.groups[0];
+        assert_eq!((read.notice.as_secs(), group.priority), (60, -2));
+        assert_eq!(group.weight, NonZeroU32::new(4));
+        let rights = group.pools.values().next().unwrap();
+        assert_eq!((rights.owned, rights.max), (2, Some(3)));
+        for (weight, owned, why) in [
+            ("0", "2", "weight: 0; expected 1 or more"),
+            (
+                "1",
+                "-1",
+                "integer `-1`, expected a whole number within its bounds",
+            ),
+            (
+                "1",
+                "4294967296",
+                "expected a whole number within its bounds",
+            ),
+            ("1", "2.5", "floating point `2.5`"),
+        ] {
+            let bad = policy(weight, owned).unwrap_err();
+            assert!(bad.contains(why), "{bad}");
+        }
     }
 }
