@@ -20,7 +20,7 @@
 //! | `who`, `label`, `wish`, `shared` | what claims keep of their holders and of what they ask for; what many have alike, kept once |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
 //! | `files` | several license files: each one's pools and products, and which takes whose place |
-//! | `policy`, `tenant`, `rights`, `permits`, `recall`, `recalls` | a seat policy, and what another would change; what it leaves to whom: owners, limits, loans; loans that are called back |
+//! | `policy`, `tenant`, `groups`, `rights`, `permits`, `recall`, `recalls` | a seat policy, and what another would change; what it leaves to whom: owners, limits, loans; loans that are called back |
 //! | `dates` | pools that begin and end by the wall clock; leases that move when theirs ends |
 //! | `claim`, `bounds`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them; noting a refusal |
 //! | `refusal`, `problem` | why the ledger says no; how the API tells it |
@@ -54,6 +54,7 @@ mod entry;
 mod files;
 mod fit;
 mod grant;
+mod groups;
 mod label;
 mod passers;
 mod permits;

@@ -52,8 +52,19 @@ impl Ledger {
         }
         // Of what it has no use for nobody has too much.
         let pools = self.capacity.pools_of(items);
+        // Who waits in vain asks at each step, and there may be many leases to look at.
+        if !self.has_loans(tenant, &pools) {
+            return;
+        }
         let mut chosen: Vec<Lent> = Vec::new();
         let mut rights = self.capacity.rights.clone();
+        // Those that are called back for others are as good as gone.
+        for lease in self.recalls.for_whom.keys() {
+            if let Some(e) = self.entries.get(lease) {
+                let tenant = self.capacity.rights.tenant(e.who.asks());
+                rights.undraw(tenant, &self.draws(*lease));
+            }
+        }
         for lent in self.lent_to_others(tenant) {
             if !rights.has_more_than_own(lent.tenant, &lent.draws, &pools) {
                 continue;
@@ -86,6 +97,18 @@ impl Ledger {
         for lent in chosen {
             self.recalls.note(owner, lent.lease);
         }
+    }
+
+    /// Whether others may have more of these pools than they own that is not called back yet.
+    fn has_loans(&self, owner: Tenant, pools: &[usize]) -> bool {
+        let beyond = self.capacity.rights.of_borrowers(owner, pools);
+        let called = self.recalls.for_whom.keys();
+        let called = called.flat_map(|lease| self.draws(*lease));
+        let called: u32 = called
+            .filter(|(p, _)| pools.contains(p))
+            .map(|(_, n)| n)
+            .sum();
+        beyond > called
     }
 
     /// The leases of others that are called back for nobody, the youngest first.

@@ -15,6 +15,7 @@
 //! that has such a claim, as many as its own claims need.
 
 use super::count_by;
+use super::groups::Groups;
 use super::pool::{Draws, PoolUse};
 use super::tenant::{Tenant, Weighed};
 use super::who::Asker;
@@ -38,6 +39,7 @@ pub(super) enum Limit {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rights {
     policy: Option<Arc<SeatPolicy>>,
+    groups: Arc<Groups>,
     /// The pools that the policy speaks of.
     pools: Vec<Ruled>,
     /// By a pool's place in the license: which of those it is part of.
@@ -71,6 +73,7 @@ impl Rights {
             pools,
             places: Vec::new(),
             patience: Vec::new(),
+            groups: Arc::new(Groups::of(&policy)),
             policy: Some(policy),
         }
     }
@@ -112,15 +115,7 @@ impl Rights {
     }
 
     pub(super) fn tenant(&self, asker: Asker<'_>) -> Tenant {
-        let Some(policy) = &self.policy else {
-            return Tenant::default();
-        };
-        let group = match (asker.account(), asker.subject()) {
-            (Some((namespace, account)), _) => policy.group_of_pod(namespace, account),
-            (None, Some(subject)) => policy.group_of_subject(subject),
-            (None, None) => None,
-        };
-        Tenant(group.unwrap_or(policy.groups.len()))
+        self.groups.tenant(asker)
     }
 
     /// The priority of a tenant's claims.
@@ -356,6 +351,26 @@ impl Rights {
                     || mutant::on(Mutant::OwnedCalledBack)
             })
         })
+    }
+
+    /// All that others have of these pools who have more of them than they own.
+    pub(super) fn of_borrowers(&self, Tenant(owner): Tenant, pools: &[usize]) -> u32 {
+        let mut ruled: Vec<usize> = pools
+            .iter()
+            .filter_map(|p| self.ruled(*p))
+            .map(|(i, _)| i)
+            .collect();
+        ruled.sort_unstable();
+        ruled.dedup();
+        let of_it = ruled
+            .into_iter()
+            .filter_map(|i| self.pools.get(i))
+            .flat_map(|ruled| {
+                let each = ruled.used.iter().zip(&ruled.rights).enumerate();
+                each.filter(move |(t, (used, rights))| *t != owner && **used > rights.owned)
+                    .map(|(_, (used, _))| *used)
+            });
+        of_it.fold(0, u32::saturating_add)
     }
 
     /// A tenant has these, too.

@@ -126,31 +126,22 @@ impl PoolRights {
 }
 
 impl SeatPolicy {
-    /// The place of a holder's group; `None` if it is in none.
+    /// The place of a holder's group: the first that it matches; `None` if it is in none.
     pub fn group_of(&self, holder: &Holder) -> Option<usize> {
-        match holder {
+        let matches = |g: &PolicyGroup| match holder {
             Holder::Pod {
                 namespace,
                 service_account,
                 ..
-            } => self.group_of_pod(namespace, service_account),
-            Holder::External { subject } => self.group_of_subject(subject),
-        }
-    }
-
-    /// The same for a pod, by its service account.
-    pub fn group_of_pod(&self, namespace: &str, account: &str) -> Option<usize> {
-        let is_it = |s: &String| s.split_once('/') == Some((namespace, account));
-        self.groups.iter().position(|g| {
-            let of = |n: &String| n == namespace || n == EVERY_NAMESPACE;
-            g.namespaces.iter().any(of) || g.service_accounts.iter().any(is_it)
-        })
-    }
-
-    /// The same for a client outside Kubernetes.
-    pub fn group_of_subject(&self, subject: &str) -> Option<usize> {
-        let has = |g: &PolicyGroup| g.subjects.iter().any(|s| s == subject);
-        self.groups.iter().position(has)
+            } => {
+                let of = |n: &String| n == namespace || n == EVERY_NAMESPACE;
+                let account = (namespace.as_str(), service_account.as_str());
+                let mut accounts = g.service_accounts.iter();
+                g.namespaces.iter().any(of) || accounts.any(|a| a.split_once('/') == Some(account))
+            }
+            Holder::External { subject } => g.subjects.contains(subject),
+        };
+        self.groups.iter().position(matches)
     }
 }
 
