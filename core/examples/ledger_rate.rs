@@ -14,7 +14,7 @@ use mooring_core::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use mooring_core::policy::Reclaim;
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{Renewal, Standing};
+use mooring_core::wire::Renewal;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -441,23 +441,11 @@ fn pod(i: u32) -> Claim {
             node % 250
         )),
     };
+    let items = mooring_core::request::parse("crash-solver").unwrap();
     Claim {
-        holder,
-        name: ClaimName::pod(),
-        items: mooring_core::request::parse("crash-solver").unwrap(),
-        secret_hash: secret(i).hash(),
-        bind: None,
-        new_id: id(i),
-        standing: Standing::Seeking,
-        runs_for: None,
         counter: Some(0),
         request_id: RequestId::from_bytes(half(r)),
-        others: vec![],
-        heard: None,
-        ticket: None,
-        held: None,
-        claims: None,
-        call_back: None,
+        ..Claim::new(holder, ClaimName::pod(), items, (secret(i).hash(), id(i)))
     }
 }
 

@@ -13,7 +13,7 @@ use mooring_core::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use mooring_core::policy::Reclaim;
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{Renewal, Standing};
+use mooring_core::wire::Renewal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -52,29 +52,19 @@ fn ledger() -> Ledger {
 
 /// A claim for one product, of a pod whose namespace, service account and node others have, too.
 fn claim(i: u8) -> Claim {
+    let holder = Holder::Pod {
+        namespace: "team-7-simulation".into(),
+        pod: format!("solver-7d9c5b6f4d-{i:05}"),
+        uid: format!("0c5b1d0e-9d4b-4f0a-8a30-0000000000{i:02x}"),
+        service_account: "solver".into(),
+        node: Some("ip-10-12-0-1.eu-central-1.compute.internal".into()),
+    };
+    let items = mooring_core::request::parse("render").unwrap();
+    let id = LeaseId::from_bytes([i; 16]);
     Claim {
-        holder: Holder::Pod {
-            namespace: "team-7-simulation".into(),
-            pod: format!("solver-7d9c5b6f4d-{i:05}"),
-            uid: format!("0c5b1d0e-9d4b-4f0a-8a30-0000000000{i:02x}"),
-            service_account: "solver".into(),
-            node: Some("ip-10-12-0-1.eu-central-1.compute.internal".into()),
-        },
-        name: ClaimName::pod(),
-        items: mooring_core::request::parse("render").unwrap(),
-        secret_hash: secret(i).hash(),
-        bind: None,
-        new_id: LeaseId::from_bytes([i; 16]),
-        standing: Standing::Seeking,
-        runs_for: None,
         counter: Some(1),
         request_id: RequestId::from_bytes([i; 16]),
-        others: vec![],
-        heard: None,
-        ticket: None,
-        held: None,
-        claims: None,
-        call_back: None,
+        ..Claim::new(holder, ClaimName::pod(), items, (secret(i).hash(), id))
     }
 }
 

@@ -11,12 +11,12 @@ use anyhow::{Context as _, ensure};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::{Backfilled, Capacity, Claim, Ledger, Limits, Settings};
 use mooring_core::license::{Digest, License};
-use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, RequestId};
+use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName};
 use mooring_core::policy::{Backfill, PolicyGroup, PoolRights, Reclaim, SeatPolicy};
 use mooring_core::request;
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{Standing, ViewState};
+use mooring_core::wire::ViewState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -330,30 +330,16 @@ fn claim(no: usize, w: Workload) -> anyhow::Result<Claim> {
     id[..8].copy_from_slice(&(no as u64 + 1).to_be_bytes());
     let id = LeaseId::from_bytes(id);
     let asks = format!("{}:{}", pool(w.queue / QUEUES)?, kind.seats);
-    Ok(Claim {
-        holder: Holder::Pod {
-            namespace: namespace(w.queue),
-            pod: format!("{}-{no}", kind.name),
-            uid: format!("uid-{no}"),
-            service_account: "default".into(),
-            node: None,
-        },
-        name: ClaimName::pod(),
-        items: request::parse(&asks)?,
-        secret_hash: secret(id).hash(),
-        bind: None,
-        new_id: id,
-        standing: Standing::Seeking,
-        runs_for: None,
-        counter: None,
-        request_id: RequestId::from_bytes(id.to_bytes()),
-        others: vec![],
-        heard: None,
-        ticket: None,
-        held: None,
-        claims: None,
-        call_back: None,
-    })
+    let holder = Holder::Pod {
+        namespace: namespace(w.queue),
+        pod: format!("{}-{no}", kind.name),
+        uid: format!("uid-{no}"),
+        service_account: "default".into(),
+        node: None,
+    };
+    let items = request::parse(&asks)?;
+    let known = (secret(id).hash(), id);
+    Ok(Claim::new(holder, ClaimName::pod(), items, known))
 }
 
 fn secret(id: LeaseId) -> Secret {

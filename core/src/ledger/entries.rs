@@ -235,33 +235,21 @@ mod tests {
     use super::super::wish::WishRef;
     use super::*;
     use crate::identity::Holder;
-    use crate::names::RequestId;
     use crate::secret::SecretHash;
-    use crate::wire::Standing;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn claim(id: u8, holder: u8) -> Claim {
-        Claim {
-            holder: Holder::External {
-                subject: holder.to_string(),
-            },
-            name: ClaimName::pod(),
-            items: Vec::new(),
-            secret_hash: SecretHash::none(),
-            bind: None,
-            new_id: LeaseId::from_bytes([id; 16]),
-            standing: Standing::Seeking,
-            runs_for: None,
-            counter: None,
-            request_id: RequestId::from_bytes([0; 16]),
-            others: Vec::new(),
-            heard: None,
-            ticket: None,
-            held: None,
-            claims: None,
-            call_back: None,
-        }
+        let holder = Holder::External {
+            subject: holder.to_string(),
+        };
+        let id = LeaseId::from_bytes([id; 16]);
+        Claim::new(
+            holder,
+            ClaimName::pod(),
+            Vec::new(),
+            (SecretHash::none(), id),
+        )
     }
 
     proptest! {

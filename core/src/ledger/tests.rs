@@ -123,24 +123,8 @@ fn pod(n: u8) -> Holder {
 }
 
 fn claim(n: u8, what: &str) -> Claim {
-    Claim {
-        holder: pod(n),
-        name: ClaimName::pod(),
-        items: request::parse(what).unwrap(),
-        secret_hash: secret(n).hash(),
-        bind: None,
-        new_id: LeaseId::from_bytes([n; 16]),
-        standing: Standing::Seeking,
-        runs_for: None,
-        counter: None,
-        request_id: RequestId::from_bytes([0; 16]),
-        others: vec![],
-        heard: None,
-        ticket: None,
-        held: None,
-        claims: None,
-        call_back: None,
-    }
+    let (items, id) = (request::parse(what).unwrap(), LeaseId::from_bytes([n; 16]));
+    Claim::new(pod(n), ClaimName::pod(), items, (secret(n).hash(), id))
 }
 
 fn granted(r: Result<Claimed, Refusal>) -> Granted {

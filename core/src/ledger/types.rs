@@ -94,25 +94,44 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What a holder's request asks for. What it shows is added, once that is verified.
-    pub fn of(body: &ClaimRequest, holder: Holder, name: ClaimName, new_id: LeaseId) -> Self {
+    /// A holder's first request for these, of which nothing else is to be said.
+    pub fn new(
+        holder: Holder,
+        name: ClaimName,
+        items: Vec<Item>,
+        (secret_hash, new_id): (SecretHash, LeaseId),
+    ) -> Self {
         Self {
             holder,
             name,
-            items: body.items.clone(),
-            secret_hash: body.secret_hash,
-            bind: body.bind,
+            items,
+            secret_hash,
+            bind: None,
             new_id,
+            standing: Standing::Seeking,
+            runs_for: None,
+            counter: None,
+            request_id: RequestId::from_bytes([0; 16]),
+            others: Vec::new(),
+            heard: None,
+            ticket: None,
+            held: None,
+            claims: None,
+            call_back: None,
+        }
+    }
+
+    /// What a holder's request asks for. What it shows is added, once that is verified.
+    pub fn of(body: &ClaimRequest, holder: Holder, name: ClaimName, new_id: LeaseId) -> Self {
+        Self {
+            bind: body.bind,
             standing: body.standing,
             runs_for: body.licensed_for,
             counter: body.counter,
             request_id: body.request_id,
             others: body.others.clone(),
             heard: body.heard,
-            ticket: None,
-            held: None,
-            claims: None,
-            call_back: None,
+            ..Self::new(holder, name, body.items.clone(), (body.secret_hash, new_id))
         }
     }
 
