@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use mooring_core::frontend::Authority;
+use mooring_core::ledger::Ledger;
 use mooring_core::names::PoolName;
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{GroupUse, PolicyView, Problem};
@@ -167,8 +168,12 @@ impl Metrics {
     /// Everything in Prometheus' text format, with the books as they are now.
     pub(crate) fn render(&self, engine: &Engine, second_server: bool) -> String {
         self.second_server.set(i64::from(second_server));
-        let (gauges, pools, settling) = engine.ask(|l, _| (l.gauges(), l.pools(), l.settling()));
-        self.policy(engine.ask(|l, _| l.policy()));
+        let said = |l: &Ledger, _| {
+            let (gauges, pools, settling) = (l.gauges(), l.pools(), l.settling());
+            (gauges, pools, settling, l.policy(), l.backfilled())
+        };
+        let (gauges, pools, settling, policy, filled) = engine.ask(said);
+        self.policy(policy);
         self.seats.reset();
         self.seats_used.reset();
         self.seats_expire.reset();
@@ -206,7 +211,6 @@ impl Metrics {
         self.queue.set(int(gauges.waiting + gauges.contested));
         self.overlap.set(int(gauges.overlap_seats));
         self.settling.set(i64::from(settling));
-        let filled = engine.ask(|l, _| l.backfilled());
         for (counter, value) in [
             (&self.backfill_grants, filled.grants as f64),
             (&self.backfill_won, filled.seats_won.as_secs_f64()),

@@ -74,10 +74,12 @@ impl Ledger {
                 self.keeps(rank.id, group, turn, &mut pass, now);
                 continue;
             };
-            let draws = plan.all();
-            let passed = pass.passed_by(&draws, &turn.limits);
-            if !passed.is_empty() {
-                self.passes((rank, draws), &passed, now);
+            if !pass.open.is_empty() {
+                let draws = plan.all();
+                let passed = pass.passed_by(&draws, &turn.limits);
+                if !passed.is_empty() {
+                    self.passes((rank, draws), &passed, now);
+                }
             }
             let shared = self.seat(rank.id, plan, now);
             // They may stand anywhere in line.

@@ -14,10 +14,13 @@ use mooring_net::http::{self as net, Body};
 
 pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let reader = reader(app, &asked).await?;
-    let said = |l: &Ledger, _| (l.products(), l.pools(), l.policy());
-    let (products, mut pools, mut policy) = app.engine.ask(said);
-    if reader.only().is_some() {
-        policy = None;
+    let whole = reader.only().is_none();
+    let said = |l: &Ledger, _| {
+        let policy = whole.then(|| l.policy()).flatten();
+        (l.products(), l.pools(), policy)
+    };
+    let (products, mut pools, policy) = app.engine.ask(said);
+    if !whole {
         for p in &mut pools {
             p.license = None;
         }

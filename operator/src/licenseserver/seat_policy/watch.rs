@@ -186,7 +186,7 @@ impl Desk {
             }
             Event::InitApply(n) => {
                 listed.insert(n.name_any());
-                self.labels.insert(n.name_any(), hash(&n)) != Some(hash(&n))
+                self.labelled_otherwise(&n)
             }
             Event::InitDone => {
                 let before = self.labels.len();
@@ -195,13 +195,19 @@ impl Desk {
                 let again = std::mem::replace(&mut self.labels_listed, true);
                 again && self.labels.len() < before
             }
-            Event::Apply(n) => self.labels.insert(n.name_any(), hash(&n)) != Some(hash(&n)),
+            Event::Apply(n) => self.labelled_otherwise(&n),
             Event::Delete(n) => self.labels.remove(&n.name_any()).is_some(),
         };
         if differs && self.labels_listed {
             let due = Instant::now() + AFTER_LABELS;
             self.labels_due.get_or_insert(due);
         }
+    }
+
+    /// Keeps a namespace's labels; tells whether they are others than before.
+    fn labelled_otherwise(&mut self, namespace: &PartialObjectMeta<Namespace>) -> bool {
+        let labels = hash(namespace);
+        self.labels.insert(namespace.name_any(), labels) != Some(labels)
     }
 
     /// Whatever selects namespaces is looked at.
