@@ -38,13 +38,31 @@ pub struct StatusArgs {
     /// Only this license server
     #[arg(conflicts_with = "server")]
     name: Option<String>,
+    #[command(flatten)]
+    whom: Whom,
+}
+
+/// Who is asked: a cluster, or one license server itself.
+#[derive(Debug, clap::Args)]
+pub struct Whom {
     /// Ask a license server outside Kubernetes: https://NAME:PORT
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     #[command(flatten)]
-    direct: Direct,
+    pub direct: Direct,
     #[command(flatten)]
-    common: ClusterArgs,
+    pub common: ClusterArgs,
+}
+
+impl Whom {
+    /// The license server to be asked itself, if one is. What is for the other alone is refused.
+    pub fn server(&self) -> anyhow::Result<Option<&str>> {
+        match &self.server {
+            Some(_) => self.common.none_of_a_cluster()?,
+            None => self.direct.none_of_a_server()?,
+        }
+        Ok(self.server.as_deref())
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,12 +100,11 @@ pub struct LeasesArgs {
 
 /// `mooring status`.
 pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
-    if let Some(url) = &args.server {
-        args.common.none_of_a_cluster()?;
-        return direct::status(url, &args.direct, args.common.output);
+    let Whom { direct, common, .. } = &args.whom;
+    if let Some(url) = args.whom.server()? {
+        return direct::status(url, direct, common.output);
     }
-    args.direct.none_of_a_server()?;
-    let found = api::list::<LicenseServer>(&args.common, "license servers")?;
+    let found = api::list::<LicenseServer>(common, "license servers")?;
     let mut servers: Vec<ServerObject> = found.read()?;
     servers.retain(|s| args.name.is_none() || args.name == s.metadata.name);
     if let (Some(n), true) = (&args.name, servers.is_empty()) {
@@ -96,7 +113,7 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
             found.place()
         );
     }
-    let form = args.common.output;
+    let form = common.output;
     let text = match form.data() {
         Some(d) => d.render(&found.as_list(servers.iter().map(|s| &s.metadata)))?,
         None => status::text(&servers, &found, found.now, form == TableForm::Wide),

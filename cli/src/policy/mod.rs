@@ -14,8 +14,8 @@
 pub mod print;
 pub mod read;
 
-use crate::cluster::api::{ClusterArgs, Place};
-use crate::cluster::policies;
+use crate::cluster::api::Place;
+use crate::cluster::{Whom, policies};
 use crate::direct::{self, Direct};
 use crate::output::{self, Form};
 use anyhow::bail;
@@ -52,13 +52,8 @@ struct ListArgs {
     /// Only this LicensePolicy
     #[arg(conflicts_with = "server")]
     name: Option<String>,
-    /// Ask a license server outside Kubernetes: https://NAME:PORT
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    direct: Direct,
-    #[command(flatten)]
-    common: ClusterArgs,
+    whom: Whom,
 }
 
 #[derive(Debug, clap::Args)]
@@ -107,13 +102,12 @@ pub fn run(args: &PolicyArgs) -> anyhow::Result<()> {
 }
 
 fn list(a: &ListArgs) -> anyhow::Result<()> {
-    let Some(url) = &a.server else {
-        a.direct.none_of_a_server()?;
-        return policies::list(&a.common, a.name.as_deref());
+    let Whom { direct, common, .. } = &a.whom;
+    let Some(url) = a.whom.server()? else {
+        return policies::list(common, a.name.as_deref());
     };
-    a.common.none_of_a_cluster()?;
-    let found = direct::products(url, &a.direct)?;
-    output::show(a.common.output.data(), &found.policy, || {
+    let found = direct::products(url, direct)?;
+    output::show(common.output.data(), &found.policy, || {
         print::in_force(url, found.policy.as_ref())
     })
 }
