@@ -457,6 +457,8 @@ fn pod(i: u32) -> Claim {
         ticket: None,
         held: None,
         claims: None,
+        family: None,
+        rests: false,
         call_back: None,
     }
 }

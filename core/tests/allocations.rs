@@ -74,6 +74,8 @@ fn claim(i: u8) -> Claim {
         ticket: None,
         held: None,
         claims: None,
+        family: None,
+        rests: false,
         call_back: None,
     }
 }

@@ -352,6 +352,8 @@ fn claim(no: usize, w: Workload) -> anyhow::Result<Claim> {
         ticket: None,
         held: None,
         claims: None,
+        family: None,
+        rests: false,
         call_back: None,
     })
 }

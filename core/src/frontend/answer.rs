@@ -174,6 +174,7 @@ fn receipt(
         counter: g.counter,
         claims: g.claims,
         parts: g.parts.iter().map(part).collect::<Result<_, Problem>>()?,
+        family: g.family.as_deref().map(ToOwned::to_owned),
     };
     let besides = Besides {
         claim: &g.claim,

@@ -130,10 +130,7 @@ impl Ledger {
             draws.filter(|(q, _)| *q == p).map(|(_, n)| n).sum::<u32>()
         };
         let there = |p: usize| self.capacity.free(p).saturating_add(theirs(p));
-        if self
-            .capacity
-            .plan(e.items(), e.who.asks(), &there)
-            .is_some()
+        if self.capacity.plan(e.items(), e.asks(), &there).is_some()
             && let Some(passed) = self.passers.by_head.get_mut(&head)
         {
             passed.delayed = Some(now);

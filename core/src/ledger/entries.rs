@@ -260,6 +260,8 @@ mod tests {
             ticket: None,
             held: None,
             claims: None,
+            family: None,
+            rests: false,
             call_back: None,
         }
     }

@@ -28,6 +28,7 @@
 //! | `renew` | renewals, their counter, releases |
 //! | `queue`, `sorted`, `sharers`, `grant` | ranks and places, counting them; who may share others' seats; who is granted next |
 //! | `backfill` | claims that were granted past others which did not fit |
+//! | `families` | owners, whose pods take their shares over |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
 //! | `call_back` | leases that end at a limit although they are renewed |
@@ -51,6 +52,7 @@ mod deadlines;
 mod ended;
 mod entries;
 mod entry;
+mod families;
 mod files;
 mod fit;
 mod grant;
@@ -85,6 +87,7 @@ mod tests;
 
 pub use backfill::Backfilled;
 pub use capacity::Capacity;
+pub use families::OWNER_SILENCE;
 pub use queue::generation;
 pub use refusal::{Changed, Refusal};
 pub use settling::settle_for;

@@ -36,16 +36,12 @@ impl Ledger {
         let entries = &self.entries;
         for e in entries.iter() {
             if let State::Held { drawn, .. } = &e.state {
-                rights.draw(rights.tenant(e.who.asks()), &drawn.own);
+                rights.draw(rights.tenant(e.asks()), &drawn.own);
             }
         }
         let none = Tenant::default();
         for share in shares.values_mut() {
-            let of = |id| {
-                entries
-                    .get(&id)
-                    .map_or(none, |e| rights.tenant(e.who.asks()))
-            };
+            let of = |id| entries.get(&id).map_or(none, |e| rights.tenant(e.asks()));
             share.set_tenants(of);
             for tenant in share.tenants() {
                 rights.draw(tenant, &part_of(share, tenant));

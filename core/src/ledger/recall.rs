@@ -72,7 +72,7 @@ impl Ledger {
         let Some(e) = self.entries.get(&owner) else {
             return;
         };
-        let (items, asker) = (e.items(), e.who.asks());
+        let (items, asker) = (e.items(), e.asks());
         let mut coming: Draws = Vec::new();
         for lease in self.recalls.called_for(owner) {
             coming.extend(self.draws(lease));
@@ -128,7 +128,7 @@ impl Ledger {
             let State::Held { .. } = &e.state else {
                 return None;
             };
-            let tenant = self.capacity.rights.tenant(e.who.asks());
+            let tenant = self.capacity.rights.tenant(e.asks());
             let is_free = tenant != owner && !self.recalls.for_whom.contains_key(&e.id);
             is_free.then(|| {
                 let draws = self.draws(e.id);
@@ -153,7 +153,7 @@ impl Ledger {
         let owner = self.recalls.for_whom.get(&lease)?;
         let policy = self.capacity.rights.policy()?;
         let owner = self.entries.get(owner)?;
-        let tenant = self.capacity.rights.tenant(owner.who.asks());
+        let tenant = self.capacity.rights.tenant(owner.asks());
         let group = self.capacity.rights.name(tenant).unwrap_or_default();
         let detail = format!(
             "policy {}: its seats are lent by group {group}, which wants them now",

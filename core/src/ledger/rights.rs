@@ -553,14 +553,11 @@ impl Capacity {
             return true;
         }
         let mut pays = plan.own.clone();
-        for (key, seats, taken) in &plan.shared {
-            let mut share = self.shares.get(key).cloned().unwrap_or_default();
+        for joins in &plan.shared {
+            let share = self.shares.get(&joins.key).cloned();
+            let mut share = share.unwrap_or_else(|| count_by::Share::of(&joins.key));
             let before = part_of(&share, tenant);
-            share.join(
-                (LeaseId::from_bytes([0; 16]), tenant),
-                *seats,
-                taken.clone(),
-            );
+            share.join((LeaseId::from_bytes([0; 16]), tenant), joins.clone());
             let after = part_of(&share, tenant);
             // What it pays already comes first.
             let mut before: u32 = before.iter().map(|(_, n)| n).sum();

@@ -3,6 +3,7 @@
 
 mod backfill;
 mod dates;
+mod families;
 mod files;
 mod names;
 mod policy;
@@ -139,6 +140,8 @@ fn claim(n: u8, what: &str) -> Claim {
         ticket: None,
         held: None,
         claims: None,
+        family: None,
+        rests: false,
         call_back: None,
     }
 }
@@ -193,6 +196,7 @@ fn shown(g: &Granted, instance: u8) -> HeldLease {
         runs_on: true,
         counter: g.counter.max(1),
         age: None,
+        family: g.family.clone(),
     }
 }
 

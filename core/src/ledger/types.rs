@@ -88,6 +88,11 @@ pub struct Claim {
     pub held: Option<HeldLease>,
     /// How many claims the holder may have, where that is not [`Limits::per_holder`].
     pub claims: Option<u16>,
+    /// Which owner's seats it has a share of, as the operator's word or its receipt says; an owner's
+    /// are its own. The ledger knows better, where it does.
+    pub family: Option<Box<str>>,
+    /// An owner's, of which no pod lives: it keeps its place, and nothing gathers for it.
+    pub rests: bool,
     /// What speaks against its holder, if something does: a new claim is refused with it, a lease
     /// that there is is called back.
     pub call_back: Option<CallBack>,
@@ -112,6 +117,8 @@ impl Claim {
             ticket: None,
             held: None,
             claims: None,
+            family: None,
+            rests: false,
             call_back: None,
         }
     }
@@ -147,6 +154,8 @@ pub struct HeldLease {
     pub counter: u64,
     /// How long ago it was given, if that is known.
     pub age: Option<Duration>,
+    /// Which owner's seats it had a share of.
+    pub family: Option<Box<str>>,
 }
 
 impl HeldLease {
@@ -168,6 +177,7 @@ impl HeldLease {
             instance: r.instance,
             lease_for: r.lease_for,
             parts: r.parts,
+            family: r.family.map(Into::into),
         }
     }
 
@@ -186,6 +196,8 @@ impl HeldLease {
             counter: t.counter,
             claims: t.claims,
             parts: t.parts.into_iter().map(part).collect(),
+            // Who shows tokens alone is of before owners.
+            family: None,
         };
         Self::by_receipt(receipt, shown, here)
     }
@@ -246,6 +258,8 @@ pub struct Granted {
     pub bind: Option<SecretHash>,
     /// As in [`Claim::claims`], for its token.
     pub claims: Option<u16>,
+    /// Which owner's seats it has a share of, for its receipt.
+    pub family: Option<Box<str>>,
     pub called_back: Option<CalledBack>,
 }
 

@@ -106,6 +106,11 @@ impl SeatPolicy {
                 namespace,
                 service_account,
                 ..
+            }
+            | Holder::Owner {
+                namespace,
+                service_account,
+                ..
             } => self.group_of_pod(namespace, service_account),
             Holder::External { subject } => self.group_of_subject(subject),
         }
