@@ -6,12 +6,12 @@
 
 use super::authority::{Authority, Clock, InForce};
 use crate::identity::Holder;
-use crate::ledger::HeldLease;
+use crate::ledger::{Claim, HeldLease};
 use crate::license::{Digest, LeaseToken};
-use crate::names::{BootId, ClaimName};
+use crate::names::{BootId, ClaimName, LeaseId};
 use crate::receipt::{BadProof, Identity, LeaseReceipt, Shown, Ticket};
 use crate::time::{Now, Timestamp};
-use crate::wire::{ClaimRequest, HeldProof, Problem, ProblemType};
+use crate::wire::{ClaimRequest, HeldProof, OwnerClaim, Problem, ProblemType, Standing};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,45 @@ pub fn admit<'a>(
     Ok(Admitted::Review(this))
 }
 
+/// An owner's claim, with what counts of the things that the operator shows for it.
+pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: Now) -> Claim {
+    let shown = Shown {
+        claim: &c.claim,
+        items: &c.items,
+        secret_hash: c.secret_hash,
+        secret: c.secret.as_ref(),
+        bind: None,
+        holder: &c.owner,
+    };
+    let identity = opener.identity();
+    let ticket = c.ticket.as_ref();
+    let ticket = ticket.and_then(|t| Ticket::open(t, identity, &shown).ok());
+    let receipt = c.receipt.as_ref();
+    let receipt = receipt.and_then(|r| LeaseReceipt::open(r, identity, &shown).ok());
+    let here = (now, opener.boot());
+    let held = receipt.map(|r| HeldLease::by_receipt(r, (c.sent_ago, c.counter), here));
+    Claim {
+        holder: c.owner,
+        name: c.claim,
+        items: c.items,
+        secret_hash: c.secret_hash,
+        bind: None,
+        new_id,
+        standing: Standing::Seeking,
+        runs_for: None,
+        counter: Some(c.counter),
+        request_id: c.request_id,
+        others: Vec::new(),
+        heard: c.heard,
+        ticket,
+        held,
+        claims: None,
+        family: None,
+        rests: c.rests,
+        call_back: None,
+    }
+}
+
 impl Admission<'_> {
     /// Who asks is known by the credential, or not.
     pub fn reviewed(
@@ -210,7 +249,8 @@ impl Proven {
         let receipt = LeaseReceipt::open(receipt, opener.identity(), shown);
         let receipt = self.note("receipt", receipt)?;
         self.claims = receipt.claims.or(self.claims);
-        Some(HeldLease::by_receipt(receipt, h, here))
+        let said = (h.sent_ago, h.counter);
+        Some(HeldLease::by_receipt(receipt, said, here))
     }
 
     fn note<P>(&mut self, kind: &'static str, opened: Result<P, BadProof>) -> Option<P> {

@@ -159,20 +159,24 @@ pub struct HeldLease {
 }
 
 impl HeldLease {
-    /// By the receipt that the holder showed.
-    pub fn by_receipt(r: LeaseReceipt, shown: &HeldProof, here: (Now, BootId)) -> Self {
+    /// By the receipt that the holder showed, with how long ago it asked for that, and its counter.
+    pub fn by_receipt(
+        r: LeaseReceipt,
+        (sent_ago, counter): (Option<Duration>, u64),
+        here: (Now, BootId),
+    ) -> Self {
         let is_younger = |limit: Duration| {
             let limit = limit + margin(limit);
-            r.given.is_younger(limit, shown.sent_ago, here)
+            r.given.is_younger(limit, sent_ago, here)
         };
         let age = r.given.age(here.0.boot, here.1);
         // On another machine its clock alone makes nothing young: two could be `Held` for one seat.
-        let known = age.is_some() || shown.sent_ago.is_some();
+        let known = age.is_some() || sent_ago.is_some();
         Self {
             unexpired: known && is_younger(r.lease_for),
             runs_on: is_younger(r.run_for),
             age,
-            counter: shown.counter.max(r.counter),
+            counter: counter.max(r.counter),
             lease: r.lease,
             instance: r.instance,
             lease_for: r.lease_for,
@@ -199,7 +203,7 @@ impl HeldLease {
             // Who shows tokens alone is of before owners.
             family: None,
         };
-        Self::by_receipt(receipt, shown, here)
+        Self::by_receipt(receipt, (shown.sent_ago, shown.counter), here)
     }
 
     /// When it was given, at the latest.

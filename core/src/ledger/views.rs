@@ -105,6 +105,10 @@ impl Ledger {
                     v.message = Some(wait.message);
                 }
             }
+            State::Held { silent: false, .. } if e.is_owner() && !e.taken_back => {
+                v.state = ViewState::Reserved;
+                v.problem = e.called_back().map(|c| c.why.clone());
+            }
             State::Held { silent: true, .. } => {
                 v.state = ViewState::Silent;
                 let left = now.until(self.due_at(e));
