@@ -8,10 +8,12 @@ use super::authority::{Authority, Clock, InForce};
 use crate::identity::Holder;
 use crate::ledger::{Claim, HeldLease};
 use crate::license::{Digest, LeaseToken};
-use crate::names::{BootId, ClaimName, LeaseId};
+use crate::names::{BootId, ClaimName, LeaseId, RequestId};
 use crate::receipt::{BadProof, Identity, LeaseReceipt, Shown, Ticket};
+use crate::secret::Secret;
 use crate::time::{Now, Timestamp};
 use crate::wire::{ClaimRequest, HeldProof, OwnerClaim, Problem, ProblemType, Standing};
+use ring::digest::{SHA256, digest};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,13 +116,26 @@ pub fn admit<'a>(
     Ok(Admitted::Review(this))
 }
 
+/// What stands where a holder's claim has its secret: for an owner the operator's certificate
+/// speaks, and nobody else is heard.
+fn owner_secret(owner: &Holder, claim: &ClaimName) -> Secret {
+    let said = format!("{}\n{claim}", owner.canonical());
+    let digest = digest(&SHA256, said.as_bytes());
+    let mut bytes = [0; 32];
+    for (b, d) in bytes.iter_mut().zip(digest.as_ref()) {
+        *b = *d;
+    }
+    Secret::from_bytes(bytes)
+}
+
 /// An owner's claim, with what counts of the things that the operator shows for it.
 pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: Now) -> Claim {
+    let secret = owner_secret(&c.owner, &c.claim);
     let shown = Shown {
         claim: &c.claim,
         items: &c.items,
-        secret_hash: c.secret_hash,
-        secret: c.secret.as_ref(),
+        secret_hash: secret.hash(),
+        secret: Some(&secret),
         bind: None,
         holder: &c.owner,
     };
@@ -130,18 +145,18 @@ pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: N
     let receipt = c.receipt.as_ref();
     let receipt = receipt.and_then(|r| LeaseReceipt::open(r, identity, &shown).ok());
     let here = (now, opener.boot());
-    let held = receipt.map(|r| HeldLease::by_receipt(r, (c.sent_ago, c.counter), here));
+    let held = receipt.map(|r| HeldLease::by_receipt(r, (c.sent_ago, 0), here));
     Claim {
         holder: c.owner,
         name: c.claim,
         items: c.items,
-        secret_hash: c.secret_hash,
+        secret_hash: secret.hash(),
         bind: None,
         new_id,
         standing: Standing::Seeking,
         runs_for: None,
-        counter: Some(c.counter),
-        request_id: c.request_id,
+        counter: None,
+        request_id: RequestId::from_bytes([0; 16]),
         others: Vec::new(),
         heard: c.heard,
         ticket,

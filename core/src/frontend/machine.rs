@@ -266,17 +266,9 @@ impl<R> Frontend<R> {
         let (owner, name) = (c.owner.key(), c.claim.clone());
         let wall = now.wall;
         if c.ends {
-            let lease = self.ledger.lease_of(&owner, &name);
-            let ended = match (lease, &c.secret) {
-                (Some(lease), Some(secret)) => {
-                    self.ledger.set_pods(&owner, &name, &[], now.boot);
-                    let gone = self.ledger.release(&name, lease, secret, None, now.boot);
-                    gone.map(|_| None).map_err(Problem::from)
-                }
-                _ => Ok(None),
-            };
+            self.ledger.end_owner(&owner, &name, now.boot);
             self.hand_out(now);
-            return ended;
+            return Ok(None);
         }
         // Before: what they have counts for it.
         self.ledger.set_pods(&owner, &name, &c.pods, now.boot);

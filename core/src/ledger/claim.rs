@@ -184,6 +184,7 @@ impl Ledger {
         now: BootTime,
     ) -> Result<LeaseId, Refusal> {
         let ended = self.past.of_secret(&c.secret_hash);
+        let ended = ended.filter(|_| !Self::asker(c).is_owner());
         if let Some(ended) = ended.filter(|_| !mutant::on(Mutant::ReinstatedTwice)) {
             if ended.released {
                 return Err(Refusal::GivenBack);

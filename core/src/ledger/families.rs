@@ -23,6 +23,7 @@ use crate::identity::{Holder, HolderKey};
 use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
+use crate::wire::EndReason;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -100,6 +101,18 @@ impl Ledger {
         }
         self.grant_queue(now);
         self.grant_sharers(now);
+    }
+
+    /// An owner's claim ends: what no pod has taken is free, and its pods are on their own.
+    pub fn end_owner(&mut self, owner: &HolderKey, claim: &ClaimName, now: BootTime) {
+        self.tick(now);
+        let family = family(owner.into(), claim);
+        self.families.set(&family, &[]);
+        let of_name = self.entries.of_name(owner.into(), claim);
+        if let Some(id) = of_name.filter(|e| e.is_owner()).map(|e| e.id) {
+            self.end(id, EndReason::Released, now);
+        }
+        self.grant_queue(now);
     }
 
     /// A pod's claim that is there already counts for its share from now on.

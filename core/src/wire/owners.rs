@@ -3,12 +3,11 @@
 
 use super::{Problem, WaitReason};
 use crate::identity::{Holder, HolderKey};
-use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::names::{ClaimName, InstanceId, LeaseId};
 use crate::receipt::Sealed;
 use crate::request::Item;
 #[cfg(feature = "schema")]
 use crate::request::MAX_ITEMS;
-use crate::secret::{Secret, SecretHash};
 use crate::time::millis_option;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,7 +25,7 @@ pub struct Owners {
     pub owners: Vec<OwnerClaim>,
 }
 
-/// A claim for an owner.
+/// A claim for an owner. The operator's certificate is all that it takes: there is no secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -48,16 +47,6 @@ pub struct OwnerClaim {
     /// It is given back: what no pod has taken is free.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ends: bool,
-    /// SHA-256 of the claim's secret.
-    pub secret_hash: SecretHash,
-    /// With `receipt` or `ticket`, and where it `ends`: the secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<Secret>,
-    /// Grows with each request of this claim.
-    #[serde(deserialize_with = "crate::whole::read")]
-    pub counter: u64,
-    /// This request; a retry carries the same.
-    pub request_id: RequestId,
     /// The run of the server whose lease or place this claim was given last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<InstanceId>,

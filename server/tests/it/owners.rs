@@ -2,12 +2,11 @@
 //! new run of the server counts the same.
 
 use crate::pods::in_cluster;
-use crate::rig::{TestClaim, ask, items, request_id, until};
+use crate::rig::{TestClaim, ask, items, until};
 use http::{Method, StatusCode};
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::ClaimName;
 use mooring_core::receipt::Sealed;
-use mooring_core::secret::Secret;
 use mooring_core::wire::{Leases, OwnerClaim, OwnerStands, Owners, OwnersAnswer, ViewState};
 use mooring_net::client::{Call, Client};
 
@@ -18,7 +17,6 @@ struct Owner {
 
 impl Owner {
     fn new(uid: &str, seats: u32, pods: &[&str]) -> Self {
-        let secret = Secret::from_bytes([u8::try_from(uid.len()).unwrap(); 32]);
         let holder = Holder::Owner {
             namespace: "licensing".into(),
             owner: format!("Job/{uid}"),
@@ -34,10 +32,6 @@ impl Owner {
                 pods: pods.collect(),
                 rests: false,
                 ends: false,
-                secret_hash: secret.hash(),
-                secret: Some(secret),
-                counter: 0,
-                request_id: request_id(),
                 heard: None,
                 receipt: None,
                 sent_ago: None,
@@ -47,8 +41,6 @@ impl Owner {
     }
 
     async fn asks(&mut self, operator: &Client) -> OwnerStands {
-        self.says.counter += 1;
-        self.says.request_id = request_id();
         let owners = vec![self.says.clone()];
         let call = Call::new(Method::POST, "/v1/owners").json(&Owners { owners });
         let answer = ask(operator, call.unwrap()).await;
