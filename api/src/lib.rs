@@ -26,7 +26,7 @@ pub use license_lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
     LicenseLeaseStatus, Revoked,
 };
-pub use license_policy::{GroupSpec, LicensePolicy, LicensePolicySpec, PoolSpec};
+pub use license_policy::{BackfillSpec, GroupSpec, LicensePolicy, LicensePolicySpec, PoolSpec};
 pub use license_server::{
     AllowedNamespaces, AuditSettings, ClientKeys, Connections, EnvVar, HostPath, HostPathType,
     LeaseSettings, LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, PolicyRef,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// The longest that a borrower may be told to keep an owner waiting.
+/// The longest that a policy may have an owner wait for what is lent, or one in line be passed.
 const LONGEST_NOTICE: Duration = Duration::from_secs(24 * 3600);
 
 /// Whose the seats are of the license servers that name it.
@@ -70,8 +70,22 @@ pub struct LicensePolicySpec {
     pub dry_run_on: Vec<String>,
     /// In order: the first that a holder matches is its own. Who matches none owns nothing, and is
     /// limited by what others own alone.
-    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub groups: Vec<GroupSpec>,
+    /// By the license's pool: where a claim that fits may pass one that does not. Elsewhere free
+    /// seats gather for the first in line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64, "x-kubernetes-validations" = pool_name_rules("backfill")))]
+    pub backfill: BTreeMap<String, BackfillSpec>,
+}
+
+/// How long a claim that does not fit is passed by others that do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = backfill_rules()))]
+pub struct BackfillSpec {
+    /// From when it was first passed; then free seats gather for it. 1s to 24h.
+    pub patience: Span,
 }
 
 /// Holders that share what they own, and what they may have.
@@ -112,7 +126,7 @@ pub struct GroupSpec {
     pub weight: Option<NonZeroU32>,
     /// What it has, by the license's pool: the product's name, unless the license says otherwise.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64, "x-kubernetes-validations" = pool_name_rules()))]
+    #[schemars(extend("maxProperties" = 64, "x-kubernetes-validations" = pool_name_rules("pools")))]
     pub pools: BTreeMap<String, PoolSpec>,
 }
 
@@ -142,6 +156,7 @@ impl Default for LicensePolicySpec {
             dry_run: false,
             dry_run_on: Vec::new(),
             groups: Vec::new(),
+            backfill: BTreeMap::new(),
         }
     }
 }
@@ -164,6 +179,8 @@ fn policy_rules() -> serde_json::Value {
     serde_json::json!([
         { "rule": format!("!has(self.notice) || (duration(self.notice) >= duration('{shortest}') && duration(self.notice) <= duration('{longest}'))"),
           "message": format!("notice: expected {shortest} (the shortest lease, within which a holder hears anything) to {longest}") },
+        { "rule": "(has(self.groups) && size(self.groups) > 0) || (has(self.backfill) && size(self.backfill) > 0)",
+          "message": "groups: expected at least one (or backfill): without either a policy says nothing" },
         { "rule": "!has(self.dryRunOn) || size(self.dryRunOn) == 0 || (has(self.dryRun) && self.dryRun)",
           "message": "dryRunOn: expected with dryRun: true, and only there; a LicenseServer takes a policy by its own spec.policy" }
     ])
@@ -176,10 +193,18 @@ fn group_rules() -> serde_json::Value {
     }])
 }
 
-fn pool_name_rules() -> serde_json::Value {
+fn pool_name_rules(field: &str) -> serde_json::Value {
     serde_json::json!([{
         "rule": "self.all(name, name.matches('^[A-Za-z0-9._+-]{1,64}$'))",
-        "message": "pools: expected the names of the license's pools, each 1 to 64 of A-Z, a-z, 0-9 and . _ + -"
+        "message": format!("{field}: expected the names of the license's pools, each 1 to 64 of A-Z, a-z, 0-9 and . _ + -")
+    }])
+}
+
+fn backfill_rules() -> serde_json::Value {
+    let longest = Span(LONGEST_NOTICE);
+    serde_json::json!([{
+        "rule": format!("duration(self.patience) >= duration('1s') && duration(self.patience) <= duration('{longest}')"),
+        "message": format!("patience: expected 1s to {longest}")
     }])
 }
 

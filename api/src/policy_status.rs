@@ -2,6 +2,7 @@
 
 use crate::schema;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use mooring_core::wire::GroupUse;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,9 @@ pub struct PolicyOnServer {
     /// Pools that it names and no license of this server has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_pools: Vec<String>,
+    /// In a dry run: whether the license server has said what would change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tried: bool,
     /// In a dry run: the first 20 claims that would stand otherwise, and how.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_change: Vec<String>,
@@ -92,4 +96,16 @@ pub struct GroupStatus {
     pub max: Option<u32>,
     /// How many it has.
     pub used: u32,
+}
+
+impl From<&GroupUse> for GroupStatus {
+    fn from(u: &GroupUse) -> Self {
+        Self {
+            group: u.group.clone(),
+            pool: u.pool.to_string(),
+            owned: u.owned,
+            max: u.max,
+            used: u.used,
+        }
+    }
 }

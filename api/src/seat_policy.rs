@@ -2,7 +2,7 @@
 
 use crate::license_policy::{GroupSpec, LicensePolicySpec, PoolSpec};
 use mooring_core::names::PoolName;
-use mooring_core::policy::{EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy};
+use mooring_core::policy::{Backfill, EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a policy says and no license server could go by. The API server's rules may be older.
@@ -26,6 +26,8 @@ pub enum BadPolicy {
     },
     #[error("spec.groups: {0} is there twice; expected names that differ")]
     GroupTwice(String),
+    #[error("spec.backfill: {name:?}: {why}")]
+    Backfill { name: String, why: String },
     #[error("spec.groups[{group}].namespaceSelector: {why}")]
     Selector { group: String, why: String },
 }
@@ -55,8 +57,27 @@ impl LicensePolicySpec {
             name: name.to_owned(),
             notice: self.notice.0,
             groups,
-            backfill: BTreeMap::new(),
+            backfill: self.backfill()?,
         })
+    }
+}
+
+impl LicensePolicySpec {
+    fn backfill(&self) -> Result<BTreeMap<PoolName, Backfill>, BadPolicy> {
+        let mut all = BTreeMap::new();
+        for (name, spec) in &self.backfill {
+            let (name, why) = (name.clone(), "it is there twice; case does not count");
+            let bad = |why: String| BadPolicy::Backfill {
+                name: name.clone(),
+                why,
+            };
+            let pool = PoolName::new(&name).map_err(|e| bad(e.to_string()))?;
+            let patience = spec.patience.0;
+            if all.insert(pool, Backfill { patience }).is_some() {
+                return Err(bad(why.to_owned()));
+            }
+        }
+        Ok(all)
     }
 }
 
@@ -218,6 +239,19 @@ groups:
         assert_eq!(group(anna), Some("late"));
         let rights = seats.groups[1].pools[&"render".parse::<PoolName>().unwrap()];
         assert_eq!((rights.owned, rights.max, rights.lent()), (4, None, 2));
+    }
+
+    #[test]
+    fn a_line_that_may_be_passed_needs_no_groups() {
+        let seats = spec("backfill: {Render: {patience: 20s}}")
+            .seats("fill", &BTreeMap::new())
+            .unwrap();
+        let render = seats.backfill[&"render".parse::<PoolName>().unwrap()];
+        assert_eq!(render.patience, Duration::from_secs(20));
+        assert!(seats.groups.is_empty());
+        let twice = spec("backfill: {r: {patience: 20s}, R: {patience: 1s}}");
+        let said = twice.seats("fill", &BTreeMap::new()).unwrap_err();
+        assert!(said.to_string().contains("twice"), "{said}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
 //! | [`direct`] | a license server asked itself, where there is no cluster to ask |
 //! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; `mooring revoke`, `mooring release`; by custom resources only; `mooring ca` |
+//! | [`policy`] | `mooring policy`: whose seats are whose, and what a policy would change |
 //! | [`audit`] | a license server's audit log: verified, and what of it a vendor is given; offline |
 //! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
 //!
@@ -22,6 +23,7 @@ pub mod direct;
 pub mod license;
 pub mod output;
 pub mod pki;
+pub mod policy;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
@@ -61,6 +63,8 @@ enum Command {
     Status(cluster::StatusArgs),
     /// Who holds what, and who waits, at which place
     Leases(cluster::LeasesArgs),
+    /// Whose seats are whose: the policies, what each group owns and has; and trying one out
+    Policy(policy::PolicyArgs),
     /// The operator's CA: how it stands, and the next one
     #[command(subcommand)]
     Ca(cluster::ca::CaCommand),
@@ -94,6 +98,7 @@ pub fn run(program: Program) -> ExitCode {
         Command::Pki(c) => pki::run(c),
         Command::Audit(c) => audit::run(c),
         Command::Revoke(a) => cluster::revoke::revoke(&a),
+        Command::Policy(a) => policy::run(&a),
         Command::Ca(c) => cluster::ca::run(&c),
         Command::Release(a) => cluster::revoke::release(&a),
         Command::Status(a) => cluster::status(&a),

@@ -89,7 +89,8 @@ pub struct Config {
     /// in tokens. Keep it secret, and keep it. To change it, write the new one in front of the old
     /// one and take that away a day later: the first seals, up to four open.
     pub identity_key: PathBuf,
-    /// Optional: which namespaces may use it (wire::Policies as YAML). Read anew when it changes.
+    /// Optional: which namespaces may use it, and whose its seats are (wire::Policies as YAML).
+    /// Read anew when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<PathBuf>,
     /// Verify service-account tokens with the API server, by the pod's own service account.

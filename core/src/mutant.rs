@@ -114,6 +114,36 @@ pub enum Mutant {
     LeaseOutlivesPool,
     /// A lease that moves to another pool keeps what it had in the one that has ended.
     MoveCountsTwice,
+    /// A claim that its group's limit, or what owners keep, holds back gathers free seats.
+    LimitBlocksPool,
+    /// A claim that its group's limit holds back stands in the way of all who would borrow, too.
+    LimitStopsBorrowers,
+    /// What an owner has not got of what it keeps limits others, each owner by itself.
+    OwnersBySeparateLimits,
+    /// What is owned is lent although its owner waits for it.
+    LentThoughWanted,
+    /// An owner's claim for what it owns waits behind one of its group that wants more.
+    OwnersWaitBehindTheirOwn,
+    /// Whose loan is called back is not asked whether its group has more than it owns.
+    OwnedCalledBack,
+    /// What was called back for an owner stays called back, though the owner is gone or served.
+    LoanNotLifted,
+    /// Whose loan was called back comes back before all others.
+    CalledBackRanksFirst,
+    /// A loan is free the moment that its notice is over.
+    LoanFreedWithoutMargin,
+    /// A loan that is called back is renewed for as long as its holder asks.
+    LoanNeverEnds,
+    /// A loan is free when its holder begins anew, whatever is left of its notice.
+    LoanFreedBeforeNotice,
+    /// A lease is reinstated only if a policy leaves its group the seats.
+    LimitAtReinstating,
+    /// A policy that comes ends leases beyond a group's limit.
+    LimitThrowsOut,
+    /// Who waits keeps the priority that it had when a policy comes.
+    PolicyKeepsRanks,
+    /// Weights count for nothing.
+    WeightsIgnored,
 }
 }
 

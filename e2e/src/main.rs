@@ -23,8 +23,8 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `pods`, `revoke`, `anchors`, `devices`,
-        /// `rotation` or `strangers`.
+        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `pods`, `revoke`, `anchors`,
+        /// `devices`, `rotation` or `strangers`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,

@@ -92,7 +92,17 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
         },
         ServerCall::Policies => Prose {
             words: "For the operator alone.",
-            ..plain("Who may use this server", &["Done."])
+            ..plain(
+                "Who may use this server, and whose its seats are",
+                &["Done."],
+            )
+        },
+        ServerCall::TestPolicy => Prose {
+            words: "For the operator and the administrators. Tried on a copy of the books, by the rules that would apply it; nothing changes by asking.",
+            ..plain(
+                "What a seat policy would change, were it in force from now on",
+                &["The claims that would stand otherwise, and what each group would have."],
+            )
         },
     }
 }

@@ -2,15 +2,23 @@
 
 use crate::engine::Engine;
 use mooring_core::frontend::Authority;
+use mooring_core::names::PoolName;
 use mooring_core::time::{BootTime, Now, Timestamp};
-use mooring_core::wire::Problem;
+use mooring_core::wire::{GroupUse, PolicyView, Problem};
 use prometheus::{
-    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
+use std::collections::BTreeSet;
 
 /// How many pools have series of their own. Those after them are one, which is no pool's name.
 const MOST_POOLS: usize = 1000;
 const OTHERS: &str = "(others)";
+/// How many times a group and a pool have series of a policy: 64 groups and those in none, for 64
+/// pools.
+const MOST_OF_POLICY: usize = 65 * 64;
+/// Those who are in no group, which is no group's name.
+const NO_GROUP: &str = "(none)";
 
 /// A row is a metric: its field, its type, its name with its labels, and its help.
 macro_rules! metrics {
@@ -42,10 +50,18 @@ metrics! {
     seats: IntGaugeVec, "mooring_seats" ["license", "pool", "kind"],
         "Seats that there are now, by pool; overdraft apart.";
     seats_used: IntGaugeVec, "mooring_seats_used" ["license", "pool"], "Seats of granted claims, by pool.";
+    policy_seats: IntGaugeVec, "mooring_policy_seats" ["group", "pool", "kind"],
+        "What a policy's group owns, has in use and may have at most, of the pools that it limits.";
     claims: IntGaugeVec, "mooring_claims" ["state"], "Claims in the books, by state.";
     queue: IntGauge, "mooring_queue", "Claims in the queue.";
     overlap: IntGauge, "mooring_overlap_seats",
         "Seats of contested claims: how many more run than were granted.";
+    backfill_grants: Counter, "mooring_backfill_grants_total",
+        "Claims that were granted past others which did not fit.";
+    backfill_won: Counter, "mooring_backfill_won_seat_seconds_total",
+        "What those had of seats that would have gathered for others: seats times seconds.";
+    backfill_delay: Counter, "mooring_backfill_delay_seconds_total",
+        "How long others waited for it beside seats that would have been theirs.";
     settling: IntGauge, "mooring_settling", "1 while only earlier leases are reinstated.";
     second_server: IntGauge, "mooring_second_server_seen",
         "1 if a token of another server on this license was shown in the last hour.";
@@ -121,10 +137,38 @@ impl Metrics {
         }
     }
 
+    /// How the groups of the policy in force stand.
+    fn policy(&self, policy: Option<PolicyView>) {
+        self.policy_seats.reset();
+        let Some(policy) = policy else { return };
+        let limits = |u: &&GroupUse| u.owned > 0 || u.max.is_some();
+        // With weights the policy counts every pool of the license.
+        let limited: BTreeSet<&PoolName> = policy
+            .groups
+            .iter()
+            .filter(limits)
+            .map(|u| &u.pool)
+            .collect();
+        let of_limited = policy.groups.iter().filter(|u| limited.contains(&u.pool));
+        for u in of_limited.take(MOST_OF_POLICY) {
+            let group = u.group.as_deref().unwrap_or(NO_GROUP);
+            let seats = |kind: &str| {
+                self.policy_seats
+                    .with_label_values(&[group, u.pool.as_str(), kind])
+            };
+            seats("owned").set(u.owned.into());
+            seats("used").set(u.used.into());
+            if let Some(max) = u.max {
+                seats("max").set(max.into());
+            }
+        }
+    }
+
     /// Everything in Prometheus' text format, with the books as they are now.
     pub(crate) fn render(&self, engine: &Engine, second_server: bool) -> String {
         self.second_server.set(i64::from(second_server));
         let (gauges, pools, settling) = engine.ask(|l, _| (l.gauges(), l.pools(), l.settling()));
+        self.policy(engine.ask(|l, _| l.policy()));
         self.seats.reset();
         self.seats_used.reset();
         self.seats_expire.reset();
@@ -162,6 +206,15 @@ impl Metrics {
         self.queue.set(int(gauges.waiting + gauges.contested));
         self.overlap.set(int(gauges.overlap_seats));
         self.settling.set(i64::from(settling));
+        let filled = engine.ask(|l, _| l.backfilled());
+        for (counter, value) in [
+            (&self.backfill_grants, filled.grants as f64),
+            (&self.backfill_won, filled.seats_won.as_secs_f64()),
+            (&self.backfill_delay, filled.delayed.as_secs_f64()),
+        ] {
+            counter.reset();
+            counter.inc_by(value);
+        }
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
         text.unwrap_or_else(|e| {
             tracing::error!(error = %e, "writing metrics");

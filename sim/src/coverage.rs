@@ -42,7 +42,7 @@ const TRANSITIONS: &[(Says, &[Says])] = {
 };
 
 /// What the server answers.
-const REPLIES: &str = "lease full settling released unknown-lease cloned revoked claim-changed \
+const REPLIES: &str = "lease full held-back settling released called-back unknown-lease cloned revoked claim-changed \
     given-back anchor-lost license-invalid not-entitled exceeds-seats overloaded unauthenticated \
     unknown-product version-not-covered too-many-claims resume-expired bad-request not-found \
     method-not-allowed too-large operator-only of-the-future";
@@ -74,6 +74,9 @@ impl Coverage {
             Fact::Answered { reply, .. } => {
                 let what = match reply {
                     Reply::Lease { .. } => "lease",
+                    Reply::Waiting {
+                        held_back: true, ..
+                    } => "held-back",
                     Reply::Waiting {
                         settling: false, ..
                     } => "full",

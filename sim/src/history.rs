@@ -33,6 +33,68 @@ impl HolderNo {
             _ => GroupNo(self.0 % GroupNo::COUNT),
         }
     }
+
+    /// Which of its namespace's service accounts it runs as.
+    pub fn account(self) -> AccountNo {
+        AccountNo(self.0 / GroupNo::COUNT % AccountNo::COUNT)
+    }
+}
+
+/// A service account of a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountNo(pub u32);
+
+impl AccountNo {
+    /// How many each namespace has.
+    pub const COUNT: u32 = 2;
+}
+
+/// Whose seats are whose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// For how long who has borrowed a seat may keep it.
+    pub notice: Ms,
+    /// The first that a holder matches is its own.
+    pub groups: Vec<PolicyGroup>,
+}
+
+/// Holders that share what they own, and what they may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyGroup {
+    pub namespaces: Vec<GroupNo>,
+    pub accounts: Vec<(GroupNo, AccountNo)>,
+    /// Higher goes first.
+    pub priority: i32,
+    pub weight: Option<u32>,
+    /// By pool; of one that is not listed it owns nothing, and may have all.
+    pub pools: Vec<(Index, Rights)>,
+}
+
+/// What a group has of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    pub owned: u32,
+    /// The most that it may have.
+    pub max: Option<u32>,
+    /// How many of those that it owns others may have while it does not want them; none: all.
+    pub lend: Option<u32>,
+}
+
+impl Policy {
+    /// The place of a holder's group, if it is in one.
+    pub fn group_of(&self, holder: HolderNo) -> Option<usize> {
+        let (namespace, account) = (holder.group(), holder.account());
+        let is_of = |g: &PolicyGroup| {
+            g.namespaces.contains(&namespace) || g.accounts.contains(&(namespace, account))
+        };
+        self.groups.iter().position(is_of)
+    }
+
+    /// The priority of a holder's claims.
+    pub fn priority(&self, holder: HolderNo) -> i32 {
+        let group = self.group_of(holder).and_then(|g| self.groups.get(g));
+        group.map_or(0, |g| g.priority)
+    }
 }
 
 /// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy
@@ -210,6 +272,8 @@ pub enum Reply {
         place: u32,
         /// The reason is that the server settles.
         settling: bool,
+        /// The reason is that the policy keeps it from its seats.
+        held_back: bool,
         /// Whose seat it will be, as its ticket says.
         bind: Option<SecretNo>,
     },
@@ -291,7 +355,7 @@ pub enum Fact {
         holder: HolderNo,
         claim: ClaimNo,
         items: Items,
-        /// Its priority: higher goes first.
+        /// Its priority, by the policy in force: higher goes first.
         priority: i32,
         book: Book,
     },
@@ -310,6 +374,9 @@ pub enum Fact {
     Revoked(HolderNo, bool),
     /// Policies are taken in by the server: whether these holders are entitled from now on.
     Entitled(GroupNo, bool),
+    /// A seat policy is taken in by the server, in place of what was in force; none: there is none
+    /// from now on.
+    Policy(Option<Policy>),
     /// An administrator's word that takes this lease back is taken in by the server.
     TakenBack(LeaseNo),
     /// The follower of the watch has caught up with the server: what it has put together from
@@ -402,7 +469,7 @@ pub struct At {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number in docs/protocol.md, 1 to 15.
+    /// Its number in docs/protocol.md, 1 to 17.
     pub promise: u8,
     pub t: Ms,
     /// What a person needs to understand it.

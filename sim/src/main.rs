@@ -174,6 +174,10 @@ fn replay(seed: u64, steps: u64, mistake: Option<Mutant>, whole: bool) -> anyhow
     let o = World::live(&plan, true);
     println!("licenses {:?}", plan.licenses);
     println!("D {} ms, {:?}", plan.lease_for, plan.reclaim);
+    for (n, p) in plan.policies.iter().enumerate() {
+        println!("policy {n} {p:?}");
+    }
+    println!("policy at the beginning: {:?}", plan.policy);
     for p in &plan.pods {
         println!("pod {p:?}");
     }

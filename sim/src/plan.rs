@@ -2,9 +2,11 @@
 //! failing one can be made smaller.
 
 use crate::clock::MAX_DRIFT;
-use crate::history::{Items, License, Ms, Reclaim};
+use crate::history::{Items, License, Ms, Policy, Reclaim};
 use fastrand::Rng;
 use mooring_core::wire::ClaimKind;
+
+mod policies;
 
 /// A world and its troubles.
 #[derive(Clone, Debug)]
@@ -16,7 +18,9 @@ pub struct Plan {
     pub pods: Vec<Pod>,
     /// The licenses that may come into force; the first does at the beginning.
     pub licenses: Vec<License>,
-    /// Each product's items are asked for with these priorities by pods in turn.
+    /// The seat policies that may come into force, and the one that is at the beginning.
+    pub policies: Vec<Policy>,
+    pub policy: Option<usize>,
     pub reclaim: Reclaim,
     /// D of the first run.
     pub lease_for: Ms,
@@ -45,7 +49,6 @@ pub struct Pod {
     pub optimistic: bool,
     /// The longest grace on its side.
     pub max_grace: Ms,
-    pub priority: i32,
     /// Its sidecar is of a version that knows no receipts.
     pub knows_receipts: bool,
 }
@@ -135,6 +138,8 @@ faults! {
     TakeBack { pod: usize };
     /// Many pods come at once, and go again.
     Storm { pods: usize, stay: Ms };
+    /// Another seat policy comes into force, or none is any more.
+    Policy { policy: Option<usize> };
 }
 
 /// Leases of this length come up.
@@ -162,30 +167,17 @@ impl Plan {
         let seats = licenses[0].pools.iter().map(|p| p.0);
         let most = seats.max().unwrap_or(1).min(3);
         let pods: Vec<Pod> = (0..count)
-            .map(|_| Pod {
-                at: if r.bool() { 0 } else { r.u64(0..lease_for * 2) },
-                clock: (r.u64(1_000_000..500_000_000), r.i64(-MAX_DRIFT..=MAX_DRIFT)),
-                claims: (0..if r.u8(..5) == 0 { 2 } else { 1 })
-                    .map(|_| (claim_kind(&mut r), items(&mut r, products, most)))
-                    .collect(),
-                optimistic: r.u8(..3) == 0,
-                max_grace: pick(&mut r, &[8 * 3_600_000, 120_000, 600_000]).min(licenses[0].grace),
-                priority: if r.u8(..4) == 0 { r.i32(-1..=2) } else { 0 },
-                knows_receipts: r.u8(..6) != 0,
-            })
+            .map(|_| pod(&mut r, lease_for, (products, most), licenses[0].grace))
             .collect();
         // A renewal is about four steps; three quarters of the steps shall see trouble.
         let claims: u64 = pods.iter().map(|p| p.claims.len() as u64).sum();
         let whole = (steps * lease_for / (14 * claims.max(1))).clamp(4 * lease_for, 40 * 3_600_000);
         let quiet_at = whole * 3 / 4;
-        // Of its own chance, so that all else in a world is as it is without dates.
+        // Of its own chance, as policies, so that all else in a world is as it is without.
         let mut days = Rng::with_seed(seed ^ 0x6461_7973);
         if days.u8(..4) == 0 {
-            seats_end(
-                &mut days,
-                &mut licenses,
-                i64::try_from(quiet_at).unwrap_or(0),
-            );
+            let quiet = i64::try_from(quiet_at).unwrap_or(0);
+            seats_end(&mut days, &mut licenses, quiet);
         }
         let walls_jump = r.bool();
         let of = Setting {
@@ -194,7 +186,19 @@ impl Plan {
             walls_jump,
             size,
         };
-        let faults = faults(&mut r, quiet_at, of);
+        let mut faults = faults(&mut r, quiet_at, of);
+        let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
+        let ruled = size != Size::Storm && shares.u8(..3) == 0;
+        let policies = ruled.then(|| {
+            let times: Vec<Ms> = faults.iter().map(|(t, _)| *t).collect();
+            policies::some(&mut shares, &licenses[0], &times, (quiet_at, lease_for))
+        });
+        let (policies, policy) = policies.map_or_else(Default::default, |p| {
+            let come = |(t, policy)| (t, Fault::Policy { policy });
+            faults.extend(p.come.into_iter().map(come));
+            faults.sort_by_key(|(t, _)| *t);
+            (p.all, p.first)
+        });
         let confirmed = r.u8(..7) == 0;
         Self {
             seed,
@@ -206,6 +210,8 @@ impl Plan {
                 Reclaim::Any
             },
             licenses,
+            policies,
+            policy,
             lease_for,
             first_start_known: r.u8(..4) != 0,
             delay: pick(&mut r, &[20, 100, 1000]),
@@ -231,6 +237,29 @@ struct Setting {
     licenses: usize,
     walls_jump: bool,
     size: Size,
+}
+
+/// A pod that comes early on.
+fn pod(r: &mut Rng, lease_for: Ms, (products, most): (usize, u32), grace: Ms) -> Pod {
+    Pod {
+        at: if r.bool() { 0 } else { r.u64(0..lease_for * 2) },
+        clock: (r.u64(1_000_000..500_000_000), r.i64(-MAX_DRIFT..=MAX_DRIFT)),
+        claims: (0..if r.u8(..5) == 0 { 2 } else { 1 })
+            .map(|_| (claim_kind(r), items(r, products, most)))
+            .collect(),
+        optimistic: r.u8(..3) == 0,
+        max_grace: pick(r, &[8 * 3_600_000, 120_000, 600_000]).min(grace),
+        knows_receipts: knows_receipts(r),
+    }
+}
+
+/// Whether a pod's sidecar does.
+fn knows_receipts(r: &mut Rng) -> bool {
+    // Pods had priorities once: worlds are as they were with them.
+    if r.u8(..4) == 0 {
+        r.u8(..4);
+    }
+    r.u8(..6) != 0
 }
 
 /// One of several.
@@ -400,7 +429,8 @@ fn no_two_restarts_after_a_clock_went_back(all: &mut [(Ms, Fault)]) {
 /// Walls jump, or the server moves: never both in one world.
 fn kind(r: &mut Rng, walls_jump: bool) -> Kind {
     loop {
-        let k = Kind::ALL[r.usize(..Kind::ALL.len())];
+        // Policies have a chance of their own.
+        let k = Kind::ALL[r.usize(..Kind::ALL.len() - 1)];
         match k {
             Kind::WallJump if !walls_jump => {}
             Kind::ServerMoves if walls_jump => {}
@@ -495,5 +525,6 @@ fn one(r: &mut Rng, of: Setting) -> Fault {
             },
             stay: r.u64(d / 2..d * 2),
         },
+        Kind::Policy => Fault::Policy { policy: None },
     }
 }

@@ -262,10 +262,10 @@ pub fn with_client<T>(
     })
 }
 
-/// The same for what is done to leases, and takes the right to do `verb` to them.
+/// The same for what is done to objects of Mooring, and takes the right to do `verb` to them.
 pub fn in_namespace<T>(
     place: &Place,
-    verb: &str,
+    (verb, plural): (&str, &str),
     act: impl AsyncFnOnce(Client, &str) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     runtime()?.block_on(async {
@@ -273,7 +273,7 @@ pub fn in_namespace<T>(
         act(client, &namespace)
             .await
             .map_err(|e| match e.downcast::<kube::Error>() {
-                Ok(e) => explain(e, verb, "licenseleases", Some(&namespace), &url),
+                Ok(e) => explain(e, verb, plural, Some(&namespace), &url),
                 Err(other) => other,
             })
     })
@@ -371,8 +371,9 @@ fn explain(
                     ", or ask for one namespace with -n",
                 ),
             };
-            let role = match verb {
-                "list" => "mooring-viewer",
+            let role = match (verb, plural) {
+                ("list", _) => "mooring-viewer",
+                (_, "licensepolicies") => "mooring-licensepolicy-editor",
                 _ => "mooring-licenselease-editor",
             };
             anyhow!(

@@ -6,12 +6,14 @@
 //! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
 //! | [`status`], [`leases`], [`operator`] | objects in, text out |
 //! | [`revoke`] | `revoke` and `release`, by a LicenseLease's spec |
+//! | [`policies`] | LicensePolicies, and one that is tried out |
 //! | [`ca`] | the operator's CA: how it stands, and asking for the next one |
 
 pub mod api;
 pub mod ca;
 pub mod leases;
 pub mod operator;
+pub mod policies;
 pub mod revoke;
 pub mod status;
 

@@ -105,15 +105,19 @@ pub fn revoke(a: &RevokeArgs) -> anyhow::Result<()> {
     if let Some(until) = a.until.filter(|u| *u <= Timestamp::now()) {
         bail!("--until {until}: has passed; expected an instant to come, or none");
     }
-    let said = api::in_namespace(&a.of.place, "patch", async |client, namespace| {
-        let leases: Api<LicenseLease> = Api::namespaced(client.clone(), namespace);
-        let lease = find(&leases, namespace, &a.of.lease).await?;
-        if a.lift {
-            lift(&leases, namespace, &lease).await
-        } else {
-            bar(a, client, &leases, namespace, &lease).await
-        }
-    })?;
+    let said = api::in_namespace(
+        &a.of.place,
+        ("patch", "licenseleases"),
+        async |client, namespace| {
+            let leases: Api<LicenseLease> = Api::namespaced(client.clone(), namespace);
+            let lease = find(&leases, namespace, &a.of.lease).await?;
+            if a.lift {
+                lift(&leases, namespace, &lease).await
+            } else {
+                bar(a, client, &leases, namespace, &lease).await
+            }
+        },
+    )?;
     eprintln!("{said}");
     Ok(())
 }
@@ -125,11 +129,15 @@ pub fn release(a: &ReleaseArgs) -> anyhow::Result<()> {
         return direct::release(url, &a.of.direct, id(&a.of.lease)?);
     }
     a.of.direct.none_of_a_server()?;
-    let said = api::in_namespace(&a.of.place, "patch", async |client, namespace| {
-        let leases: Api<LicenseLease> = Api::namespaced(client, namespace);
-        let lease = find(&leases, namespace, &a.of.lease).await?;
-        take_back(a, &leases, namespace, &lease).await
-    })?;
+    let said = api::in_namespace(
+        &a.of.place,
+        ("patch", "licenseleases"),
+        async |client, namespace| {
+            let leases: Api<LicenseLease> = Api::namespaced(client, namespace);
+            let lease = find(&leases, namespace, &a.of.lease).await?;
+            take_back(a, &leases, namespace, &lease).await
+        },
+    )?;
     eprintln!("{said}");
     Ok(())
 }

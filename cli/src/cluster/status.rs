@@ -9,7 +9,8 @@ use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
 use mooring_api::status::{
     CLOCK_SKEW, DEVICE_FOUND, NAME_TAKEN, NO_CONTACT, NODE_FOUND, NOT_STARTED,
-    PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
+    PODS_TRUST_EARLIER_CA, POLICY_DRY_RUN, POLICY_IN_FORCE, READY, SECOND_SERVER_SEEN, SERVING,
+    SETTLING,
 };
 use mooring_api::{LicenseServerStatus, ProductStatus};
 use mooring_core::reason::{AnchorReason, LicenseReason};
@@ -144,6 +145,8 @@ const FOLLOWS: &[&str] = &[NO_CONTACT, NOT_STARTED];
 /// Reasons of conditions that are true, and of which nothing is to be said.
 const WELL: &[&str] = &[
     SERVING,
+    POLICY_IN_FORCE,
+    POLICY_DRY_RUN,
     AnchorReason::Present.name(),
     LicenseReason::Valid.name(),
     NODE_FOUND,

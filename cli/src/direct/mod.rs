@@ -16,8 +16,9 @@ use anyhow::{Context as _, anyhow, bail};
 use http::header::ACCEPT;
 use mooring_api::LeaseState;
 use mooring_core::names::LeaseId;
+use mooring_core::policy::SeatPolicy;
 use mooring_core::wire::calls::server;
-use mooring_core::wire::{Leases, Problem, Products, Revoke};
+use mooring_core::wire::{Leases, PolicyTest, Problem, Products, Revoke};
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::tls;
 use std::path::{Path, PathBuf};
@@ -123,6 +124,17 @@ pub fn status(url: &str, direct: &Direct, form: TableForm) -> anyhow::Result<()>
         bail!("the license server is not ready");
     }
     Ok(())
+}
+
+/// What it says of itself and its seats.
+pub fn products(url: &str, direct: &Direct) -> anyhow::Result<Products> {
+    Ok(direct.ask(url, Call::of(&server::PRODUCTS, ""))?.json()?)
+}
+
+/// What a policy would change.
+pub fn try_policy(url: &str, direct: &Direct, policy: &SeatPolicy) -> anyhow::Result<PolicyTest> {
+    let call = Call::of(&server::TEST_POLICY, "").json(policy)?;
+    Ok(direct.ask(url, call)?.json()?)
 }
 
 /// `mooring leases --server https://…`.

@@ -51,14 +51,22 @@ impl Ledger {
         let first = first.filter(|_| !mutant::on(Mutant::NoticeBeginsAnew));
         let until = first.unwrap_or(now + *notice);
         let why = why.clone();
+        let not_before = e.not_before();
         let rare = e.rare();
         rare.called_back = Some(CalledBack {
             why: why.clone(),
             until,
         });
-        if is_loan && self.settings.reclaim == Reclaim::Any {
+        let ends_by_time = self.settings.reclaim == Reclaim::Any;
+        if is_loan && ends_by_time && !mutant::on(Mutant::LoanNeverEnds) {
             // What it was told before this may be all that it heard: that is D at most.
-            let ends = until.max(now + d) + margin(d.max(*notice));
+            let ends = if mutant::on(Mutant::LoanFreedWithoutMargin) {
+                until
+            } else {
+                until.max(now + d) + margin(d.max(*notice))
+            };
+            // Nor before the longer lease is over that an earlier run has told.
+            let ends = ends.max(not_before);
             rare.loan_ends.get_or_insert(ends);
         } else {
             rare.loan_ends = None;
@@ -70,7 +78,8 @@ impl Ledger {
         if mutant::on(Mutant::FreedByCallingBack) {
             self.end(id, EndReason::Expired, now);
         }
-        if now < until {
+        let for_ever = is_loan && mutant::on(Mutant::LoanNeverEnds);
+        if now < until || for_ever {
             return Ok(());
         }
         Err(Refusal::ByEdge(Box::new(why)))

@@ -4,8 +4,8 @@ use super::entry::{Entry, Queued, State};
 use super::queue::{Class, OWN, Rank};
 use super::refusal::{Changed, Refusal};
 use super::renew::behind;
-use super::rights::Tenant;
 use super::state::Ledger;
+use super::tenant::Tenant;
 use super::types::{Claim, Claimed};
 use super::who::HolderRef;
 use crate::mutant::{self, Mutant};
@@ -30,14 +30,19 @@ impl Ledger {
         }
         let existing = self.claim_by(&c).map(|e| e.id);
         let existing = existing.filter(|_| !mutant::on(Mutant::RepeatTakesSecondSeat));
+        let arrivals = self.arrivals;
         if let Some(id) = existing.filter(|id| self.has_heard(*id, &c, now)) {
             self.end(id, EndReason::Released, now);
+            if mutant::on(Mutant::CalledBackRanksFirst) {
+                self.arrivals = 0;
+            }
         }
         let existing = existing.filter(|id| self.entries.contains_key(id));
         let answer = match existing.filter(|id| !self.is_refused(*id)) {
             Some(id) => self.claim_again(id, &c, now),
             None => self.claim_anew(existing, &c, now),
         };
+        self.arrivals = self.arrivals.max(arrivals);
         self.shows_itself(&c);
         self.settling.end_if_done(now);
         self.grant_queue(now);

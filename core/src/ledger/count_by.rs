@@ -5,7 +5,7 @@
 //! in any order.
 
 use super::alternative::{Alternative, Taken};
-use super::rights::Tenant;
+use super::tenant::Tenant;
 use super::who::Asker;
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};

@@ -238,7 +238,7 @@ impl Ledger {
     pub(super) fn group_of_owner(
         &mut self,
         items: &[Item],
-        tenant: super::rights::Tenant,
+        tenant: super::tenant::Tenant,
         rests: bool,
     ) -> GroupAt {
         if rests {

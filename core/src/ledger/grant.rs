@@ -4,8 +4,9 @@ use super::count_by::{Share, ShareKey};
 use super::entry::State;
 use super::pool::{Draws, Plan};
 use super::queue::{GroupAt, Next, Rank};
-use super::rights::{Limit, Tenant};
+use super::rights::Limit;
 use super::state::Ledger;
+use super::tenant::Tenant;
 use super::types::Claim;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
@@ -25,6 +26,8 @@ struct Pass {
     open: Vec<Open>,
     /// Groups whose first does not fit.
     done: Vec<bool>,
+    /// Owners that wait for seats of their own in a pool.
+    own: Vec<(Tenant, usize)>,
 }
 
 /// Where the first of a group may be passed.
@@ -110,7 +113,8 @@ impl Ledger {
             self.capacity.plan_for(items, asker, tenant)
         };
         // Who is at its own limit waits for its own alone.
-        if plan.is_none() && !self.capacity.is_within_limit(items, asker, tenant) {
+        let limited = plan.is_none() && !self.capacity.is_within_limit(items, asker, tenant);
+        if limited && !mutant::on(Mutant::LimitStopsBorrowers) {
             limits.retain(|l| matches!(l, Limit::Of(..)));
         }
         Some(Turn {
@@ -133,11 +137,12 @@ impl Ledger {
             patience.is_some_and(|p| passed.is_none_or(|t| now.since(t) < p))
         };
         let rights = &self.capacity.rights;
-        let limits = turn.limits.into_iter();
+        // Who waits for seats that there are not is in nobody's way under a limit.
+        let limits = turn.limits.into_iter().filter(|_| turn.held_back);
         let (limits, kept): (Vec<_>, Vec<_>) = limits.partition(|l| yields(rights.patience_at(*l)));
         pass.gathering.extend(kept);
         let (mut pools, mut gathers) = (Vec::new(), false);
-        if !turn.held_back {
+        if !turn.held_back || mutant::on(Mutant::LimitBlocksPool) {
             for p in self.queue.pools(group) {
                 if yields(rights.patience(*p)) {
                     pools.push(*p);
@@ -159,8 +164,15 @@ impl Ledger {
         mark(&mut pass.done, group);
         self.queue.set_held_back(group, turn.held_back);
         self.queue.set_gathers(group, gathers.then_some(id));
-        if turn.owns && !turn.held_back {
-            self.recall(id, turn.tenant);
+        if turn.owns {
+            let own = |p: &usize| (turn.tenant, *p);
+            let pools: Vec<(Tenant, usize)> = self.queue.pools(group).iter().map(own).collect();
+            // Another of its own claims comes first: nothing is called back for two at once.
+            let first = !pools.iter().any(|p| pass.own.contains(p));
+            pass.own.extend(pools);
+            if first && !turn.held_back {
+                self.recall(id, turn.tenant);
+            }
         }
     }
 
@@ -269,7 +281,11 @@ impl Ledger {
         let pools = self.capacity.pools_of(items);
         let rights = &self.capacity.rights;
         let may_be_passed = pools.iter().any(|p| rights.patience(*p).is_some());
-        let alike = may_be_passed.then_some(items);
+        let seats = items.iter().map(|i| u64::from(i.seats.get()));
+        let owned = rights.owned_by_word(tenant, &pools);
+        let may_be_own = owned.is_some_and(|owned| seats.sum::<u64>() <= owned)
+            && !mutant::on(Mutant::OwnersWaitBehindTheirOwn);
+        let alike = (may_be_passed || may_be_own).then_some(items);
         self.queue.group_of(pools, tenant, alike)
     }
 }

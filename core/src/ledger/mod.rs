@@ -20,14 +20,14 @@
 //! | `who`, `label`, `wish`, `shared` | what claims keep of their holders and of what they ask for; what many have alike, kept once |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
 //! | `files` | several license files: each one's pools and products, and which takes whose place |
-//! | `policy`, `rights`, `recall` | a seat policy, and what another would change; what it leaves to whom: owners, limits, loans; loans that are called back |
+//! | `policy`, `tenant`, `rights`, `permits`, `recall`, `recalls` | a seat policy, and what another would change; what it leaves to whom: owners, limits, loans; loans that are called back |
 //! | `dates` | pools that begin and end by the wall clock; leases that move when theirs ends |
 //! | `claim`, `bounds`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them; noting a refusal |
 //! | `refusal`, `problem` | why the ledger says no; how the API tells it |
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
 //! | `renew` | renewals, their counter, releases |
 //! | `queue`, `sorted`, `sharers`, `grant` | ranks and places, counting them; who may share others' seats; who is granted next |
-//! | `backfill` | claims that were granted past others which did not fit |
+//! | `backfill`, `passers` | claims that were granted past others which did not fit |
 //! | `families` | owners, whose pods take their shares over |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
@@ -57,11 +57,14 @@ mod files;
 mod fit;
 mod grant;
 mod label;
+mod passers;
+mod permits;
 mod policy;
 mod pool;
 mod problem;
 mod queue;
 mod recall;
+mod recalls;
 mod refusal;
 mod refuse;
 mod reinstate;
@@ -74,6 +77,7 @@ mod sharers;
 mod sorted;
 mod state;
 mod tally;
+mod tenant;
 mod terms;
 mod transitions;
 mod types;
@@ -85,9 +89,9 @@ mod wish;
 #[cfg(test)]
 mod tests;
 
-pub use backfill::Backfilled;
 pub use capacity::Capacity;
 pub use families::OWNER_SILENCE;
+pub use passers::Backfilled;
 pub use queue::generation;
 pub use refusal::{Changed, Refusal};
 pub use settling::settle_for;

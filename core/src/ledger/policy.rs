@@ -3,12 +3,16 @@
 
 use super::capacity::Capacity;
 use super::entry::{Entry, State};
-use super::rights::{Rights, Tenant, part_of};
+use super::rights::{Rights, part_of};
 use super::state::Ledger;
-use crate::names::PoolName;
+use super::tenant::Tenant;
+use crate::mutant::{self, Mutant};
+use crate::names::{LeaseId, PoolName};
 use crate::policy::SeatPolicy;
 use crate::time::BootTime;
-use crate::wire::{PolicyChange, PolicyTest, PolicyView, Problem, UnderPolicy, WaitReason};
+use crate::wire::{
+    EndReason, PolicyChange, PolicyTest, PolicyView, Problem, UnderPolicy, WaitReason,
+};
 use std::sync::Arc;
 
 /// So many changes are told one by one.
@@ -23,7 +27,23 @@ impl Ledger {
         self.capacity.rights.settle(&self.capacity.pools);
         self.count_tenants();
         self.recalls.clear();
+        if mutant::on(Mutant::LimitThrowsOut) {
+            self.throw_out(now);
+        }
         self.regroup(now);
+    }
+
+    /// What no policy does: a planted mistake.
+    fn throw_out(&mut self, now: BootTime) {
+        let held = |e: &&Entry| matches!(e.state, State::Held { .. });
+        let held: Vec<LeaseId> = self.entries.iter().filter(held).map(|e| e.id).collect();
+        for id in held {
+            let tenant = self.entries.get(&id);
+            let tenant = tenant.map(|e| self.capacity.rights.tenant(e.asks()));
+            if tenant.is_some_and(|t| self.capacity.rights.is_beyond_limit(t)) {
+                self.end(id, EndReason::Expired, now);
+            }
+        }
     }
 
     /// What each tenant has, counted anew.

@@ -1,13 +1,15 @@
 //! The queue: ranks, groups, places.
 //!
 //! Claims stand in groups, one for each set of pools that claims of a tenant could draw on; there
-//! are few. Where a claim may be passed that does not fit, only those are in one group that ask for
-//! the same. Within a group nobody is granted before the first, so a step looks at the first of
-//! each group and no further: what it costs does not grow with the queue. A place is counted, not
-//! walked to (`sorted`).
+//! are few. Where a claim may be passed that does not fit, and where an owner's may be within what
+//! it owns, only those are in one group that ask for the same: one for more may be held back, and
+//! must not keep the others from what is theirs. Within a group nobody is granted before the first,
+//! so a step looks at the first of each group and no further: what it costs does not grow with the
+//! queue. A place is counted, not walked to (`sorted`).
 
-use super::rights::{Rights, Share, Tenant};
+use super::rights::Rights;
 use super::sorted::Sorted;
+use super::tenant::{Tenant, Weighed};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::Timestamp;
@@ -90,7 +92,7 @@ struct Group {
 pub(super) struct Next {
     class: Class,
     priority: Reverse<i32>,
-    share: Share,
+    share: Weighed,
     pub(super) rank: Rank,
     pub(super) group: usize,
 }
@@ -230,7 +232,7 @@ impl Queue {
         let g = self.groups.get(group)?;
         let rank = g.ranks.first()?;
         let share = if g.gathers == Some(rank.id) {
-            Share::NONE
+            Weighed::NONE
         } else {
             rights.share(g.tenant, &g.pools)
         };

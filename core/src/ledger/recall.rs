@@ -1,63 +1,21 @@
 //! Seats that are lent, and that their owner wants: whose leases are called back for it.
 //!
-//! Where an owner's claim waits that stays within what its group owns, as many leases of others
-//! are called back as let it be granted, the youngest first, and none if that would not do. Only
-//! leases by which their own group has more than it owns can be. Each is told at its next request,
-//! and has the policy's notice from then on; what it has is booked for it until it is given back or
-//! its holder is silent. If the owner goes away, or has its seats otherwise, the next answer lifts
-//! it. A run that begins knows of none: owners that wait are looked at again.
+//! Where an owner's claim waits that stays within what its group owns, as many leases of others are
+//! called back as let it be granted, the youngest first, and none if that would not do. Only leases
+//! by which their own group has more than it owns, of what the claim draws on, can be. Each is told
+//! at its next request, and has the policy's notice from then on; what it has is booked for it
+//! until it is given back or its holder is silent. If the owner goes away, or has its seats
+//! otherwise, the next answer lifts it. A run that begins knows of none: owners that wait are
+//! looked at again.
 
 use super::entry::{Entry, State};
 use super::pool::Draws;
-use super::rights::Tenant;
 use super::state::Ledger;
+use super::tenant::Tenant;
 use super::types::CallBack;
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::wire::{Problem, ProblemType};
-use std::collections::BTreeMap;
-
-/// Which leases are called back for whose claim.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Recalls {
-    by_owner: BTreeMap<LeaseId, Vec<LeaseId>>,
-    for_whom: BTreeMap<LeaseId, LeaseId>,
-}
-
-impl Recalls {
-    fn note(&mut self, owner: LeaseId, lease: LeaseId) {
-        self.by_owner.entry(owner).or_default().push(lease);
-        self.for_whom.insert(lease, owner);
-    }
-
-    /// An owner's claim waits no more: what was called back for it goes on.
-    pub(super) fn lift(&mut self, owner: LeaseId) {
-        for lease in self.by_owner.remove(&owner).unwrap_or_default() {
-            self.for_whom.remove(&lease);
-        }
-    }
-
-    /// A lease has ended.
-    pub(super) fn ended(&mut self, lease: LeaseId) {
-        let Some(owner) = self.for_whom.remove(&lease) else {
-            return;
-        };
-        if let Some(all) = self.by_owner.get_mut(&owner) {
-            all.retain(|l| *l != lease);
-            if all.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
-    }
-
-    /// Nobody wants anything back.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    fn called_for(&self, owner: LeaseId) -> impl Iterator<Item = LeaseId> {
-        self.by_owner.get(&owner).into_iter().flatten().copied()
-    }
-}
 
 /// A lease that may be called back.
 struct Lent {
@@ -79,17 +37,25 @@ impl Ledger {
         }
         let fits = |coming: &Draws| {
             let comes = |p: usize| coming.iter().filter(|(q, _)| *q == p).map(|(_, n)| n).sum();
-            let there = |p: usize| self.capacity.free(p).saturating_add(comes(p));
-            self.capacity
-                .plan_of_own_out_of(items, asker, tenant, &there)
+            // Where more are out than there are, that comes first.
+            let there = |p: usize| {
+                let pool = self.capacity.pools.get(p);
+                let there = pool.map_or(0, |pool| pool.total().saturating_add(comes(p)));
+                there.saturating_sub(pool.map_or(0, |pool| pool.used))
+            };
+            let capacity = &self.capacity;
+            let plan = capacity.plan_of_own_out_of(items, asker, tenant, &there);
+            plan.is_some()
         };
         if fits(&coming) {
             return;
         }
+        // Of what it has no use for nobody has too much.
+        let pools = self.capacity.pools_of(items);
         let mut chosen: Vec<Lent> = Vec::new();
         let mut rights = self.capacity.rights.clone();
         for lent in self.lent_to_others(tenant) {
-            if !rights.has_more_than_own(lent.tenant, &lent.draws) {
+            if !rights.has_more_than_own(lent.tenant, &lent.draws, &pools) {
                 continue;
             }
             rights.undraw(lent.tenant, &lent.draws);
@@ -152,9 +118,13 @@ impl Ledger {
     pub(super) fn wanted_back(&self, lease: LeaseId) -> Option<CallBack> {
         let owner = self.recalls.for_whom.get(&lease)?;
         let policy = self.capacity.rights.policy()?;
-        let owner = self.entries.get(owner)?;
-        let tenant = self.capacity.rights.tenant(owner.asks());
-        let group = self.capacity.rights.name(tenant).unwrap_or_default();
+        let owner = self.entries.get(owner);
+        if owner.is_none() && !mutant::on(Mutant::LoanNotLifted) {
+            return None;
+        }
+        let tenant = owner.map(|o| self.capacity.rights.tenant(o.asks()));
+        let group = tenant.and_then(|t| self.capacity.rights.name(t));
+        let group = group.unwrap_or_default();
         let detail = format!(
             "policy {}: its seats are lent by group {group}, which wants them now",
             policy.name

@@ -30,7 +30,9 @@ impl Ledger {
         }
         let asker = Self::asker(c);
         let plan = self.capacity.plan_as_before(&c.items, asker, &held.parts)?;
-        Some((held, plan))
+        let is_asked = mutant::on(Mutant::LimitAtReinstating);
+        let allowed = !is_asked || self.capacity.allows(self.tenant_of(c), &plan);
+        allowed.then_some((held, plan))
     }
 
     /// Takes the lease in that a claim shows, with its id.

@@ -8,76 +8,32 @@
 //!
 //! A claim that the policy holds back keeps nothing of the license's from others: at its group's
 //! limit it stands in the way of its own group alone; where owners leave it too little, of those
-//! who would borrow, too. Who is in the books by an earlier run's word, or moves to another pool,
-//! is not asked.
+//! who would have more than they own, too. Who is in the books by an earlier run's word, or moves
+//! to another pool, is not asked.
 //!
 //! Seats that several claims count as one are paid once in the license's pool, and by each group
 //! that has such a claim, as many as its own claims need.
 
-use super::capacity::{Capacity, Free};
 use super::count_by;
-use super::fit::{Want, fit};
-use super::pool::{Draws, Plan, PoolUse};
-use super::refusal::Refusal;
+use super::pool::{Draws, PoolUse};
+use super::tenant::{Tenant, Weighed};
 use super::who::Asker;
-use crate::names::{LeaseId, PoolName};
+use crate::mutant::{self, Mutant};
+use crate::names::PoolName;
 use crate::policy::{PoolRights, SeatPolicy};
-use crate::request::Item;
 use crate::wire::GroupUse;
-use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Whose a claim is for the policy: its group's place, or the one after the last, of those who are
-/// in none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Tenant(usize);
 
 /// A limit that claims may gather for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     /// The most that a tenant may have of a pool.
     Of(Tenant, usize),
-    /// What owners leave of a pool to who does not own it.
+    /// What owners leave of a pool to who would have more of it than it owns.
     Left(usize),
 }
-
-/// How many seats a tenant has for its weight: who has fewer stands before. Equal, where weights do
-/// not count.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    seats: u32,
-    weight: NonZeroU32,
-}
-
-impl Share {
-    pub(super) const NONE: Self = Self {
-        seats: 0,
-        weight: NonZeroU32::MIN,
-    };
-}
-
-impl Ord for Share {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let of = |a: &Self, b: &Self| u64::from(a.seats) * u64::from(b.weight.get());
-        of(self, other).cmp(&of(other, self))
-    }
-}
-
-impl PartialOrd for Share {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Share {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Share {}
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rights {
@@ -92,7 +48,7 @@ pub(super) struct Rights {
 
 /// The license's pools of one name.
 #[derive(Clone, Debug)]
-struct Ruled {
+pub(super) struct Ruled {
     name: PoolName,
     /// By tenant.
     rights: Vec<PoolRights>,
@@ -179,14 +135,14 @@ impl Rights {
     }
 
     /// What a tenant has of these pools for its weight: of the one that it has most of.
-    pub(super) fn share(&self, tenant: Tenant, pools: &[usize]) -> Share {
-        if !self.has_weights() {
-            return Share::NONE;
+    pub(super) fn share(&self, tenant: Tenant, pools: &[usize]) -> Weighed {
+        if !self.has_weights() || mutant::on(Mutant::WeightsIgnored) {
+            return Weighed::NONE;
         }
         let group = self.policy.as_ref().and_then(|p| p.groups.get(tenant.0));
         let has = |(_, ruled): (usize, &Ruled)| ruled.used.get(tenant.0).copied();
         let of_each = pools.iter().filter_map(|p| self.ruled(*p).and_then(has));
-        Share {
+        Weighed {
             seats: of_each.max().unwrap_or(0),
             weight: group.and_then(|g| g.weight).unwrap_or(NonZeroU32::MIN),
         }
@@ -197,7 +153,7 @@ impl Rights {
         Some(&self.policy.as_ref()?.groups.get(t)?.name)
     }
 
-    fn ruled(&self, pool: usize) -> Option<(usize, &Ruled)> {
+    pub(super) fn ruled(&self, pool: usize) -> Option<(usize, &Ruled)> {
         let i = (*self.places.get(pool)?)?;
         Some((i, self.pools.get(i)?))
     }
@@ -222,16 +178,32 @@ impl Rights {
         left.min(ruled.within_limit(tenant))
     }
 
+    /// The same, where an owner has less than it keeps; else what the tenant's own limit says.
+    pub(super) fn kept_room(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
+        let Some((i, ruled)) = self.ruled(pool) else {
+            return u32::MAX;
+        };
+        let left = ruled.kept_by_owners(tenant, self.there(i, pools));
+        left.min(ruled.within_limit(tenant))
+    }
+
     /// The most that a tenant could ever have of a pool.
-    fn most(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
+    pub(super) fn most(&self, tenant: Tenant, pool: usize, pools: &[PoolUse]) -> u32 {
         let Some((i, ruled)) = self.ruled(pool) else {
             return u32::MAX;
         };
         ruled.most(tenant, self.there(i, pools).sold)
     }
 
-    /// Whether a tenant may take this out of the license's pools, and pay this itself.
-    fn allows(&self, tenant: Tenant, pools: &[PoolUse], (takes, pays): (&Draws, &Draws)) -> bool {
+    /// Whether a tenant may take this out of the license's pools, of which so much is left to it,
+    /// and pay this itself.
+    pub(super) fn allows(
+        &self,
+        tenant: Tenant,
+        (takes, pays): (&Draws, &Draws),
+        left: impl Fn(&Ruled, There) -> u32,
+        pools: &[PoolUse],
+    ) -> bool {
         let sum = |draws: &Draws, i: usize| {
             let is_of_it = |(p, _): &&(usize, u32)| self.places.get(*p) == Some(&Some(i));
             let of_it = draws.iter().filter(is_of_it);
@@ -239,7 +211,7 @@ impl Rights {
         };
         self.pools.iter().enumerate().all(|(i, ruled)| {
             let (takes, pays) = (sum(takes, i), sum(pays, i));
-            (takes == 0 || takes <= ruled.left_by_owners(tenant, self.there(i, pools)))
+            (takes == 0 || takes <= left(ruled, self.there(i, pools)))
                 && (pays == 0 || pays <= ruled.within_limit(tenant))
         })
     }
@@ -308,11 +280,21 @@ impl Rights {
         for (i, ruled) in pools.iter().filter_map(|p| self.ruled(*p)) {
             let max = ruled.rights.get(tenant.0).and_then(|r| r.max);
             limits.extend(max.map(|_| Limit::Of(tenant, i)));
-            if !owns && ruled.owners(tenant).next().is_some() {
+            if !owns && ruled.rights.iter().any(|r| r.owned > 0) {
                 limits.push(Limit::Left(i));
             }
         }
         limits
+    }
+
+    /// How many seats of these pools a tenant owns by the policy's words, however many there are;
+    /// if it owns any.
+    pub(super) fn owned_by_word(&self, Tenant(t): Tenant, pools: &[usize]) -> Option<u64> {
+        let group = self.policy.as_ref()?.groups.get(t)?;
+        let ruled = pools.iter().filter_map(|p| self.ruled(*p));
+        let owned = ruled.filter_map(|(_, r)| group.pools.get(&r.name));
+        let owned: u64 = owned.map(|r| u64::from(r.owned)).sum();
+        (owned > 0).then_some(owned)
     }
 
     /// All who own seats.
@@ -325,13 +307,11 @@ impl Rights {
         all.map(Tenant).collect()
     }
 
-    /// What is left of what a tenant owns of a pool; all of it, where the policy says nothing.
-    pub(super) fn own_room(&self, Tenant(t): Tenant, pool: usize) -> u32 {
-        let Some((_, ruled)) = self.ruled(pool) else {
-            return u32::MAX;
-        };
+    /// What is left of what a tenant owns of a pool, where the policy speaks of that.
+    pub(super) fn own_room(&self, Tenant(t): Tenant, pool: usize) -> Option<u32> {
+        let (_, ruled) = self.ruled(pool)?;
         let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
-        owned.saturating_sub(ruled.used.get(t).copied().unwrap_or(0))
+        Some(owned.saturating_sub(ruled.used.get(t).copied().unwrap_or(0)))
     }
 
     /// No owner waits for seats of its own; tells which did.
@@ -361,12 +341,19 @@ impl Rights {
         }
     }
 
-    /// Whether a tenant has more than it owns in a pool of these draws.
-    pub(super) fn has_more_than_own(&self, Tenant(t): Tenant, draws: &Draws) -> bool {
-        draws.iter().any(|(p, _)| {
+    /// Whether a tenant has more than it owns in one of these pools, by these draws.
+    pub(super) fn has_more_than_own(
+        &self,
+        Tenant(t): Tenant,
+        draws: &Draws,
+        pools: &[usize],
+    ) -> bool {
+        let drawn = draws.iter().filter(|(p, _)| pools.contains(p));
+        drawn.into_iter().any(|(p, _)| {
             self.ruled(*p).is_some_and(|(_, ruled)| {
                 let owned = ruled.rights.get(t).map_or(0, |r| r.owned);
                 ruled.used.get(t).is_some_and(|used| *used > owned)
+                    || mutant::on(Mutant::OwnedCalledBack)
             })
         })
     }
@@ -393,6 +380,14 @@ impl Rights {
         }
     }
 
+    /// Whether a tenant has more of a pool than it may have.
+    pub(super) fn is_beyond_limit(&self, Tenant(t): Tenant) -> bool {
+        self.pools.iter().any(|r| {
+            let max = r.rights.get(t).and_then(|r| r.max);
+            max.is_some_and(|max| r.used.get(t).is_some_and(|used| *used > max))
+        })
+    }
+
     /// Nothing is in use: all are counted anew.
     pub(super) fn clear(&mut self) {
         for ruled in &mut self.pools {
@@ -403,7 +398,7 @@ impl Rights {
 
 /// What the license's pools of one name have together.
 #[derive(Clone, Copy, Debug, Default)]
-struct There {
+pub(super) struct There {
     total: u32,
     sold: u32,
     used: u32,
@@ -434,7 +429,7 @@ impl Ruled {
     }
 
     /// What is left of the most that a tenant may have.
-    fn within_limit(&self, Tenant(t): Tenant) -> u32 {
+    pub(super) fn within_limit(&self, Tenant(t): Tenant) -> u32 {
         let max = self.rights.get(t).and_then(|r| r.max);
         let has = self.used.get(t).copied().unwrap_or(0);
         max.map_or(u32::MAX, |max| max.saturating_sub(has))
@@ -442,20 +437,23 @@ impl Ruled {
 
     /// What others that own seats leave to a tenant that has what it has, whatever is free: what it
     /// owns itself, and what is left when each of the others has what it has or keeps.
-    fn left_by_owners(&self, tenant: Tenant, there: There) -> u32 {
+    pub(super) fn left_by_owners(&self, tenant: Tenant, there: There) -> u32 {
         if self.owners(tenant).next().is_none() {
             return u32::MAX;
         }
         let has = |t: usize| self.used.get(t).copied().unwrap_or(0);
         let owned = self.rights.get(tenant.0).map_or(0, |r| r.owned);
-        let (mut out, mut taken) = (0u32, owned.max(has(tenant.0)));
+        let (mut out, mut taken, mut most) = (0u32, owned.max(has(tenant.0)), 0);
         for (t, rights) in self.rights.iter().enumerate() {
             out = out.saturating_add(has(t));
             if t != tenant.0 {
-                let wanted = self.wanted.get(t) == Some(&true);
-                let lent = if wanted { 0 } else { rights.lent() };
-                taken = taken.saturating_add(has(t).max(rights.owned - lent));
+                let rest = self.keeps(Tenant(t), *rights).saturating_sub(has(t));
+                taken = taken.saturating_add(has(t)).saturating_add(rest);
+                most = rest.max(most);
             }
+        }
+        if mutant::on(Mutant::OwnersBySeparateLimits) {
+            taken = owned.max(has(tenant.0)) + out - has(tenant.0) + most;
         }
         // Seats that claims of several tenants count as one are paid by each, and are there once.
         let once = out.saturating_sub(there.used);
@@ -463,8 +461,32 @@ impl Ruled {
         left.saturating_add(owned.saturating_sub(has(tenant.0)))
     }
 
+    /// The same, where one of them has less than it keeps.
+    pub(super) fn kept_by_owners(&self, tenant: Tenant, there: There) -> u32 {
+        if self.is_kept_from(tenant) {
+            self.left_by_owners(tenant, there)
+        } else {
+            u32::MAX
+        }
+    }
+
+    /// Whether another owner has less than it keeps.
+    fn is_kept_from(&self, tenant: Tenant) -> bool {
+        let has = |Tenant(t): Tenant| self.used.get(t).copied().unwrap_or(0);
+        self.owners(tenant)
+            .any(|(t, rights)| has(t) < self.keeps(t, rights))
+    }
+
+    /// What an owner keeps from others.
+    fn keeps(&self, Tenant(t): Tenant, rights: PoolRights) -> u32 {
+        match self.wanted.get(t) {
+            Some(true) if !mutant::on(Mutant::LentThoughWanted) => rights.owned,
+            _ => rights.owned - rights.lent(),
+        }
+    }
+
     /// The most that a tenant could ever have.
-    fn most(&self, tenant: Tenant, sold: u32) -> u32 {
+    pub(super) fn most(&self, tenant: Tenant, sold: u32) -> u32 {
         let max = self.rights.get(tenant.0).and_then(|r| r.max);
         let never = self.owners(tenant).map(|(_, r)| r.owned - r.lent());
         let left = sold.saturating_sub(never.fold(0u32, u32::saturating_add));
@@ -475,119 +497,6 @@ impl Ruled {
     fn owners(&self, but: Tenant) -> impl Iterator<Item = (Tenant, PoolRights)> {
         let all = self.rights.iter().enumerate().map(|(t, r)| (Tenant(t), *r));
         all.filter(move |(t, r)| *t != but && r.owned > 0)
-    }
-}
-
-impl Capacity {
-    /// Where a tenant's seats would come from, all or nothing, out of what is free and what the
-    /// policy leaves to it.
-    pub(super) fn plan_for(
-        &self,
-        items: &[Item],
-        asker: Asker<'_>,
-        tenant: Tenant,
-    ) -> Option<Plan> {
-        if self.rights.is_empty() {
-            return self.plan(items, asker, &|p| self.free(p));
-        }
-        let left = |p| self.rights.room(tenant, p, &self.pools);
-        let plan = self.plan(items, asker, &|p| self.free(p).min(left(p)))?;
-        self.allows(tenant, &plan).then_some(plan)
-    }
-
-    /// Whether the policy would let a tenant have these, were enough free.
-    pub(super) fn is_left(&self, items: &[Item], asker: Asker<'_>, tenant: Tenant) -> bool {
-        if self.rights.is_empty() {
-            return true;
-        }
-        let left = |p| self.rights.room(tenant, p, &self.pools);
-        let plan = self.plan(items, asker, &|p| self.total(p).min(left(p)));
-        plan.is_some_and(|plan| self.allows(tenant, &plan))
-    }
-
-    /// Whether a tenant's own limit would let it have these, whoever owns what.
-    pub(super) fn is_within_limit(&self, items: &[Item], asker: Asker<'_>, tenant: Tenant) -> bool {
-        let limit = |p| {
-            let ruled = self.rights.ruled(p);
-            ruled.map_or(u32::MAX, |(_, ruled)| ruled.within_limit(tenant))
-        };
-        let plan = self.plan(items, asker, &|p| self.total(p).min(limit(p)));
-        plan.is_some()
-    }
-
-    /// Where a tenant's seats would come from out of what it owns, were it all free.
-    pub(super) fn plan_of_own(
-        &self,
-        items: &[Item],
-        asker: Asker<'_>,
-        tenant: Tenant,
-    ) -> Option<Plan> {
-        let own = |p| self.rights.own_room(tenant, p);
-        self.plan(items, asker, &|p| self.total(p).min(own(p)))
-    }
-
-    /// Whether a tenant's seats would come out of what it owns, and is there.
-    pub(super) fn plan_of_own_out_of(
-        &self,
-        items: &[Item],
-        asker: Asker<'_>,
-        tenant: Tenant,
-        there: Free<'_>,
-    ) -> bool {
-        let own = |p| self.rights.own_room(tenant, p).min(there(p));
-        self.plan(items, asker, &own).is_some()
-    }
-
-    /// Whether these are within what a tenant owns.
-    pub(super) fn owns(&self, items: &[Item], asker: Asker<'_>, tenant: Tenant) -> bool {
-        !self.rights.is_empty() && self.plan_of_own(items, asker, tenant).is_some()
-    }
-
-    fn total(&self, pool: usize) -> u32 {
-        self.pools.get(pool).map_or(0, PoolUse::total)
-    }
-
-    /// Whether the policy lets a tenant have what is planned.
-    pub(super) fn allows(&self, tenant: Tenant, plan: &Plan) -> bool {
-        if self.rights.is_empty() {
-            return true;
-        }
-        let mut pays = plan.own.clone();
-        for joins in &plan.shared {
-            let share = self.shares.get(&joins.key).cloned();
-            let mut share = share.unwrap_or_else(|| count_by::Share::of(&joins.key));
-            let before = part_of(&share, tenant);
-            share.join((LeaseId::from_bytes([0; 16]), tenant), joins.clone());
-            let after = part_of(&share, tenant);
-            // What it pays already comes first.
-            let mut before: u32 = before.iter().map(|(_, n)| n).sum();
-            for (p, n) in after {
-                let paid = before.min(n);
-                before -= paid;
-                pays.push((p, n - paid));
-            }
-        }
-        self.rights
-            .allows(tenant, &self.pools, (&plan.all(), &pays))
-    }
-
-    /// Whether the policy could ever let a tenant have these.
-    pub(super) fn permits(&self, items: &[Item], tenant: Tenant) -> Result<(), Refusal> {
-        let Some(policy) = self.rights.policy() else {
-            return Ok(());
-        };
-        let wants: Option<Vec<Want<'_>>> = items.iter().map(|i| self.want(i)).collect();
-        let most = |(p, pool): (usize, &PoolUse)| {
-            pool.sold().min(self.rights.most(tenant, p, &self.pools))
-        };
-        let there: Vec<u32> = self.pools.iter().enumerate().map(most).collect();
-        if wants.is_none_or(|w| fit(&w, &there).is_some()) {
-            return Ok(());
-        }
-        Err(Refusal::ExceedsPolicy {
-            policy: policy.name.clone(),
-            group: self.rights.name(tenant).map(ToOwned::to_owned),
-        })
     }
 }
 

@@ -1,15 +1,15 @@
 //! All that a ledger knows, and finding one's way in it.
 
-use super::backfill::Passers;
 use super::booked::Booked;
 use super::capacity::Capacity;
 use super::ended::Past;
 use super::entries::Entries;
 use super::entry::State;
 use super::families::Families;
+use super::passers::Passers;
 use super::pool::Drawn;
 use super::queue::Queue;
-use super::recall::Recalls;
+use super::recalls::Recalls;
 use super::refusal::Refusal;
 use super::settling::Settling;
 use super::shared::Shared;

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::sharers::Sharers;
 use super::state::Ledger;
 use super::wish::WishRef;
+use crate::mutant::{self, Mutant};
 use crate::policy::Reclaim;
 use crate::time::BootTime;
 use crate::wire::Problem;
@@ -74,7 +75,9 @@ impl Ledger {
             };
             let (wish, tenant) = (e.wish.clone(), self.capacity.rights.tenant(e.asks()));
             let at = self.group_for(&wish.items, tenant);
-            rank.priority = Reverse(self.capacity.rights.priority(tenant));
+            if !mutant::on(Mutant::PolicyKeepsRanks) {
+                rank.priority = Reverse(self.capacity.rights.priority(tenant));
+            }
             if let Some(e) = self.entries.get_mut(&rank.id) {
                 if let State::Queued(place) = &mut e.state {
                     (place.group, place.rank) = (at, rank);

@@ -5,6 +5,7 @@ use crate::names::{ClaimName, LeaseId, PoolName};
 use crate::policy::words;
 use crate::request::Item;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The policy in force, and how its groups stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,23 @@ pub struct PolicyChange {
     /// Why, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+}
+
+/// In a line, for people: who, what, how it stands and would, and why.
+impl fmt::Display for PolicyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.holder)?;
+        if self.claim != ClaimName::pod() {
+            write!(f, " claim {}", self.claim)?;
+        }
+        let of = |i: &Item| format!("{} {}", i.seats, i.product);
+        let items: Vec<String> = self.items.iter().map(of).collect();
+        write!(f, " ({}): {} -> {}", items.join(", "), self.now, self.then)?;
+        match &self.message {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// `POST /v1/policies/test`: what a policy would change if it were in force from now on. Nothing

@@ -9,8 +9,8 @@ impl Lab {
             println!("\n======== namespace {ns} ========");
             for what in [
                 "pods -o wide",
-                "licenseservers,licenseleases -o wide",
-                "licenseservers,licenseleases -o yaml",
+                "licenseservers,licenseleases,licensepolicies -o wide",
+                "licenseservers,licenseleases,licensepolicies -o yaml",
                 "events --sort-by=.lastTimestamp",
             ] {
                 self.show(&format!("-n {ns} get {what}")).await;

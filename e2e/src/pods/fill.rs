@@ -1,6 +1,6 @@
 //! A line in which a claim that fits may pass one that does not.
 
-use super::{names, policy};
+use super::steps::{names, policy};
 use crate::lab::{App, Lab, Server};
 use crate::main_job::{begin, count_seats};
 use crate::outage::shown;
@@ -8,14 +8,8 @@ use anyhow::{Result, ensure};
 
 /// Of four seats two are out; one waits for four, and is passed by one that wants one, until its
 /// patience is over: then free seats gather for it.
-pub(super) async fn one_that_fits_passes_one_that_does_not_until_its_patience_is_over(
-    lab: &Lab,
-) -> Result<()> {
-    let ns = begin(
-        lab,
-        "one_that_fits_passes_one_that_does_not_until_its_patience_is_over",
-    )
-    .await?;
+pub(super) async fn one_that_fits_passes_one_that_does_not_for_a_while(lab: &Lab) -> Result<()> {
+    let ns = begin(lab, "one_that_fits_passes_one_that_does_not_for_a_while").await?;
     let spec = serde_json::json!({ "backfill": { "render": { "patience": "20s" } } });
     policy(lab, &ns, "fill", spec).await?;
     let server = Server::new(&ns, 4);
@@ -42,10 +36,6 @@ pub(super) async fn one_that_fits_passes_one_that_does_not_until_its_patience_is
     small.delete(lab).await?;
     two.delete(lab).await?;
     big.says("Held", 60).await?;
-    ensure!(
-        late.state().as_deref() == Some("Waiting"),
-        "{:?}",
-        late.state()
-    );
+    shown(lab, &late, "Waiting", &[]).await?;
     count_seats(&[(&two, 2), (&big, 4), (&small, 1), (&late, 1)], 4).map(drop)
 }

@@ -1,6 +1,6 @@
 //! Seats that a team owns, lends, and gets back.
 
-use super::{names, policy, start, teams};
+use super::steps::{names, policy, start, teams};
 use crate::lab::{App, Helm, Lab, Server, eventually, so, within};
 use crate::main_job::{begin, count_seats};
 use crate::outage::{event, lease, shown, socket};
@@ -14,8 +14,8 @@ const NOTICE: Duration = Duration::from_secs(12);
 /// One team owns two of four seats, and another has borrowed them. Thrice the owner comes: the
 /// youngest loan is called back, tells its application so and until when, and its seat is the
 /// owner's within notice + D + M; who borrowed waits again, and has it when the owner has gone. A
-/// third team waits at its limit and stops nobody; and all of that holds in a new run of the license
-/// server while the operator is away.
+/// third team waits at its limit and stops nobody; and all of that holds in a new run of the
+/// license server while the operator is away.
 pub(super) async fn a_loan_is_back_with_its_owner_within_its_notice(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_loan_is_back_with_its_owner_within_its_notice").await?;
     teams(lab, &ns, &["owner", "guest", "small"]).await?;
@@ -96,8 +96,8 @@ pub(super) async fn a_loan_is_back_with_its_owner_within_its_notice(lab: &Lab) -
     count_seats(&all, 4).map(drop)
 }
 
-/// The owner has its seat within notice + D + M of its first request, and one of the guests has lost
-/// its own, was told of that before, and stands in line.
+/// The owner has its seat within notice + D + M of its first request, and one of the guests has
+/// lost its own, was told of that before, and stands in line.
 async fn gets_its_seat_back(lab: &Lab, server: &Server, owner: &App, guests: &[App]) -> Result<()> {
     let asked = first_word(owner, "Waiting").await?;
     let told = "one of the loans is called back";

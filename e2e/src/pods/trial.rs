@@ -1,6 +1,6 @@
 //! A policy that is tried out before it holds.
 
-use super::{names, policy, start, teams};
+use super::steps::{names, policy, start, teams};
 use crate::lab::{Lab, Server, eventually, so, within};
 use crate::main_job::{begin, notices_nothing};
 use crate::outage::mooring;
@@ -9,8 +9,8 @@ use kube::Api;
 use mooring_api::LicensePolicy;
 
 /// A dry run says on the object which lease would be called back, and which claim would be held
-/// back; nobody notices. `mooring policy test` says the same of a file. What no server could go by is
-/// refused as it is written, with what was expected.
+/// back; nobody notices. `mooring policy test` says the same of a file. What no server could go by
+/// is refused as it is written, with what was expected.
 pub(super) async fn a_dry_run_says_what_would_change_and_changes_nothing(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_dry_run_says_what_would_change_and_changes_nothing").await?;
     teams(lab, &ns, &["owner", "guest"]).await?;

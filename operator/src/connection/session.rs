@@ -133,12 +133,7 @@ impl Connection {
                 () = at(numbers) => {
                     numbers = None;
                     allowance.take(Instant::now());
-                    let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
-                    if products.server.instance != instance { return Err(ConnectionError::Restarted) }
-                    self.show(|s| {
-                        s.counted(products, self.lease_cache().waiting(), clock::now());
-                        s.handed = Some(handed);
-                    });
+                    self.take_numbers(&client, instance, handed).await?;
                 }
                 _ = resync.tick() => {
                     let list = self.leases(&client).await?;
@@ -165,6 +160,24 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Fetches the numbers. `handed`: the number of the policies that it has by now.
+    async fn take_numbers(
+        &self,
+        client: &Client,
+        instance: InstanceId,
+        handed: u64,
+    ) -> Result<(), ConnectionError> {
+        let products: Products = get(client, &server::PRODUCTS, MOST_PRODUCTS).await?;
+        if products.server.instance != instance {
+            return Err(ConnectionError::Restarted);
+        }
+        self.show(|s| {
+            s.counted(products, self.lease_cache().waiting(), clock::now());
+            s.handed = Some(handed);
+        });
+        Ok(())
     }
 
     /// Takes in a line of the watch; when to fetch the numbers after it. What is not newer than

@@ -3,7 +3,7 @@
 use super::build::Defaults;
 use super::facts::ServerFacts;
 use super::replug;
-use super::seat_policy::named::{Named, PolicyName};
+use super::seat_policy::named::{NamedPolicy, PolicyName};
 use crate::cache::ClusterCache;
 use crate::certs::CertError;
 use crate::connection::{ConnectionContext, Connections};
@@ -100,9 +100,8 @@ pub(super) struct Memory {
 /// What a LicensePolicy's status says of a license server: another one is news.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Told {
-    pub(super) named: Named,
+    pub(super) named: NamedPolicy,
     pub(super) connected: bool,
-    pub(super) generation: u64,
     pub(super) handed: Option<u64>,
     pub(super) view: Option<PolicyView>,
 }

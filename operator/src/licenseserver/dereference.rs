@@ -6,7 +6,7 @@ use super::context::{ControllerContext, Error};
 use super::facts::{Children, Missing, ServerFacts};
 use super::ownership::{self, Taken};
 use super::policies;
-use super::seat_policy::named::{self, Named};
+use super::seat_policy::named::{self, NamedPolicy};
 use super::seat_policy::resolve::resolved;
 use crate::connection::Snapshot;
 use k8s_openapi::NamespaceResourceScope;
@@ -82,7 +82,7 @@ pub async fn dereference(
     Ok(ServerFacts {
         missing,
         sources,
-        policies: policies::numbered(says, written, Timestamp::now()),
+        policies: policies::numbered(&says, written, Timestamp::now()),
         named,
         tls,
         has_identity: identity.is_some(),
@@ -295,9 +295,9 @@ async fn seats(
     server: &LicenseServer,
     ns: &Reader<'_>,
     before: Option<SeatPolicy>,
-) -> Result<(Option<SeatPolicy>, Named), Error> {
+) -> Result<(Option<SeatPolicy>, NamedPolicy), Error> {
     let Some(policy) = &server.spec.policy else {
-        return Ok((None, Named::Nothing));
+        return Ok((None, NamedPolicy::Nothing));
     };
     let found = ns.get::<LicensePolicy>(&policy.name).await?;
     let found = match &found {

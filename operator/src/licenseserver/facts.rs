@@ -1,7 +1,7 @@
 //! The facts of one reconciliation: what a LicenseServer names, and what is there of it already.
 
 use super::ownership::Taken;
-use super::seat_policy::named::Named;
+use super::seat_policy::named::NamedPolicy;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -21,7 +21,7 @@ pub struct ServerFacts {
     /// Who may use it, and whose its seats are, resolved.
     pub policies: Policies,
     /// What its `spec.policy` comes to.
-    pub named: Named,
+    pub named: NamedPolicy,
     /// The serving certificate, if there is one.
     pub tls: Option<Secret>,
     pub has_identity: bool,

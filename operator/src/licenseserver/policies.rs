@@ -12,7 +12,7 @@ use mooring_core::wire::{Policies, ReplacedElsewhere, ServerState, replaced, sti
 /// Policies with a number above each that was written before; those that say the same keep theirs.
 /// It is at least the time in seconds, since the object that has the last one may have been
 /// deleted.
-pub(super) fn numbered(says: Policies, written: Option<&ConfigMap>, now: Timestamp) -> Policies {
+pub(super) fn numbered(says: &Policies, written: Option<&ConfigMap>, now: Timestamp) -> Policies {
     let numbered = |generation| Policies {
         generation,
         ..says.clone()
@@ -90,18 +90,18 @@ mod tests {
     #[test]
     fn each_change_has_a_higher_number_than_all_before_it() {
         let at = |s: i64| Timestamp::from_second(s).unwrap();
-        let first = numbered(these(&["a"]), None, at(1000));
+        let first = numbered(&these(&["a"]), None, at(1000));
         assert_eq!(first.generation, 1000);
-        let same = numbered(these(&["a"]), Some(&written(&first)), at(2000));
+        let same = numbered(&these(&["a"]), Some(&written(&first)), at(2000));
         assert_eq!(same, first, "nothing changed");
-        let second = numbered(these(&[]), Some(&written(&first)), at(2000));
+        let second = numbered(&these(&[]), Some(&written(&first)), at(2000));
         assert_eq!(second.generation, 2000);
         // A clock that was set back, and two changes within a second.
         let all = Policies {
             allowed_namespaces: AllowedNamespaces::ALL,
             ..Policies::default()
         };
-        let third = numbered(all, Some(&written(&second)), at(5));
+        let third = numbered(&all, Some(&written(&second)), at(5));
         assert_eq!(third.generation, 2001);
         // Whose the seats are is one of them.
         let shares: SeatPolicy = serde_json::from_value(json!({
@@ -113,14 +113,14 @@ mod tests {
             seats: Some(shares),
             ..third.clone()
         };
-        let fourth = numbered(shared.clone(), Some(&written(&third)), at(5));
+        let fourth = numbered(&shared, Some(&written(&third)), at(5));
         assert_eq!(fourth.generation, 2002);
-        assert_eq!(numbered(shared, Some(&written(&fourth)), at(9000)), fourth);
+        assert_eq!(numbered(&shared, Some(&written(&fourth)), at(9000)), fourth);
         // Somebody deleted the ConfigMap, or wrote nonsense into it.
-        assert_eq!(numbered(these(&["a"]), None, at(3000)).generation, 3000);
+        assert_eq!(numbered(&these(&["a"]), None, at(3000)).generation, 3000);
         let mut broken = written(&third);
         broken.data = Some([(POLICIES_FILE.to_owned(), "?".to_owned())].into());
-        let anew = numbered(these(&["a"]), Some(&broken), at(3000));
+        let anew = numbered(&these(&["a"]), Some(&broken), at(3000));
         assert_eq!(anew.generation, 3000);
     }
 

@@ -88,6 +88,15 @@ impl Pass<'_> {
         self.ctx.remember(self.reference, change);
     }
 
+    /// Notes what a look has found.
+    fn looked(&self, facts: &ServerFacts) {
+        self.remember(|m| {
+            m.looked = Some(Instant::now());
+            m.generation = self.server.metadata.generation;
+            m.facts = facts.clone();
+        });
+    }
+
     async fn converged(&self) -> Result<Action, Error> {
         let (server, reference, ctx) = (self.server, self.reference, self.ctx);
         if server.metadata.deletion_timestamp.is_some() {
@@ -131,11 +140,7 @@ impl Pass<'_> {
         ctx.connections
             .begin(reference, &facts.policies, &ctx.connection);
         if look {
-            self.remember(|m| {
-                m.looked = Some(Instant::now());
-                m.generation = server.metadata.generation;
-                m.facts = facts.clone();
-            });
+            self.looked(&facts);
         }
         let fitting = placement::fitting(&facts.nodes, &labels);
         let views = ctx.sightings.as_ref().map(|s| s.views(boot));
@@ -160,7 +165,6 @@ impl Pass<'_> {
             now: mooring_net::clock::now().wall,
         };
         self.report(&judged, in_force).await?;
-        self.tell_policy(&facts, &snapshot);
         let well = facts.missing.is_empty() && facts.taken.is_empty() && snapshot.connected;
         Ok(Action::requeue(if well { LOOK } else { LOOK_SOON }))
     }
@@ -243,6 +247,7 @@ impl Pass<'_> {
 
     /// Writes the status where it changed, and says what changed.
     async fn report(&self, judged: &status::Judged<'_>, in_force: Duration) -> Result<(), Error> {
+        self.tell_policy(judged);
         let before = newest_status(self.server, &self.recall());
         let now = status::status(judged, before.as_ref(), in_force);
         let grace = self.server.spec.lease.grace_within(now.grace);
@@ -260,11 +265,11 @@ impl Pass<'_> {
     }
 
     /// Has the policy's status say what is new of this server, and that of the one before it.
-    fn tell_policy(&self, facts: &ServerFacts, snapshot: &Snapshot) {
+    fn tell_policy(&self, judged: &status::Judged<'_>) {
+        let snapshot = judged.snapshot;
         let now = Told {
-            named: facts.named.clone(),
+            named: judged.named.clone(),
             connected: snapshot.connected,
-            generation: facts.policies.generation,
             handed: snapshot.handed,
             view: snapshot.policy.clone(),
         };

@@ -1,5 +1,5 @@
-//! Which namespaces may use this server, and whose its seats are: from a file that is read anew when it changes, or as the
-//! operator last put it.
+//! Which namespaces may use this server, and whose its seats are: from a file that is read anew
+//! when it changes, or as the operator last put it.
 
 use mooring_core::frontend::entitled;
 use mooring_core::identity::Holder;

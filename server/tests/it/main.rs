@@ -22,6 +22,7 @@ mod leases;
 mod outlives;
 mod owners;
 mod pods;
+mod policies;
 mod renewals;
 mod restart;
 mod revocations;

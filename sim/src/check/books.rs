@@ -5,13 +5,14 @@ use foldhash::HashSet;
 use std::cmp::Reverse;
 
 use super::demand;
+use super::in_force::InForce;
 use super::lease::{ClaimOf, Lease, Stand};
 use super::model::{Model, add, of, subtract};
 use super::queue::Key;
 use super::run::KnownRun;
 use super::step::{Change, Message, Step};
 use crate::history::{
-    Book, Items, LeaseNo, License, Ms, Msg, MsgNo, Reclaim, Reply, RunNo, SecretNo,
+    Book, Fact, Items, LeaseNo, License, Ms, Msg, MsgNo, Policy, Reclaim, Reply, RunNo, SecretNo,
 };
 
 /// What a claim's own message shows of a lease.
@@ -53,6 +54,36 @@ impl Model {
             ..KnownRun::default()
         };
         self.adopt(license);
+    }
+
+    /// Who is revoked, and which groups are entitled.
+    pub(super) fn may_hold(&mut self, fact: &Fact) {
+        self.run.disturbed = self.now;
+        match fact {
+            Fact::Revoked(holder, true) => drop(self.run.revoked.insert(*holder)),
+            Fact::Revoked(holder, false) => drop(self.run.revoked.remove(holder)),
+            Fact::Entitled(group, true) => drop(self.run.unentitled.remove(group)),
+            Fact::Entitled(group, false) => drop(self.run.unentitled.insert(*group)),
+            _ => {}
+        }
+    }
+
+    /// Another seat policy is in force, or none: everybody who waits is ranked anew.
+    pub(super) fn ranks_anew(&mut self, policy: Option<&Policy>) {
+        self.run.policy = policy.cloned().map(InForce::of);
+        let keys: Vec<Key> = self.queues.all().to_vec();
+        self.queues.clear();
+        for mut key in keys {
+            if let Some(lease) = self.leases.get_mut(&key.lease) {
+                lease.priority = policy.map_or(0, |p| p.priority(lease.holder()));
+                key.rank = -i64::from(lease.priority);
+                lease.key = Some(key);
+                (lease.in_line_since, lease.owned_once) = (None, false);
+                (lease.owns_since, lease.gathered) = (None, false);
+                self.queues.insert(key, &lease.pools, lease.fuzzy);
+            }
+        }
+        self.queues.touch_all(self.license.pools.len());
     }
 
     pub(super) fn crashed(&mut self) {
@@ -406,7 +437,8 @@ impl Model {
         let problem = match step.reply() {
             // Nobody looked at what it said, or nothing that it asks counts as a sign of life.
             Some(Reply::Problem(
-                "overloaded" | "unauthenticated" | "revoked" | "not-entitled" | "given-back",
+                "overloaded" | "unauthenticated" | "revoked" | "not-entitled" | "given-back"
+                | "called-back",
             )) => return,
             reply => matches!(reply, Some(Reply::Problem(_))),
         };

@@ -39,6 +39,18 @@ pub(super) fn pools(license: &License, items: &[(Index, u32)]) -> Vec<Index> {
     pools
 }
 
+/// What these items draw, if there is but one way.
+pub(super) fn only_way(license: &License, items: &[(Index, u32)]) -> Option<Vec<(Index, u32)>> {
+    let mut draws = Vec::new();
+    for (product, seats) in items {
+        let [only] = license.products.get(*product)?.as_slice() else {
+            return None;
+        };
+        draws.extend(only.iter().map(|(pool, weight)| (*pool, weight * seats)));
+    }
+    Some(tidy(&draws))
+}
+
 /// Whether all items fit together into `left`.
 pub(super) fn fits(license: &License, items: &[(Index, u32)], left: &mut [u64]) -> bool {
     assign(license, items, left, &|_| true)

@@ -7,6 +7,10 @@
 //! lease that was taken in may stay for as long as its holder could go by the earlier, longer
 //! lease. A claim in line may be dropped once it was not asked for within D (promise 6 says that it
 //! keeps its place until then).
+//!
+//! A loan that is called back is free when neither its notice, nor the D that was told with the
+//! first word of it, is in force at its holder, and the margin of the longer of the two has passed;
+//! or when its holder comes with another secret after its notice.
 
 use std::cmp::Reverse;
 
@@ -52,6 +56,7 @@ pub(super) fn booked(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -
         return m.broken(2, what);
     }
     seen.expired += 1;
+    seen.loans_expired += u64::from(lease.called_back.is_some_and(|c| c.loan.is_some()));
     seen.expired_confirmed += u64::from(m.run.reclaim == Reclaim::Confirmed);
     Ok(())
 }
@@ -60,6 +65,10 @@ pub(super) fn booked(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -
 fn released(m: &Model, step: &Step, change: &Change, lease: &Lease, seen: &mut Seen) -> Verdict {
     if m.is_taken_back(lease) && is_over(m, step, change, lease) {
         seen.taken_back += 1;
+        return Ok(());
+    }
+    if begins_anew_after_notice(m, step, change, lease) {
+        seen.loans_begun_anew += 1;
         return Ok(());
     }
     if matches!(step.cause, Cause::TakenBack(no) if no == change.lease) && change.was.in_line() {
@@ -87,13 +96,28 @@ fn released(m: &Model, step: &Step, change: &Change, lease: &Lease, seen: &mut S
     m.broken(promise, what)
 }
 
+/// Whether the holder of a lease that an owner has called back comes with another secret, after
+/// its notice.
+fn begins_anew_after_notice(m: &Model, step: &Step, change: &Change, lease: &Lease) -> bool {
+    let Some(called) = lease.called_back.filter(|c| c.loan.is_some()) else {
+        return false;
+    };
+    let notice = called.notice.0;
+    let over = m.now + slack(notice) >= called.since + notice;
+    over && change.was == Stand::Seat && has_other_secret(step, lease)
+}
+
+fn has_other_secret(step: &Step, lease: &Lease) -> bool {
+    step.message().is_some_and(|c| match &c.what {
+        Msg::Claim { secret, .. } => c.of == lease.of && lease.secret != Some(*secret),
+        _ => false,
+    })
+}
+
 /// Whether a lease that an administrator took back may end now: its holder comes with another
 /// secret, and so has heard; or the lease has run out that it may still go by.
 fn is_over(m: &Model, step: &Step, change: &Change, lease: &Lease) -> bool {
-    let has_heard = step.message().is_some_and(|c| match &c.what {
-        Msg::Claim { secret, .. } => c.of == lease.of && lease.secret != Some(*secret),
-        _ => false,
-    });
+    let has_heard = has_other_secret(step, lease);
     change.was == Stand::Seat && (has_heard || m.now >= m.earliest_end(lease))
 }
 
@@ -109,10 +133,7 @@ fn dropped(m: &Model, step: &Step, change: &Change) -> Verdict {
     if !change.was.in_line() || told || seated || m.now + slack(d) >= lease.alive + d {
         return Ok(());
     }
-    let other_secret = step.message().is_some_and(|c| match &c.what {
-        Msg::Claim { secret, .. } => c.of == lease.of && lease.secret != Some(*secret),
-        _ => false,
-    });
+    let other_secret = has_other_secret(step, lease);
     let what = format!(
         "{change} loses its place in line ({why:?}) though it was asked for at {} ms (D is {d})",
         lease.alive

@@ -30,6 +30,20 @@ impl Stand {
     }
 }
 
+/// A lease that is called back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CalledBack {
+    /// When its holder was told first.
+    pub(super) since: Ms,
+    /// Its notice, at least and at most.
+    pub(super) notice: (Ms, Ms),
+    /// When its holder was told first that an owner wants it, if that is what speaks against it
+    /// now; and the notice of the policy.
+    pub(super) loan: Option<(Ms, Ms)>,
+    /// Its holder has asked since, and no answer could be signed: the books may have lifted it.
+    pub(super) unsure: bool,
+}
+
 /// A claim: whose, and which of its holder's.
 pub(super) type ClaimOf = (HolderNo, ClaimNo);
 
@@ -86,8 +100,15 @@ pub(super) struct Lease {
     /// shown.
     pub(super) longest: Option<(Ms, Ms)>,
     pub(super) counter: u64,
-    /// When this run told first that it is called back, if it does.
-    pub(super) called_back: Option<Ms>,
+    /// That it is called back, if this run says so.
+    pub(super) called_back: Option<CalledBack>,
+    /// Since when it is in line under a policy; that it was then within what its group owns, once;
+    /// and since when it was that and first in line.
+    pub(super) in_line_since: Option<Ms>,
+    pub(super) owned_once: bool,
+    pub(super) owns_since: Option<Ms>,
+    /// Free seats may have gathered for it.
+    pub(super) gathered: bool,
     /// The run in which an administrator took it back.
     pub(super) taken_back: RunNo,
     /// When the newest of its claims that were received was sent.
@@ -102,6 +123,8 @@ impl Lease {
     pub(super) fn appears(&mut self, now: Ms) {
         (self.told_for, self.told_run, self.counter, self.open) = (0, 0, 0, false);
         self.called_back = None;
+        (self.in_line_since, self.owns_since) = (None, None);
+        (self.owned_once, self.gathered) = (false, false);
         (self.alive, self.asked, self.sure, self.maybe) = (now, now, now, now);
     }
 

@@ -20,10 +20,11 @@ use super::{Seen, copies, silence};
 use crate::history::{Ms, MsgNo, Reply, Says};
 
 /// Problems that end being licensed.
-const LASTING: [&str; 7] = [
+const LASTING: [&str; 8] = [
     "cloned",
     "revoked",
     "given-back",
+    "called-back",
     "not-entitled",
     "unknown-product",
     "exceeds-seats",

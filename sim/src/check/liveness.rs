@@ -4,12 +4,13 @@
 //! told a lasting refusal (or asking for more than there is), or begun in the last 2D; those of a
 //! copied holder of which another copy began the claim anew; and those granted in the last D, whose
 //! holder may not know yet. Waiting behind a full pool: it does not fit into what is free, or one
-//! before it in line that is alive does not.
+//! before it in line that is alive does not; or a seat policy keeps it back.
 
 use super::Seen;
 use super::apps::{App, AppNo};
 use super::measure::Verdict;
 use super::model::{Lease, Model, Stand};
+use super::owners::{How, Shares, is_possible};
 use super::queue::Key;
 use crate::history::{LeaseNo, Ms, Reclaim, Says};
 
@@ -33,8 +34,9 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     let (Some(app), Some(copy)) = (m.apps.claims.get(&no), m.apps.copies.get(&no.0)) else {
         return Ok(());
     };
-    let refused =
-        app.ended_by.is_some() || app.says == Some(Says::Refused) || !m.could_fit(&app.items);
+    let refused = app.ended_by.is_some()
+        || app.says == Some(Says::Refused)
+        || !is_possible(m, app.holder, &app.items);
     if !copy.speaks() || m.apps.given_back(app) || refused || m.now < app.begun + 2 * d {
         return Ok(());
     }
@@ -46,7 +48,9 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     let Some(lease) = m.live(app.of()).next() else {
         // What the license can never grant is refused, and told at the next contact.
         let its = m.leases.values().filter(|l| l.of == app.of());
-        if app.says == Some(Says::Lost) && its.clone().any(|l| !m.could_fit(&l.items)) {
+        if app.says == Some(Says::Lost)
+            && its.clone().any(|l| !is_possible(m, app.holder, &l.items))
+        {
             return Ok(());
         }
         // Its seats have ended, and so has its stranded lease: it asks again within D.
@@ -104,6 +108,9 @@ fn waits_rightly(
     if withheld || !m.fits(&l.items) {
         return Ok(());
     }
+    if is_held_back(m, lease) {
+        return Ok(());
+    }
     let before = |k: &&Key| l.key.is_none_or(|key| **k < key);
     let line = m.queues.all().iter().take_while(before);
     let blocked = line.filter_map(|k| m.leases.get(&k.lease)).any(|before| {
@@ -119,6 +126,16 @@ fn waits_rightly(
     Err(format!(
         " for {items:?}; {lease:?} fits into what is free (used {used:?} of {pools:?}) and nobody before it shares a pool"
     ))
+}
+
+/// Whether the policy may keep it from its seats.
+fn is_held_back(m: &Model, lease: LeaseNo) -> bool {
+    Shares::of(m).is_some_and(|shares| {
+        let w = shares.line.iter().find(|w| w.no == lease);
+        w.is_none_or(|w| {
+            w.held_back(How::Maybe) || shares.is_unsure(w) || !shares.can_be_granted(m, w)
+        })
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@
 //! | `silence` | 15: what starts without the server |
 //! | `watch` | 13: the watch |
 //! | `dates` | 16: seats begin and end on their day |
-//! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw |
+//! | `policy` | 17: what a seat policy gives to whom |
+//! | `turns` | 5: nobody is passed over, where a policy is in force |
+//! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand`, `in_force`, `owners` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw, what a policy leaves to whom |
 //! | `measure` | how exact a clock is |
 //!
 //! A step of the server (a message, a word of the operator, or time) is judged when it is over:
@@ -37,12 +39,15 @@ mod copies;
 mod dates;
 mod demand;
 mod freeing;
+mod in_force;
 mod lease;
 mod licensed;
 mod liveness;
 mod measure;
 mod model;
 mod overtaking;
+mod owners;
+mod policy;
 mod queue;
 mod repeat;
 mod restart;
@@ -55,6 +60,7 @@ mod silence;
 mod step;
 #[cfg(test)]
 mod story;
+mod turns;
 mod watch;
 
 use std::cmp::Reverse;
@@ -145,6 +151,7 @@ impl Checker {
         secrets::step_end(m, &step, seen)?;
         repeat::step_end(m, &step, seen)?;
         revoke::step_end(m, &step, seen)?;
+        policy::step_end(m, &step, seen)?;
         call_back::step_end(m, &step, seen)?;
         restart::step_end(m, &step, seen)?;
         contested::step_end(m, &step, seen)?;
@@ -170,11 +177,13 @@ impl Checker {
             } => {
                 watch::booked(m, &mut self.last_seq, *seq)?;
                 let (of, asked) = ((*holder, *claim), (items, *priority));
+                let before = policy::before(m, *lease, book, seen);
                 let change = m.booked(step.message(), *lease, of, asked, book);
                 restart::booked(m, step, &change, seen)?;
                 seats::booked(m, step, &change, seen)?;
                 freeing::booked(m, step, &change, seen)?;
                 revoke::booked(m, &change)?;
+                policy::booked(m, step, &change, before, seen)?;
                 step.changes.push(change);
             }
             Fact::Answered { msg, reply } => {
@@ -234,7 +243,10 @@ impl Checker {
                 m.run.thawed = m.now;
                 m.queues.touch_all(pools);
             }
-            Fact::Reloaded(license) => m.adopt(license.clone()),
+            Fact::Reloaded(license) => {
+                m.run.disturbed = m.now;
+                m.adopt(license.clone());
+            }
             Fact::Wall(off) => {
                 m.run.wall = *off;
                 m.run.started_wall.get_or_insert(*off);
@@ -264,14 +276,13 @@ impl Checker {
                 m.run.gone.extend(holders);
                 cause = Cause::Gone(holders.clone());
             }
-            Fact::Revoked(holder, true) => drop(m.run.revoked.insert(*holder)),
-            Fact::Revoked(holder, false) => drop(m.run.revoked.remove(holder)),
-            Fact::Entitled(group, true) => drop(m.run.unentitled.remove(group)),
-            Fact::Entitled(group, false) => drop(m.run.unentitled.insert(*group)),
             Fact::TakenBack(lease) => {
                 m.taken_back(*lease);
+                m.run.disturbed = m.now;
                 cause = Cause::TakenBack(*lease);
             }
+            Fact::Policy(policy) => policy::taken_in(m, policy.as_ref()),
+            Fact::Revoked(..) | Fact::Entitled(..) => m.may_hold(fact),
             _ => return,
         }
         (self.step.open, self.step.cause) = (true, cause);

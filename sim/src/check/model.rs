@@ -12,8 +12,9 @@ use std::collections::BinaryHeap;
 
 use super::apps::Apps;
 use super::demand;
+use super::lease::CalledBack;
 use super::measure::{Verdict, margin, signed, slack};
-use super::queue::Queues;
+use super::queue::{Key, Queues};
 use super::step::Open;
 use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
 
@@ -192,6 +193,42 @@ impl Model {
         }
     }
 
+    /// Whether `a` is better than `b` for sure.
+    pub(super) fn is_better(&self, a: &Key, b: &Key) -> bool {
+        let fuzzy = |k: &Key| self.leases.get(&k.lease).is_some_and(|l| l.fuzzy);
+        a < b && ((a.class, a.rank) != (b.class, b.rank) || !(fuzzy(a) || fuzzy(b)))
+    }
+
+    /// When a lease ends that is called back for an owner, whatever its holder asks: at the
+    /// earliest, and at the latest.
+    fn loan_ends(&self, lease: &Lease) -> Option<(Ms, Ms)> {
+        let CalledBack {
+            since,
+            notice,
+            loan: Some((told, by_policy)),
+            unsure,
+        } = lease.called_back?
+        else {
+            return None;
+        };
+        let d = self.run.lease_for;
+        let m = margin(d.max(by_policy));
+        let end = |notice: Ms| (since + notice).max(told + d) + m;
+        let (least, mut most) = (end(notice.0), end(notice.1));
+        if lease.taken_in == self.run.no {
+            // Its holder may go by an earlier and longer lease.
+            let before = self.run.longest_before;
+            most = most.max(self.run.started + before + margin(before));
+        }
+        let any = self.run.reclaim == Reclaim::Any;
+        let latest = if unsure {
+            Ms::MAX / 2
+        } else {
+            most + slack(most - told)
+        };
+        any.then(|| (least.saturating_sub(slack(least - told)), latest))
+    }
+
     /// The latest moment at which silence must have freed a seat.
     pub(super) fn latest_end(&self, lease: &Lease) -> Ms {
         let run = &self.run;
@@ -204,7 +241,9 @@ impl Model {
             silence = silence.max(run.grace.0).max(lease.told_run);
         }
         let silence = silence + margin(silence);
-        (lease.maybe + silence + 1000 + slack(silence)).max(run.thawed)
+        let silence = lease.maybe + silence + 1000 + slack(silence);
+        let loan = self.loan_ends(lease).map_or(Ms::MAX, |l| l.1 + 1000);
+        silence.min(loan).max(run.thawed)
     }
 
     /// The first moment at which silence may free a seat.
@@ -219,7 +258,8 @@ impl Model {
             silence = silence.max(run.grace.1.min(lease.told_run));
         }
         let silence = silence + margin(told);
-        (lease.sure + silence).saturating_sub(slack(silence))
+        let silence = (lease.sure + silence).saturating_sub(slack(silence));
+        self.loan_ends(lease).map_or(silence, |l| silence.min(l.0))
     }
 
     /// Whether an administrator took it back in this run.

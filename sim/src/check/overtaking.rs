@@ -10,6 +10,8 @@
 //! restart, if it is shown within Q. For a claim that left the line and came back, or came back
 //! later, arrival says nothing here (`fuzzy`).
 //!
+//! Where a seat policy is in force, who passes whom, and who can be granted, is in `turns`.
+//!
 //! Nobody waits behind the dead: a claim that was not asked for within D neither blocks nor is
 //! granted.
 
@@ -17,14 +19,10 @@ use super::Seen;
 use super::authority;
 use super::measure::Verdict;
 use super::model::{Change, Model, Step};
+use super::owners::Shares;
 use super::queue::Key;
+use super::turns;
 use crate::history::{Index, MsgNo, Reclaim, Reply};
-
-/// Whether `a` is better than `b` for sure.
-pub(super) fn better(m: &Model, a: &Key, b: &Key) -> bool {
-    let fuzzy = |k: &Key| m.leases.get(&k.lease).is_some_and(|l| l.fuzzy);
-    a < b && ((a.class, a.rank) != (b.class, b.rank) || !(fuzzy(a) || fuzzy(b)))
-}
 
 /// A claim is answered that it waits: its place is not worse than those before it make it. Promise
 /// 6 if it was there before.
@@ -62,6 +60,7 @@ pub(super) fn answered(
 
 /// At the end of a step: nobody was passed over, and nobody waits for free seats.
 pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
+    turns::step_end(m, step)?;
     for change in step.grants() {
         granted(m, step, change, seen)?;
     }
@@ -73,6 +72,12 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
         return Ok(());
     }
     let touched = std::mem::take(&mut m.queues.touched);
+    if let Some(shares) = Shares::of(m).filter(|_| !touched.is_empty()) {
+        return turns::can_be_granted(m, &shares, seen);
+    }
+    if m.run.policy.is_some() {
+        return Ok(());
+    }
     touched
         .into_iter()
         .try_for_each(|pool| can_be_granted(m, pool, seen))
@@ -96,12 +101,15 @@ fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Verdict 
     for &(pool, _) in &lease.draws {
         let line = m.queues.pool(pool);
         seen.granted_before_others += u64::from(line.last().is_some_and(|last| *last > key));
+        if m.run.policy.is_some() {
+            continue;
+        }
         for waits in line.iter().take_while(|k| **k < key) {
             let Some(w) = m.leases.get(&waits.lease) else {
                 continue;
             };
             if waits.lease == change.lease
-                || !better(m, waits, &key)
+                || !m.is_better(waits, &key)
                 || !m.surely_alive(w)
                 || m.run.revoked.contains(&w.holder())
                 || !m.could_fit(&w.items)
@@ -137,7 +145,7 @@ fn head(m: &Model, pool: Index) -> Option<Key> {
                 .iter()
                 .skip(i + 1)
                 .take_while(|k| (k.class, k.rank) == (key.class, key.rank))
-                .any(|k| !better(m, key, k));
+                .any(|k| !m.is_better(key, k));
         if unsure {
             return None;
         }

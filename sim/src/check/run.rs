@@ -2,6 +2,7 @@
 
 use foldhash::HashSet;
 
+use super::in_force::InForce;
 use super::measure::{margin, slack};
 use crate::history::{GroupNo, HolderNo, Index, Ms, Reclaim, RunNo};
 
@@ -43,6 +44,10 @@ pub(super) struct KnownRun {
     pub(super) revoked: HashSet<HolderNo>,
     /// Groups that are not entitled by the policies that it has.
     pub(super) unentitled: HashSet<GroupNo>,
+    /// The seat policy in force.
+    pub(super) policy: Option<InForce>,
+    /// When that, the license, or who may hold what has changed last.
+    pub(super) disturbed: Ms,
     /// Seats taken by the books, by pool.
     pub(super) used: Vec<u64>,
     /// The longest and shortest grace, and the longest time for contested holders, of this run's

@@ -122,6 +122,32 @@ seen! {
     call_back_lifted,
     /// 12: a licensed application's copy heard that it is revoked.
     heard_revoked,
+    /// 17: a grant to a group that has a `max`.
+    limited_grants,
+    /// 17: a claim waited that its group's `max` held back.
+    held_by_max,
+    /// 17: one that was held back by what owners keep.
+    held_by_owners,
+    /// 5: a grant passed a better-ranked claim that was held back.
+    passed_held_back,
+    /// 5: it was looked at who has fewer seats for its weight.
+    by_weight,
+    /// 17: an owner's claim was first in line for seats of its own.
+    owner_waits,
+    /// 17: it was granted.
+    owners_served,
+    /// 17: a loan was called back.
+    loans_called_back,
+    /// 17: its notice was over, and it was refused.
+    loans_over,
+    /// 17: it was lifted.
+    loans_lifted,
+    /// 2: a loan that had been called back ended with time.
+    loans_expired,
+    /// 2: its holder came with another secret.
+    loans_begun_anew,
+    /// 17: a claim was told that the policy holds it back.
+    told_held_back,
     /// 13: the follower compared.
     followed,
     /// 13: it had to list anew.

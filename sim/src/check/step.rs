@@ -93,6 +93,8 @@ pub(super) struct Step {
     /// Answers to requests that had been held open.
     pub(super) closed: Vec<(ClaimOf, Reply)>,
     pub(super) settled: bool,
+    /// Who was passed over by a grant, and how; and after how many changes.
+    pub(super) passed: Vec<(LeaseNo, String, usize)>,
     /// A place that was told and is wrong.
     pub(super) misplaced: Option<Broken>,
 }

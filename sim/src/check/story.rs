@@ -413,6 +413,7 @@ pub(super) fn waiting(no: u32, place: u32) -> Reply {
         lease: lease(no),
         place,
         settling: false,
+        held_back: false,
         bind: None,
     }
 }
@@ -422,6 +423,7 @@ pub(super) fn settling(no: u32, place: u32) -> Reply {
         lease: lease(no),
         place,
         settling: true,
+        held_back: false,
         bind: None,
     }
 }

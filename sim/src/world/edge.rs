@@ -142,6 +142,7 @@ impl World {
             ProblemType::Cloned,
             ProblemType::Revoked,
             ProblemType::GivenBack,
+            ProblemType::CalledBack,
         ];
         let known: Vec<_> = all.filter(|k| !of_holder.contains(k)).collect();
         Some(match known.get(n % (known.len() + 1)) {
@@ -285,6 +286,7 @@ impl World {
                     lease: lease_no(place.lease),
                     place: place.place,
                     settling: place.reason == WaitReason::Settling,
+                    held_back: place.reason == WaitReason::Policy,
                     bind,
                 };
                 let pen = self.pen().ok_or_else(no_run)?;

@@ -3,10 +3,14 @@
 
 use super::server::RING;
 use super::state::{World, lease_no};
-use crate::history::{CopyNo, Fact, GroupNo, HolderNo};
+use crate::history::{self, AccountNo, CopyNo, Fact, GroupNo, HolderNo, Policy, Rights};
 use mooring_core::identity::HolderKey;
+use mooring_core::policy::{PolicyGroup, PoolRights, SeatPolicy};
 use mooring_core::wire::{AllowedNamespaces, Policies, ViewState};
+use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How often it looks at the watch.
 const LOOKS: u64 = 7_000;
@@ -129,15 +133,64 @@ impl World {
         let groups = (0..GroupNo::COUNT).map(GroupNo);
         let allowed = groups.filter(|g| !out.contains(g));
         let list = allowed.map(|g| World::namespace(g).to_owned()).collect();
+        let seats = self.server.seats.map(|n| self.seat_policy(n));
         self.server.policies = Rc::new(Policies {
             replaced: Vec::new(),
-            seats: None,
+            seats: seats.clone(),
             generation: 0,
             allowed_namespaces: AllowedNamespaces::These(list),
         });
         let told = std::mem::replace(&mut self.server.told, out.clone());
         for g in told.symmetric_difference(&out) {
             self.state(Fact::Entitled(*g, !out.contains(g)));
+        }
+        let (now, before) = (self.server.seats, self.server.seats_told);
+        if now != before {
+            self.server_ticks();
+            self.server.seats_told = now;
+            let policy = now.and_then(|n| self.plan.policies.get(n)).cloned();
+            self.state(Fact::Policy(policy));
+            self.with_frontend(|f, now| f.set_policy(seats.map(Arc::new), now));
+        }
+    }
+
+    /// Another seat policy lies there; the run reads it.
+    pub(super) fn seats_are(&mut self, policy: Option<usize>) {
+        self.server.seats = policy;
+        self.when_awake(World::takes_policies_in);
+    }
+
+    /// A policy of the plan, as the server reads it.
+    fn seat_policy(&self, n: usize) -> SeatPolicy {
+        let Policy { notice, groups } = &self.plan.policies[n];
+        let pool = |(p, rights): &(usize, Rights)| {
+            let Rights { owned, max, lend } = *rights;
+            (
+                self.names.pools[*p].clone(),
+                PoolRights { owned, max, lend },
+            )
+        };
+        let account = |(namespace, AccountNo(a)): &(GroupNo, AccountNo)| {
+            format!("{}/sa-{a}", World::namespace(*namespace))
+        };
+        let group = |(n, g): (usize, &history::PolicyGroup)| PolicyGroup {
+            name: format!("group-{n}"),
+            namespaces: g
+                .namespaces
+                .iter()
+                .map(|n| World::namespace(*n).into())
+                .collect(),
+            service_accounts: g.accounts.iter().map(account).collect(),
+            subjects: Vec::new(),
+            priority: g.priority,
+            weight: g.weight.and_then(NonZeroU32::new),
+            pools: g.pools.iter().map(pool).collect(),
+        };
+        SeatPolicy {
+            name: format!("policy-{n}"),
+            notice: Duration::from_millis(*notice),
+            groups: groups.iter().enumerate().map(group).collect(),
+            ..SeatPolicy::default()
         }
     }
 

@@ -731,7 +731,7 @@ impl World {
             namespace: Self::namespace(no.group()).into(),
             pod: format!("pod-{}", no.0),
             uid: format!("uid-{}", no.0),
-            service_account: "default".into(),
+            service_account: format!("sa-{}", no.account().0),
             node: None,
         }
     }

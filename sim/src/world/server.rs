@@ -97,6 +97,7 @@ impl World {
         self.state(fact);
         self.state(Fact::Wall(self.server.machine().wall));
         self.server.told.clear();
+        self.server.seats_told = None;
         self.takes_policies_in();
         self.handed_out();
         self.looks();
@@ -262,10 +263,11 @@ impl World {
         })
     }
 
-    pub(super) fn priority(&self, holder: HolderNo) -> i32 {
-        // By identity, as a policy would have it; replaced pods keep it.
-        let pods = &self.plan.pods;
-        pods[holder.0 as usize % pods.len()].priority
+    /// What the policy that the run has taken in says of a holder.
+    fn priority(&self, holder: HolderNo) -> i32 {
+        let policy = self.server.seats_told;
+        let policy = policy.and_then(|n| self.plan.policies.get(n));
+        policy.map_or(0, |p| p.priority(holder))
     }
 
     fn plan_tick(&mut self) {

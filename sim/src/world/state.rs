@@ -278,6 +278,9 @@ pub(super) struct Server {
     /// What the present run has taken in of that.
     pub(super) policies: Rc<Policies>,
     pub(super) told: BTreeSet<GroupNo>,
+    /// Which of the plan's seat policies lies there, and what the present run has taken in.
+    pub(super) seats: Option<usize>,
+    pub(super) seats_told: Option<usize>,
     pub(super) reclaim: Reclaim,
 }
 
@@ -334,6 +337,8 @@ impl Server {
             unentitled: BTreeSet::new(),
             policies: Rc::default(),
             told: BTreeSet::new(),
+            seats: plan.policy,
+            seats_told: None,
             reclaim: plan.reclaim,
         }
     }

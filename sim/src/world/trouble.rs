@@ -71,6 +71,7 @@ impl World {
                 });
             }
             Fault::Storm { pods, stay } => self.storm(*pods, *stay),
+            Fault::Policy { policy } => self.seats_are(*policy),
             of_a_pod => self.trouble_of_a_pod(of_a_pod),
         }
     }

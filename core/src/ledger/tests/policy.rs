@@ -8,7 +8,8 @@ use crate::policy::PoolRights;
 type Has = (u32, Option<u32>, Option<u32>);
 
 /// A group for each namespace, with what it has of pool `r`: (owned, max, lend).
-fn policy(groups: &[(&str, Has)]) -> Arc<SeatPolicy> {
+#[allow(clippy::unnecessary_wraps)] // as the ledger takes it
+fn policy(groups: &[(&str, Has)]) -> Option<Arc<SeatPolicy>> {
     let group = |(name, (owned, max, lend)): &(&str, Has)| {
         let rights = PoolRights {
             owned: *owned,
@@ -22,12 +23,12 @@ fn policy(groups: &[(&str, Has)]) -> Arc<SeatPolicy> {
             ..PolicyGroup::default()
         }
     };
-    Arc::new(SeatPolicy {
+    Some(Arc::new(SeatPolicy {
         name: "shares".into(),
         notice: Duration::from_secs(60),
         groups: groups.iter().map(group).collect(),
         ..SeatPolicy::default()
-    })
+    }))
 }
 
 fn of(namespace: &str, n: u8, what: &str) -> Claim {
@@ -52,7 +53,7 @@ fn held(l: &Ledger, n: u8) -> bool {
 
 fn ruled(seats: u32, groups: &[(&str, Has)]) -> Ledger {
     let mut l = super::seats(seats);
-    l.set_policy(Some(policy(groups)), at(0));
+    l.set_policy(policy(groups), at(0));
     l
 }
 
@@ -150,12 +151,12 @@ fn nobody_is_thrown_out_by_a_policy_nor_by_a_restart_under_a_stricter_one() {
     let all: Vec<Granted> = (1..=3)
         .map(|n| granted(l.claim(of("b", n, "render"), at(0))))
         .collect();
-    l.set_policy(Some(policy(&[("b", (0, Some(2), None))])), at(1));
+    l.set_policy(policy(&[("b", (0, Some(2), None))]), at(1));
     assert!((1..=3).all(|n| held(&l, n)));
     place(l.claim(of("b", 4, "render"), at(2)));
     let license = license(&[("r", 4)], &[("render", "r")]);
     let mut l = Ledger::new(settings(2, D), one(&license), at(10));
-    l.set_policy(Some(policy(&[("b", (0, Some(2), None))])), at(10));
+    l.set_policy(policy(&[("b", (0, Some(2), None))]), at(10));
     for (n, g) in (1..).zip(&all) {
         let mut c = of("b", n, "render");
         c.held = Some(shown(g, 1));
@@ -215,10 +216,7 @@ fn each_group_pays_for_seats_that_claims_of_both_count_as_one() {
     license.products[0].count_by = CountBy::Node;
     let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
     l.set_policy(
-        Some(policy(&[
-            ("b", (0, Some(1), None)),
-            ("c", (0, Some(1), None)),
-        ])),
+        policy(&[("b", (0, Some(1), None)), ("c", (0, Some(1), None))]),
         at(0),
     );
     let on = |namespace: &str, n: u8, node: &str| {
@@ -363,6 +361,95 @@ fn nothing_is_called_back_in_vain_nor_what_its_group_owns() {
     assert_eq!(told(&mut l, 1, 1, 4), Ok(None));
 }
 
+#[test]
+fn who_has_more_than_it_owns_elsewhere_keeps_what_it_owns_here() {
+    let license = license(&[("r", 2), ("s", 2)], &[("render", "r"), ("sim", "s")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    let mut shares = policy(&[("a", (1, None, None)), ("c", (1, None, None))]);
+    let groups = shares
+        .as_mut()
+        .and_then(Arc::get_mut)
+        .map(|p| &mut p.groups);
+    let of_s = ("s".parse().unwrap(), PoolRights::default());
+    groups.unwrap()[1].pools.extend([of_s]);
+    l.set_policy(shares, at(0));
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    // Of r its group has what it owns, and of s more.
+    granted(l.claim(of("c", 2, "render,sim"), at(1)));
+    place(l.claim(of("a", 9, "render"), at(2)));
+    assert_eq!(told(&mut l, 2, 1, 3), Ok(None));
+    assert!(told(&mut l, 1, 1, 3).is_ok_and(|c| c.is_some()));
+}
+
+#[test]
+fn who_waits_for_seats_of_which_the_policy_does_not_speak_owns_none_of_them() {
+    let license = license(&[("r", 1), ("s", 1)], &[("both", "r+s"), ("either", "s|r")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(
+        policy(&[("a", (1, None, None)), ("b", (0, None, None))]),
+        at(0),
+    );
+    granted(l.claim(of("c", 1, "both"), at(0)));
+    place(l.claim(of("b", 9, "either"), at(1)));
+    assert_eq!(told(&mut l, 1, 1, 2), Ok(None));
+    place(l.claim(of("a", 8, "either"), at(3)));
+    assert!(told(&mut l, 1, 2, 4).is_ok_and(|c| c.is_some()));
+}
+
+#[test]
+fn who_waits_for_seats_that_are_to_begin_is_not_held_back() {
+    let mut license = license(&[("r", 1), ("s", 3)], &[("render", "r|s")]);
+    license.pools[1].not_before = Some("2030-01-01T00:00:00Z".parse().unwrap());
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_date("2029-01-01T00:00:00Z".parse().unwrap(), at(0));
+    l.set_policy(policy(&[("b", (0, None, None))]), at(0));
+    place(l.claim(of("b", 1, "render:3"), at(0)));
+    let next = place(l.claim(of("c", 2, "render"), at(1)));
+    assert_eq!(next.reason, WaitReason::Behind);
+}
+
+#[test]
+fn where_more_is_out_than_there_is_as_much_more_is_called_back() {
+    let mut l = ruled(3, &[("a", (1, None, None))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    granted(l.claim(of("b", 2, "render:2"), at(1)));
+    l.set_capacity(one(&license(&[("r", 1)], &[("render", "r")])), at(2));
+    place(l.claim(of("a", 9, "render"), at(3)));
+    for n in 1..=2 {
+        assert!(told(&mut l, n, 1, 4).is_ok_and(|c| c.is_some()), "{n}");
+    }
+}
+
+#[test]
+fn a_loan_of_an_earlier_run_is_not_free_while_its_holder_may_go_by_that_runs_longer_lease() {
+    let mut l = Ledger::new(
+        Settings {
+            lease_for: D * 10,
+            ..settings(1, Duration::ZERO)
+        },
+        one(&license(&[("r", 1)], &[("render", "r")])),
+        at(0),
+    );
+    let before = granted(l.claim(of("b", 1, "render"), at(0)));
+    let license = license(&[("r", 1)], &[("render", "r")]);
+    let mut l = Ledger::new(settings(2, Duration::ZERO), one(&license), at(10));
+    l.set_policy(policy(&[("a", (1, None, None))]), at(10));
+    let mut c = of("b", 1, "render");
+    c.held = Some(HeldLease {
+        lease_for: D * 10,
+        ..shown(&before, 1)
+    });
+    granted(l.claim(c, at(20)));
+    place(l.claim(of("a", 9, "render"), at(1_000)));
+    // No answer reaches it: it goes on by what it was told before.
+    assert!(told(&mut l, 1, 5, 1_001).is_ok_and(|c| c.is_some()));
+    let longer = (D * 10).as_millis() as u64;
+    for ms in (1_001..longer).step_by(5_000) {
+        let _ = l.claim(of("a", 9, "render"), at(ms));
+    }
+    assert!(held(&l, 1), "by a lease of {longer} ms");
+}
+
 /// What the policy has counted is what is out.
 fn is_counted(l: &mut Ledger) {
     let before = format!("{:?}", l.capacity.rights);
@@ -444,4 +531,63 @@ fn behind(all: &[Stand], i: usize, max: u32, free: u32) -> bool {
         let limited = |n: u32| other == 1 && has + n > max;
         waits.is_some_and(|(r, n)| r < rank && n > free && !limited(n))
     })
+}
+
+#[test]
+fn an_owners_claim_for_more_than_its_own_keeps_no_other_of_its_group_from_that() {
+    let mut l = ruled(4, &[("a", (2, None, Some(0))), ("c", (1, None, Some(0)))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    // It would take what another keeps, too.
+    let waits = place(l.claim(of("a", 2, "render:3"), at(1)));
+    assert_eq!(waits.reason, WaitReason::Policy);
+    // One of its own is free, and nobody else may have it.
+    place(l.claim(of("b", 3, "render"), at(2)));
+    granted(l.claim(of("a", 4, "render"), at(3)));
+}
+
+#[test]
+fn an_owner_that_wants_more_than_its_own_stands_behind_who_came_before_it() {
+    let mut l = ruled(4, &[("a", (2, None, Some(0)))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    granted(l.claim(of("b", 2, "render"), at(0)));
+    granted(l.claim(of("a", 3, "render"), at(0)));
+    // One is free, and kept; one of what nobody owns is wanted by both.
+    place(l.claim(of("b", 4, "render:2"), at(1)));
+    place(l.claim(of("a", 5, "render:2"), at(2)));
+    back(&mut l, 1, 3);
+    assert!(!held(&l, 4) && !held(&l, 5));
+    back(&mut l, 2, 4);
+    assert!(held(&l, 4) && !held(&l, 5));
+}
+
+#[test]
+fn who_waits_for_seats_that_others_have_is_not_held_back() {
+    // All is lent: who wants more than is free waits as without a policy; no smaller one passes.
+    let mut l = ruled(3, &[("a", (1, None, None))]);
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    granted(l.claim(of("b", 2, "render"), at(0)));
+    place(l.claim(of("c", 3, "render:2"), at(1)));
+    place(l.claim(of("b", 4, "render"), at(2)));
+    back(&mut l, 1, 3);
+    assert!(held(&l, 3) && !held(&l, 4));
+    // Nor in another pool that it needs: what is free there gathers for it.
+    let license = license(&[("r", 1), ("s", 1)], &[("render", "r"), ("sim", "s")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(policy(&[("a", (1, None, None))]), at(0));
+    granted(l.claim(of("b", 1, "render"), at(0)));
+    place(l.claim(of("c", 2, "render,sim"), at(1)));
+    place(l.claim(of("c", 3, "sim"), at(2)));
+    back(&mut l, 1, 3);
+    assert!(held(&l, 2) && !held(&l, 3));
+}
+
+#[test]
+fn who_stands_behind_one_of_its_group_that_waits_for_seats_is_not_held_back() {
+    let license = license(&[("r", 1), ("s", 1)], &[("render", "r"), ("sim", "s")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&license), at(0));
+    l.set_policy(policy(&[("b", (0, Some(3), None))]), at(0));
+    granted(l.claim(of("c", 1, "render"), at(0)));
+    place(l.claim(of("b", 2, "render"), at(1)));
+    place(l.claim(of("b", 3, "render,sim"), at(2)));
+    place(l.claim(of("c", 4, "sim"), at(3)));
 }

@@ -32,7 +32,7 @@ impl PolicyName {
 
 /// What it comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Named {
+pub enum NamedPolicy {
     /// None is named.
     #[default]
     Nothing,
@@ -53,7 +53,7 @@ pub enum Named {
 /// The policy that was handed over last, by name, where it stays in force.
 pub type Stays = Option<String>;
 
-impl Named {
+impl NamedPolicy {
     /// The policy's name.
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -72,19 +72,19 @@ pub fn seats(
     name: &str,
     found: Option<(&LicensePolicy, Result<SeatPolicy, BadPolicy>)>,
     written: Option<SeatPolicy>,
-) -> (Option<SeatPolicy>, Named) {
+) -> (Option<SeatPolicy>, NamedPolicy) {
     let name = name.to_owned();
     let stays = written.as_ref().map(|s| s.name.clone());
     match found {
-        None => (written, Named::Missing { name, stays }),
-        Some((p, _)) if p.spec.dry_run => (None, Named::DryRun { name }),
+        None => (written, NamedPolicy::Missing { name, stays }),
+        Some((p, _)) if p.spec.dry_run => (None, NamedPolicy::DryRun { name }),
         Some((p, Ok(seats))) => {
             let generation = p.metadata.generation.unwrap_or(0);
-            (Some(seats), Named::InForce { name, generation })
+            (Some(seats), NamedPolicy::InForce { name, generation })
         }
         Some((_, Err(why))) => {
             let why = why.to_string();
-            (written, Named::Unusable { name, why, stays })
+            (written, NamedPolicy::Unusable { name, why, stays })
         }
     }
 }
@@ -118,7 +118,7 @@ mod tests {
         let stays = Some("old".to_owned());
         let (seats, named) = super::seats("shares", None, Some(old.clone()));
         assert_eq!(seats.as_ref(), Some(&old), "a missing one throws nobody");
-        let missing = Named::Missing {
+        let missing = NamedPolicy::Missing {
             name: "shares".into(),
             stays: stays.clone(),
         };
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(seats, Some(says(&shares)));
         assert_eq!(
             named,
-            Named::InForce {
+            NamedPolicy::InForce {
                 name: "shares".into(),
                 generation: 3
             }
@@ -139,7 +139,7 @@ mod tests {
         let found = Some((&shares, Err(bad.clone())));
         let (seats, named) = super::seats("shares", found, Some(old.clone()));
         assert_eq!(seats.as_ref(), Some(&old));
-        assert!(matches!(named, Named::Unusable { why, .. } if why == bad.to_string()));
+        assert!(matches!(named, NamedPolicy::Unusable { why, .. } if why == bad.to_string()));
 
         let dry = policy("shares", true);
         let (seats, named) = super::seats("shares", Some((&dry, Ok(says(&dry)))), Some(old));

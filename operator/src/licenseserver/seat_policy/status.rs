@@ -1,6 +1,6 @@
 //! What a LicensePolicy's status says. Pure: facts in, status out.
 
-use super::named::Named;
+use super::named::NamedPolicy;
 use crate::connection::Snapshot;
 use crate::kubernetes::whole_seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -11,9 +11,8 @@ use mooring_api::status::NO_CONTACT;
 use mooring_api::{BadPolicy, GroupStatus, LicensePolicy, LicensePolicyStatus, PolicyOnServer};
 use mooring_core::names::PoolName;
 use mooring_core::policy::SeatPolicy;
-use mooring_core::request::Item;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{GroupUse, Policies, PolicyChange, PolicyTest};
+use mooring_core::wire::{GroupUse, Policies, PolicyTest};
 use std::collections::BTreeSet;
 
 /// How long a text of a license server's may be: it may be anybody's program.
@@ -37,12 +36,20 @@ pub struct OnServer {
     /// Whether the LicenseServer is there.
     pub is_there: bool,
     /// What its `spec.policy` came to, at the last look.
-    pub named: Named,
+    pub named: NamedPolicy,
     /// What its license server is told.
     pub policies: Policies,
     pub snapshot: Snapshot,
     /// In a dry run: how it was answered last.
     pub tried: Option<Result<PolicyTest, String>>,
+}
+
+impl OnServer {
+    /// The link has neither stood nor failed yet: an operator that has just started knows nothing,
+    /// and what the one before it wrote stands.
+    pub fn is_untried(&self) -> bool {
+        !self.snapshot.connected && self.snapshot.problem.is_none()
+    }
 }
 
 /// The whole status.
@@ -65,11 +72,14 @@ pub fn status(j: &PolicyFacts<'_>) -> LicensePolicyStatus {
 fn on(j: &PolicyFacts<'_>, s: &OnServer, before: &LicensePolicyStatus) -> PolicyOnServer {
     let mut earlier = before.servers.iter().filter(|b| b.name == s.name);
     let mut now = earlier.next().cloned().unwrap_or_default();
+    if s.is_there && s.is_untried() && !now.name.is_empty() {
+        return now;
+    }
     now.name.clone_from(&s.name);
     if j.policy.spec.dry_run {
         dry_run(s, &mut now);
     } else {
-        (now.would_change, now.would_change_more) = (Vec::new(), None);
+        (now.tried, now.would_change, now.would_change_more) = (false, Vec::new(), None);
         enforced(j, s, &mut now);
     }
     now
@@ -98,14 +108,18 @@ fn dry_run(s: &OnServer, now: &mut PolicyOnServer) {
     };
     now.message = Some(
         match s.named.name() {
-            Some(_) if matches!(s.named, Named::DryRun { .. }) => "a dry run: nothing is enforced",
+            Some(_) if matches!(s.named, NamedPolicy::DryRun { .. }) => {
+                "a dry run: nothing is enforced"
+            }
             _ => "a dry run: what is in force there stays",
         }
         .into(),
     );
+    now.tried = true;
     now.groups = uses(&test.groups);
     now.unknown_pools = unknown(&test.unknown_pools);
-    let lines = test.changes.iter().take(MOST_LINES).map(line);
+    let lines = test.changes.iter().take(MOST_LINES);
+    let lines = lines.map(|c| cut(&c.to_string()));
     now.would_change = lines.collect();
     let left = test.changes.len().saturating_sub(MOST_LINES);
     let left = u32::try_from(left).unwrap_or(u32::MAX);
@@ -116,7 +130,7 @@ fn dry_run(s: &OnServer, now: &mut PolicyOnServer) {
 fn enforced(j: &PolicyFacts<'_>, s: &OnServer, now: &mut PolicyOnServer) {
     let generation = j.policy.metadata.generation.unwrap_or(0);
     let told = match &s.named {
-        Named::InForce {
+        NamedPolicy::InForce {
             generation: told, ..
         } => *told == generation,
         _ => false,
@@ -138,7 +152,7 @@ fn enforced(j: &PolicyFacts<'_>, s: &OnServer, now: &mut PolicyOnServer) {
         return;
     }
     now.message = Some(match &s.named {
-        Named::Unusable { why, stays, .. } => {
+        NamedPolicy::Unusable { why, stays, .. } => {
             cut(&format!("{why}; {}", what_stays(stays.as_deref())))
         }
         _ => "it is being handed over".into(),
@@ -158,38 +172,13 @@ fn cut(text: &str) -> String {
 }
 
 fn uses(all: &[GroupUse]) -> Vec<GroupStatus> {
-    let told = all.iter().take(MOST_USES).map(|u| GroupStatus {
-        group: u.group.as_deref().map(cut),
-        pool: u.pool.to_string(),
-        owned: u.owned,
-        max: u.max,
-        used: u.used,
-    });
+    let told = all.iter().take(MOST_USES).map(GroupStatus::from);
     told.collect()
 }
 
 fn unknown(pools: &[PoolName]) -> Vec<String> {
     let told = pools.iter().take(MOST_USES);
     told.map(ToString::to_string).collect()
-}
-
-/// A claim that would stand otherwise, in a line.
-fn line(c: &PolicyChange) -> String {
-    let of = |i: &Item| format!("{} {}", i.seats, i.product);
-    let items: Vec<String> = c.items.iter().map(of).collect();
-    let claim = match c.claim.as_str() {
-        "pod" => String::new(),
-        other => format!(" claim {other}"),
-    };
-    let why = c.message.as_deref().map(|m| format!(": {m}"));
-    cut(&format!(
-        "{}{claim} ({}): {} -> {}{}",
-        c.holder,
-        items.join(", "),
-        c.now,
-        c.then,
-        why.unwrap_or_default()
-    ))
 }
 
 struct Word(&'static str, &'static str, String);
@@ -201,9 +190,16 @@ fn conditions(j: &PolicyFacts<'_>, before: &LicensePolicyStatus) -> Vec<Conditio
         (POOLS_KNOWN, pools_known(j)),
         (SEATS_SUFFICE, seats_suffice(j)),
     ];
+    let generation = j.policy.metadata.generation;
+    let untold = told(j).is_empty();
     let now = Time(whole_seconds(j.now));
     let condition = |(kind, Word(status, reason, message)): (&str, Word)| {
-        let old = before.condition(kind).filter(|c| c.status == status);
+        let old = before.condition(kind);
+        let stands = old.filter(|c| c.observed_generation == generation && untold);
+        if let Some(c) = stands.filter(|_| reason == NO_CONTACT) {
+            return c.clone();
+        }
+        let old = old.filter(|c| c.status == status);
         Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),
@@ -211,7 +207,7 @@ fn conditions(j: &PolicyFacts<'_>, before: &LicensePolicyStatus) -> Vec<Conditio
             message: message.chars().take(2000).collect(),
             last_transition_time: old
                 .map_or_else(|| now.clone(), |c| c.last_transition_time.clone()),
-            observed_generation: j.policy.metadata.generation,
+            observed_generation: generation,
         }
     };
     all.into_iter().map(condition).collect()

@@ -150,10 +150,12 @@ impl Desk {
             Event::InitDone => {
                 let marks = self.marks.keys();
                 let gone: Vec<_> = marks.filter(|p| !listed.contains(*p)).cloned().collect();
-                gone.into_iter().for_each(|p| self.policy_gone(p));
+                for p in gone {
+                    self.policy_gone(&p);
+                }
             }
             Event::Apply(p) => self.policy_seen(&p),
-            Event::Delete(p) => self.policy_gone(name_of(&p)),
+            Event::Delete(p) => self.policy_gone(&name_of(&p)),
         }
     }
 
@@ -166,10 +168,10 @@ impl Desk {
         }
     }
 
-    fn policy_gone(&mut self, name: PolicyName) {
-        self.marks.remove(&name);
-        self.known.remove(&name);
-        self.wake(&name);
+    fn policy_gone(&mut self, name: &PolicyName) {
+        self.marks.remove(name);
+        self.known.remove(name);
+        self.wake(name);
     }
 
     fn namespace(
@@ -317,22 +319,21 @@ async fn try_out(
     let Ok(seats) = &known.seats else { return };
     let there: HashSet<&str> = servers.iter().map(|s| s.name.as_str()).collect();
     known.tried.retain(|s, _| there.contains(s.as_str()));
-    for s in servers.iter_mut().filter(|s| s.is_there) {
+    for s in servers.iter_mut().filter(|s| s.is_there && !s.is_untried()) {
         let earlier = known.tried.get(&s.name);
         // A little early rather than at the next look.
         let is_fresh = |(at, answer): &&(Instant, Result<PolicyTest, String>)| {
-            answer.is_ok() && at.elapsed() < LOOK - AGAIN
+            answer.is_ok() && at.elapsed() + AGAIN < LOOK
         };
-        let answer = match earlier.filter(is_fresh) {
-            Some((_, answer)) => answer.clone(),
-            None => {
-                let server = ServerRef::new(&policy.namespace, &s.name);
-                let asked = ctx.connections.try_policy(&server, seats, &ctx.connection);
-                let answer = asked.await;
-                let at = Instant::now();
-                known.tried.insert(s.name.clone(), (at, answer.clone()));
-                answer
-            }
+        let answer = if let Some((_, answer)) = earlier.filter(is_fresh) {
+            answer.clone()
+        } else {
+            let server = ServerRef::new(&policy.namespace, &s.name);
+            let asked = ctx.connections.try_policy(&server, seats, &ctx.connection);
+            let answer = asked.await;
+            let at = Instant::now();
+            known.tried.insert(s.name.clone(), (at, answer.clone()));
+            answer
         };
         s.tried = Some(answer);
     }

@@ -4,7 +4,7 @@ use crate::connection::Snapshot;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
-use crate::licenseserver::seat_policy::named::Named;
+use crate::licenseserver::seat_policy::named::NamedPolicy;
 use crate::licenseserver::seat_policy::status::what_stays;
 use crate::licenseserver::trust::Group;
 use crate::licenseserver::validate::Invalid;
@@ -45,7 +45,7 @@ pub struct Judged<'a> {
     /// Pods that do not trust its CA.
     pub trust: &'a [Group],
     /// What its `spec.policy` comes to.
-    pub named: &'a Named,
+    pub named: &'a NamedPolicy,
     /// Another LicenseServer of this cluster that signs with the same anchor.
     pub twin: Option<(ServerRef, String)>,
     pub now: Timestamp,
@@ -108,27 +108,27 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
 }
 
 /// There only with a policy.
-fn policy(named: &Named) -> Option<Word> {
+fn policy(named: &NamedPolicy) -> Option<Word> {
     Some(match named {
-        Named::Nothing => return None,
-        Named::InForce { name, .. } => {
+        NamedPolicy::Nothing => return None,
+        NamedPolicy::InForce { name, .. } => {
             let text = format!("policy {name} is in force, and holds while the operator is away");
             word("True", POLICY_IN_FORCE, text)
         }
-        Named::DryRun { name } => {
+        NamedPolicy::DryRun { name } => {
             let text = format!(
                 "policy {name} is a dry run: nothing is enforced; its status says what would change"
             );
             word("True", POLICY_DRY_RUN, text)
         }
-        Named::Missing { name, stays } => {
+        NamedPolicy::Missing { name, stays } => {
             let text = format!(
                 "spec.policy: LicensePolicy {name} is not in this namespace: create it, or take spec.policy away; {}",
                 what_stays(stays.as_deref())
             );
             word("False", POLICY_NOT_FOUND, text)
         }
-        Named::Unusable { name, why, stays } => {
+        NamedPolicy::Unusable { name, why, stays } => {
             let text = format!(
                 "LicensePolicy {name}: {why}; {}",
                 what_stays(stays.as_deref())

@@ -3,7 +3,7 @@ use super::*;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
-use crate::licenseserver::seat_policy::named::Named;
+use crate::licenseserver::seat_policy::named::NamedPolicy;
 use crate::licenseserver::trust::{Group, Served};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::events::EventType;
@@ -43,7 +43,7 @@ struct Case {
     cordoned: Vec<String>,
     node_down: Option<String>,
     trust: Vec<Group>,
-    named: Named,
+    named: NamedPolicy,
     twin: Option<(ServerRef, String)>,
     cluster_ips: Vec<String>,
     at: &'static str,
@@ -65,7 +65,7 @@ impl Default for Case {
             cordoned: vec![],
             node_down: None,
             trust: vec![],
-            named: Named::Nothing,
+            named: NamedPolicy::Nothing,
             twin: None,
             cluster_ips: vec![],
             at: "2026-03-01T12:00:00Z",
@@ -801,14 +801,14 @@ fn pods_that_trust_an_earlier_ca_are_told_until_there_are_none() {
 
 #[test]
 fn a_policy_that_is_missing_changes_nothing_and_is_said_with_what_to_do() {
-    let of = |named: Named| Case {
+    let of = |named: NamedPolicy| Case {
         named,
         ..Case::default()
     };
     let none = Case::default().status(None);
     assert!(none.condition("PolicyReady").is_none(), "none is named");
 
-    let force = of(Named::InForce {
+    let force = of(NamedPolicy::InForce {
         name: "shares".into(),
         generation: 1,
     });
@@ -817,7 +817,7 @@ fn a_policy_that_is_missing_changes_nothing_and_is_said_with_what_to_do() {
     assert_eq!((&*status, &*reason), ("True", "PolicyInForce"));
     assert_eq!(reasons(Some(&none), &force), Vec::<&str>::new());
 
-    let gone = of(Named::Missing {
+    let gone = of(NamedPolicy::Missing {
         name: "shares".into(),
         stays: Some("shares".into()),
     });
@@ -832,7 +832,7 @@ fn a_policy_that_is_missing_changes_nothing_and_is_said_with_what_to_do() {
     assert_eq!(reasons(Some(&force), &gone), ["PolicyNotFound"]);
     assert_eq!(said(&gone, "Ready").0, "True", "it serves all the same");
 
-    let bad = of(Named::Unusable {
+    let bad = of(NamedPolicy::Unusable {
         name: "shares".into(),
         why: "spec.groups[a].pools.r.max: expected at least owned".into(),
         stays: None,
@@ -843,7 +843,7 @@ fn a_policy_that_is_missing_changes_nothing_and_is_said_with_what_to_do() {
     assert!(text.ends_with("no policy is in force"), "{text}");
     assert_eq!(reasons(Some(&force), &bad), ["PolicyInvalid"]);
 
-    let dry = of(Named::DryRun {
+    let dry = of(NamedPolicy::DryRun {
         name: "shares".into(),
     });
     assert_eq!(

@@ -33,7 +33,7 @@ fn server(name: &str, groups: &serde_json::Value, unknown: &[&str]) -> OnServer 
     OnServer {
         name: name.into(),
         is_there: true,
-        named: Named::InForce {
+        named: NamedPolicy::InForce {
             name: "shares".into(),
             generation: 4,
         },
@@ -97,7 +97,7 @@ fn it_is_in_force_when_the_server_has_this_generation_and_says_so() {
     older.snapshot.handed = Some(6);
     assert!(!on(older).in_force, "told before the change");
     let mut earlier = main();
-    earlier.named = Named::InForce {
+    earlier.named = NamedPolicy::InForce {
         name: "shares".into(),
         generation: 3,
     };
@@ -113,6 +113,32 @@ fn it_is_in_force_when_the_server_has_this_generation_and_says_so() {
     assert!(still.in_force, "it goes by what it has");
     assert!(still.message.unwrap().contains("no route to host"));
     assert_eq!(still.groups.len(), 3);
+}
+
+#[test]
+fn an_operator_that_has_just_started_leaves_what_the_one_before_it_wrote() {
+    let known = judged(
+        &policy("", GROUPS),
+        &[server("main", &uses(1, 4), &["cfd"])],
+    );
+    let before = LicensePolicy {
+        status: Some(known.clone()),
+        ..policy("", GROUPS)
+    };
+    let unheard = OnServer {
+        name: "main".into(),
+        is_there: true,
+        ..OnServer::default()
+    };
+    assert_eq!(judged(&before, std::slice::from_ref(&unheard)), known);
+    // Nothing is known of another generation.
+    let mut changed = before.clone();
+    changed.metadata.generation = Some(5);
+    let s = judged(&changed, std::slice::from_ref(&unheard));
+    assert_eq!(said(&s, SEATS_SUFFICE).0, "Unknown");
+    // Of a policy that is new all is said.
+    let s = judged(&policy("", GROUPS), &[unheard]);
+    assert!(!s.servers[0].in_force && s.servers[0].message.is_some());
 }
 
 #[test]
@@ -177,7 +203,7 @@ fn a_dry_run_says_line_by_line_what_would_change_and_enforces_nothing() {
     let changes: Vec<_> = (0..30).map(change).collect();
     let test = json!({ "changes": changes, "more": 5, "groups": uses(2, 4), "unknownPools": [] });
     let mut main = server("main", &uses(2, 0), &[]);
-    main.named = Named::DryRun {
+    main.named = NamedPolicy::DryRun {
         name: "shares".into(),
     };
     main.snapshot.policy = None;
