@@ -122,6 +122,9 @@ pub struct HolderReference {
 pub enum HolderKind {
     /// A pod in this namespace.
     Pod,
+    /// What has pods run in this namespace, or a pod that waits to be scheduled: seats for pods to
+    /// come.
+    Owner,
     /// A client outside Kubernetes.
     External,
 }
@@ -204,6 +207,8 @@ pub struct ClaimStatus {
 pub enum LeaseState {
     /// Granted, renewed in time.
     Held,
+    /// Granted to an owner, for pods of it that come.
+    Reserved,
     /// In line.
     Waiting,
     /// Granted, but renewals were missed: its seats are free at `until`.
@@ -226,8 +231,9 @@ pub enum LeaseState {
 }
 
 impl LeaseState {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Held,
+        Self::Reserved,
         Self::Waiting,
         Self::Silent,
         Self::Contested,
@@ -242,6 +248,7 @@ impl LeaseState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Held => "Held",
+            Self::Reserved => "Reserved",
             Self::Waiting => "Waiting",
             Self::Silent => "Silent",
             Self::Contested => "Contested",

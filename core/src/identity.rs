@@ -27,6 +27,18 @@ pub enum Holder {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<String>,
     },
+    /// What has pods run: a Job, a Deployment, a pod that waits to be scheduled. The operator
+    /// claims for it, and its pods take their shares of that over.
+    Owner {
+        /// Its namespace.
+        namespace: String,
+        /// Its kind and name, as `Job/train`.
+        owner: String,
+        /// Its UID.
+        uid: String,
+        /// The service account of its pods.
+        service_account: String,
+    },
     /// A client outside Kubernetes, known by the subject of its credential.
     External {
         /// The credential's subject.
@@ -35,10 +47,10 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// What identifies it: the pod's UID, or `external:` and the subject.
+    /// What identifies it: the pod's or owner's UID, or `external:` and the subject.
     pub fn key(&self) -> HolderKey {
         match self {
-            Self::Pod { uid, .. } => HolderKey(uid.clone()),
+            Self::Pod { uid, .. } | Self::Owner { uid, .. } => HolderKey(uid.clone()),
             Self::External { subject } => HolderKey(HolderKey::EXTERNAL.to_owned() + subject),
         }
     }
@@ -46,7 +58,7 @@ impl Holder {
     /// The namespace that counts for entitlement and bounds; `None` outside Kubernetes.
     pub fn namespace(&self) -> Option<&str> {
         match self {
-            Self::Pod { namespace, .. } => Some(namespace),
+            Self::Pod { namespace, .. } | Self::Owner { namespace, .. } => Some(namespace),
             Self::External { .. } => None,
         }
     }
@@ -64,6 +76,12 @@ impl Holder {
                 let node = node.as_deref().unwrap_or("");
                 format!("pod\n{uid}\n{namespace}\n{pod}\n{service_account}\n{node}")
             }
+            Self::Owner {
+                namespace,
+                owner,
+                uid,
+                service_account,
+            } => format!("owner\n{uid}\n{namespace}\n{owner}\n{service_account}"),
             Self::External { subject } => format!("external\n{subject}"),
         }
     }
@@ -73,6 +91,9 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pod { namespace, pod, .. } => write!(f, "{namespace}/{pod}"),
+            Self::Owner {
+                namespace, owner, ..
+            } => write!(f, "{namespace}/{owner}"),
             Self::External { subject } => f.write_str(subject),
         }
     }

@@ -266,7 +266,7 @@ pub fn waits_to_be_replaced(other: &Pod, pod: &Pod) -> bool {
 pub fn node_of(holder: &Holder) -> Option<String> {
     match holder {
         Holder::Pod { node, .. } => node.clone(),
-        Holder::External { .. } => None,
+        Holder::Owner { .. } | Holder::External { .. } => None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::audit::Audit;
 use crate::events::{Expired, Ring, Stamped};
 use mooring_core::audit::{About, Actor, AuditEvent, Credential, Fact, Trail};
 use mooring_core::frontend::{
-    Asked, Authority, ClaimAnswer, Clock, FRESH, Frontend, InForce, Renewals,
+    Asked, Authority, ClaimAnswer, Clock, FRESH, Frontend, InForce, Opener, OwnerAnswer, Renewals,
 };
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::ledger::{Capacity, Granted, Ledger};
@@ -15,7 +15,7 @@ use mooring_core::policy::{Reclaim, SeatPolicy};
 use mooring_core::request::Item;
 use mooring_core::secret::Secret;
 use mooring_core::time::{BootTime, Now};
-use mooring_core::wire::{EndReason, LeaseView, Problem, Renewal};
+use mooring_core::wire::{EndReason, LeaseView, OwnerClaim, Problem, Renewal};
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::sync::lock;
@@ -166,6 +166,17 @@ impl Engine {
             frontend.claim(requester, asked, now);
         });
         rx
+    }
+
+    /// Takes an owner's claim.
+    pub(crate) fn own(
+        &self,
+        claim: OwnerClaim,
+        entitled: Result<(), Problem>,
+        opener: &impl Opener,
+        new_id: LeaseId,
+    ) -> OwnerAnswer {
+        self.with(|frontend, now| frontend.own(claim, entitled, (opener, new_id), now))
     }
 
     /// Somebody who is known was refused before the books were asked.

@@ -143,7 +143,7 @@ fn holder(l: &LicenseLease) -> String {
     let h = &l.spec.holder;
     match h.kind {
         HolderKind::External => format!("{} (external)", h.name),
-        HolderKind::Pod => dash(Some(&h.name)),
+        HolderKind::Pod | HolderKind::Owner => dash(Some(&h.name)),
     }
 }
 

@@ -78,7 +78,7 @@ pub fn status(url: &str, p: &Products) -> String {
 /// Holders first, then the line in its order.
 pub fn sort(leases: &mut [LeaseView]) {
     let rank = |s: ViewState| match s {
-        ViewState::Held => 0,
+        ViewState::Held | ViewState::Reserved => 0,
         ViewState::Silent => 1,
         ViewState::Contested | ViewState::Waiting => 2,
         ViewState::Refused => 3,
@@ -102,7 +102,7 @@ pub fn leases(url: &str, leases: &[LeaseView]) -> String {
     let secs = |d: Duration| span(i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
     let row = |l: &LeaseView| {
         let kind = match &l.holder {
-            Holder::Pod { .. } => "",
+            Holder::Pod { .. } | Holder::Owner { .. } => "",
             Holder::External { .. } => " (external)",
         };
         vec![

@@ -101,6 +101,17 @@ impl Extract {
 
     fn holder(&self, h: Holder) -> Holder {
         match h {
+            Holder::Owner {
+                namespace,
+                owner,
+                uid,
+                service_account,
+            } => Holder::Owner {
+                namespace: self.hide("namespace", &namespace),
+                owner: self.hide("owner", &owner),
+                uid: self.hide("uid", &uid),
+                service_account: self.hide("serviceAccount", &service_account),
+            },
             Holder::Pod {
                 namespace,
                 pod,

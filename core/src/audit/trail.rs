@@ -134,7 +134,7 @@ impl Trail {
                     self.begin(AuditEvent::Claimed, e, actor);
                 }
             }
-            ViewState::Held | ViewState::Silent => self.holds(e, actor),
+            ViewState::Held | ViewState::Reserved | ViewState::Silent => self.holds(e, actor),
             // The answer to a claim says that it was refused; here it is one that waited.
             ViewState::Refused => {
                 self.leases.remove(&v.lease);

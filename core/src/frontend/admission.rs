@@ -6,12 +6,14 @@
 
 use super::authority::{Authority, Clock, InForce};
 use crate::identity::Holder;
-use crate::ledger::HeldLease;
+use crate::ledger::{Claim, HeldLease};
 use crate::license::{Digest, LeaseToken};
-use crate::names::{BootId, ClaimName};
+use crate::names::{BootId, ClaimName, LeaseId, RequestId};
 use crate::receipt::{BadProof, Identity, LeaseReceipt, Shown, Ticket};
+use crate::secret::Secret;
 use crate::time::{Now, Timestamp};
-use crate::wire::{ClaimRequest, HeldProof, Problem, ProblemType};
+use crate::wire::{ClaimRequest, HeldProof, OwnerClaim, Problem, ProblemType, Standing};
+use ring::digest::{SHA256, digest};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +116,58 @@ pub fn admit<'a>(
     Ok(Admitted::Review(this))
 }
 
+/// What stands where a holder's claim has its secret: for an owner the operator's certificate
+/// speaks, and nobody else is heard.
+fn owner_secret(owner: &Holder, claim: &ClaimName) -> Secret {
+    let said = format!("{}\n{claim}", owner.canonical());
+    let digest = digest(&SHA256, said.as_bytes());
+    let mut bytes = [0; 32];
+    for (b, d) in bytes.iter_mut().zip(digest.as_ref()) {
+        *b = *d;
+    }
+    Secret::from_bytes(bytes)
+}
+
+/// An owner's claim, with what counts of the things that the operator shows for it.
+pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: Now) -> Claim {
+    let secret = owner_secret(&c.owner, &c.claim);
+    let shown = Shown {
+        claim: &c.claim,
+        items: &c.items,
+        secret_hash: secret.hash(),
+        secret: Some(&secret),
+        bind: None,
+        holder: &c.owner,
+    };
+    let identity = opener.identity();
+    let ticket = c.ticket.as_ref();
+    let ticket = ticket.and_then(|t| Ticket::open(t, identity, &shown).ok());
+    let receipt = c.receipt.as_ref();
+    let receipt = receipt.and_then(|r| LeaseReceipt::open(r, identity, &shown).ok());
+    let here = (now, opener.boot());
+    let held = receipt.map(|r| HeldLease::by_receipt(r, (c.sent_ago, 0), here));
+    Claim {
+        holder: c.owner,
+        name: c.claim,
+        items: c.items,
+        secret_hash: secret.hash(),
+        bind: None,
+        new_id,
+        standing: Standing::Seeking,
+        runs_for: None,
+        counter: None,
+        request_id: RequestId::from_bytes([0; 16]),
+        others: Vec::new(),
+        heard: c.heard,
+        ticket,
+        held,
+        claims: None,
+        family: None,
+        rests: c.rests,
+        call_back: None,
+    }
+}
+
 impl Admission<'_> {
     /// Who asks is known by the credential, or not.
     pub fn reviewed(
@@ -210,7 +264,8 @@ impl Proven {
         let receipt = LeaseReceipt::open(receipt, opener.identity(), shown);
         let receipt = self.note("receipt", receipt)?;
         self.claims = receipt.claims.or(self.claims);
-        Some(HeldLease::by_receipt(receipt, h, here))
+        let said = (h.sent_ago, h.counter);
+        Some(HeldLease::by_receipt(receipt, said, here))
     }
 
     fn note<P>(&mut self, kind: &'static str, opened: Result<P, BadProof>) -> Option<P> {

@@ -4,7 +4,8 @@
 use super::authority::{InForce, LeaseTerms, Served};
 use super::terms::terms_id;
 use crate::age::{BootStamp, Given};
-use crate::ledger::{Granted, Part, Place};
+use crate::identity::Holder;
+use crate::ledger::{Claimed, Granted, OWNER_SILENCE, Part, Place};
 use crate::license::{
     Bundle, Envelope, FreshToken, LeaseToken, License, OpenLicense, TokenItem, TokenPart,
 };
@@ -12,7 +13,7 @@ use crate::names::{BootId, InstanceId};
 use crate::receipt::{Besides, Identity, LeaseReceipt, PartBefore, Sealed, Ticket};
 use crate::request::Item;
 use crate::time::{BootTime, Now, Timestamp};
-use crate::wire::{Grant, Have, Problem, ProblemType, Renewed, True, Waiting};
+use crate::wire::{Grant, Have, OwnerStands, Problem, ProblemType, Renewed, True, Waiting};
 use std::time::Duration;
 
 /// The run that answers.
@@ -141,8 +142,12 @@ pub fn limits(f: &InForce, g: &Granted, received: BootTime) -> LeaseTerms {
     let left = g.called_back.as_ref().map(|c| c.left(received));
     let left = left.unwrap_or(Duration::MAX);
     let terms = f.terms_of(&g.parts);
+    let lease_for = match g.holder {
+        Holder::Owner { .. } => OWNER_SILENCE.max(terms.lease_for),
+        _ => terms.lease_for,
+    };
     LeaseTerms {
-        lease_for: terms.lease_for.min(left),
+        lease_for: lease_for.min(left),
         run_for: terms.run_for.min(left),
         ..terms
     }
@@ -174,6 +179,7 @@ fn receipt(
         counter: g.counter,
         claims: g.claims,
         parts: g.parts.iter().map(part).collect::<Result<_, Problem>>()?,
+        family: g.family.as_deref().map(ToOwned::to_owned),
     };
     let besides = Besides {
         claim: &g.claim,
@@ -247,6 +253,35 @@ pub fn renewed(
         receipt,
         token: FreshToken::of(token, known.unwrap_or_default()),
     })
+}
+
+/// How an owner's claim stands: no token, since no application has it.
+pub fn owner(
+    run: ThisRun<'_>,
+    f: &InForce,
+    claimed: Claimed,
+    now: Now,
+) -> Result<OwnerStands, Problem> {
+    match claimed {
+        Claimed::Granted(g) => {
+            let terms = limits(f, &g, g.received);
+            Ok(OwnerStands::Reserved {
+                lease: g.lease,
+                receipt: receipt(run, f, &g, (&terms, now))?,
+                called_back: why_called_back(&g),
+            })
+        }
+        Claimed::Waiting(p) => {
+            let w = waiting(run, f, p, now);
+            Ok(OwnerStands::Waiting {
+                lease: w.lease,
+                place: w.place,
+                reason: w.reason,
+                message: w.message,
+                ticket: w.ticket,
+            })
+        }
+    }
 }
 
 /// The answer to a claim that waits: its place, and a ticket for it.

@@ -6,7 +6,7 @@
 //! answered with what. An answer comes with what it is to be signed under, as it was at the moment
 //! of the decision: **nothing is granted that cannot be signed, and what was granted is signed.**
 
-use super::admission::Proven;
+use super::admission::{Opener, Proven, owned};
 use super::authority::{Authority, Clock, Denied, InForce};
 use crate::identity::Holder;
 use crate::ledger::{CallBack, Capacity, Claim, Claimed, Event, Granted, Ledger};
@@ -17,7 +17,7 @@ use crate::policy::{Reclaim, SeatPolicy};
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::secret::Secret;
 use crate::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
-use crate::wire::{ClaimRequest, Problem, ProblemType, Renewal, ViewState};
+use crate::wire::{ClaimRequest, OwnerClaim, Problem, ProblemType, Renewal, ViewState};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,9 @@ pub const FRESH: Duration = Duration::from_secs(1);
 
 /// The answer to a claim: how it stands and what that is signed under, or why not.
 pub type ClaimAnswer = Result<(Claimed, Arc<InForce>), Problem>;
+
+/// How an owner's claim stands, and what that is sealed under; none where it has ended.
+pub type OwnerAnswer = Result<Option<(Claimed, Arc<InForce>)>, Problem>;
 
 /// Each lease and its renewal, in the order of the request.
 pub type Renewals = Vec<(LeaseId, Result<Granted, Problem>)>;
@@ -249,6 +252,41 @@ impl<R> Frontend<R> {
         for (end, lease) in std::mem::take(&mut self.ends) {
             self.waited(lease, end, now);
         }
+    }
+
+    /// Takes an owner's claim, which is answered at once: who follows the watch hears of its grant.
+    pub fn own(
+        &mut self,
+        c: OwnerClaim,
+        entitled: Result<(), Problem>,
+        (opener, new): (&impl Opener, LeaseId),
+        now: Now,
+    ) -> OwnerAnswer {
+        self.follow(now);
+        let (owner, name) = (c.owner.key(), c.claim.clone());
+        let wall = now.wall;
+        if c.ends {
+            self.ledger.end_owner(&owner, &name, now.boot);
+            self.hand_out(now);
+            return Ok(None);
+        }
+        // Before: what they have counts for it.
+        self.ledger.set_pods(&owner, &name, &c.pods, now.boot);
+        let against = entitled.err().map(|why| self.call_back(why, now));
+        let claim = Claim {
+            call_back: against,
+            ..owned(c, opener, new, now)
+        };
+        let claimed = self.ledger.claim(claim, now.boot);
+        self.hand_out(now);
+        let claimed = match claimed? {
+            Claimed::Granted(g) => {
+                g.in_force(wall)?;
+                Claimed::Granted(g)
+            }
+            waiting @ Claimed::Waiting(_) => waiting,
+        };
+        Ok(Some((claimed, self.may_sign(now)?)))
     }
 
     /// Takes a claim; its answer may come later, with [`next_answer`](Self::next_answer).

@@ -30,4 +30,4 @@ pub use authority::{
     delegation_due,
 };
 pub use entitlement::entitled;
-pub use machine::{Asked, ClaimAnswer, FRESH, Frontend, Renewals};
+pub use machine::{Asked, ClaimAnswer, FRESH, Frontend, OwnerAnswer, Renewals};

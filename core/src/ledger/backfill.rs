@@ -45,11 +45,7 @@ impl Ledger {
         };
         let of = |p: usize| theirs.iter().filter(|(q, _)| *q == p).map(|(_, n)| n).sum();
         let there = |p: usize| self.capacity.free(p).saturating_add(of(p));
-        if self
-            .capacity
-            .plan(e.items(), e.who.asks(), &there)
-            .is_some()
-        {
+        if self.capacity.plan(e.items(), e.asks(), &there).is_some() {
             self.passers.delay(head, now);
         }
     }

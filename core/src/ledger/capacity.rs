@@ -1,7 +1,7 @@
 //! What the licenses have, and drawing seats from them.
 
 use super::alternative::{Alternative, draws};
-use super::count_by::{Share, ShareKey, share_key};
+use super::count_by::{Joins, Share, ShareKey, share_key};
 use super::fit::{Want, fit, most, room};
 use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
 use super::refusal::{Refusal, Sold};
@@ -238,7 +238,12 @@ impl Capacity {
             let way = ways.into_iter().nth(place)?;
             plan.licenses.push(way.offer.license);
             match way.key {
-                Some(k) => plan.shared.push((k, item.seats.get(), taken)),
+                Some(key) => plan.shared.push(Joins {
+                    key,
+                    seats: item.seats.get(),
+                    owns: asker.is_owner(),
+                    taken,
+                }),
                 None => plan
                     .own
                     .extend(taken.iter().flat_map(|(n, alt)| draws(*n, alt))),
@@ -262,11 +267,15 @@ impl Capacity {
         }
         plan.licenses.push(offer.license);
         match way.key {
-            Some(key) if seats > 0 => {
-                let taken = vec![(seats, alt.clone())];
-                plan.shared.push((key, item.seats.get(), taken));
+            Some(key) => {
+                let taken = (seats > 0).then(|| (seats, alt.clone()));
+                plan.shared.push(Joins {
+                    key,
+                    seats: item.seats.get(),
+                    owns: asker.is_owner(),
+                    taken: taken.into_iter().collect(),
+                });
             }
-            Some(key) => plan.shared.push((key, item.seats.get(), Vec::new())),
             None => plan.own = draws(seats, alt),
         }
         Some(plan)
@@ -303,7 +312,7 @@ impl Capacity {
         }
         let there = share.map_or(0, |s| match asks {
             Asks::ToMove(lease) => s.seats_without(lease),
-            Asks::Anew | Asks::Back => s.seats(),
+            Asks::Anew | Asks::Back => s.left_for(asker.is_owner()),
         });
         Some(Way {
             offer,
@@ -370,7 +379,7 @@ impl Capacity {
     /// be counted so: only then may it have seats for nothing.
     pub(super) fn share_keys(&self, items: &[Item], asker: Asker<'_>) -> Vec<(ShareKey, u32)> {
         let mut keys = Vec::new();
-        if !self.shares_seats {
+        if !self.shares_seats && asker.family.is_none() {
             return keys;
         }
         for item in items {
@@ -405,16 +414,18 @@ impl Capacity {
         let mut over = self.draw(&plan.own);
         self.rights.draw(tenant, &plan.own);
         let mut shared = Vec::new();
-        for (key, seats, taken) in plan.shared {
-            for (n, alt) in &taken {
+        for joins in plan.shared {
+            for (n, alt) in &joins.taken {
                 over = over.saturating_add(self.draw(&draws(*n, alt)));
             }
-            if !taken.is_empty() {
-                self.changes.note(&key);
+            if !joins.taken.is_empty() {
+                self.changes.note(&joins.key);
             }
-            let share = self.shares.entry(key.clone()).or_default();
+            let key = joins.key.clone();
+            let share = self.shares.entry(key.clone());
+            let share = share.or_insert_with(|| Share::of(&key));
             self.rights.undraw(tenant, &part_of(share, tenant));
-            share.join((lease, tenant), seats, taken);
+            share.join((lease, tenant), joins);
             self.rights.draw(tenant, &part_of(share, tenant));
             shared.push(key);
         }
@@ -425,6 +436,20 @@ impl Capacity {
             shared,
         };
         (drawn, over)
+    }
+
+    /// A lease has another number of the seats that it counts as one with others.
+    pub(super) fn resize(&mut self, key: &ShareKey, (lease, tenant): (LeaseId, Tenant), n: u32) {
+        let Some(share) = self.shares.get_mut(key) else {
+            return;
+        };
+        self.rights.undraw(tenant, &part_of(share, tenant));
+        let freed = share.resize(lease, n);
+        self.rights.draw(tenant, &part_of(share, tenant));
+        self.freed |= !freed.is_empty();
+        for (n, alt) in freed {
+            self.undraw(&draws(n, &alt));
+        }
     }
 
     pub(super) fn draw(&mut self, draws: &Draws) -> u32 {
@@ -441,7 +466,7 @@ impl Capacity {
 
     /// What a lease has of each license file, as its token tells it. Seats that several claims
     /// count as one are in each of their tokens.
-    pub(super) fn parts(&self, items: &[Item], drawn: &Drawn) -> Vec<Part> {
+    pub(super) fn parts(&self, lease: LeaseId, items: &[Item], drawn: &Drawn) -> Vec<Part> {
         let places = &drawn.licenses;
         let mut parts = Vec::with_capacity(1);
         for (i, place) in places.iter().enumerate() {
@@ -460,7 +485,7 @@ impl Capacity {
                 of_it.map(|(item, _)| item.clone()).collect()
             };
             let mut draws = Vec::with_capacity(drawn.own.len());
-            draws.extend(self.all_of(drawn).filter_map(|(i, seats)| {
+            draws.extend(self.shown_of(lease, drawn).filter_map(|(i, seats)| {
                 let pool = self.pools.get(i).filter(|p| p.license == *place)?;
                 let pool = pool.name.clone();
                 Some(TokenDraw { pool, seats })
@@ -476,6 +501,14 @@ impl Capacity {
     }
 
     /// What a lease goes by of each pool, seats that it counts as one with others included.
+    fn shown_of(&self, lease: LeaseId, drawn: &Drawn) -> impl Iterator<Item = (usize, u32)> {
+        let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
+        let shared = shares.flat_map(move |s| s.shown_to(lease));
+        let shared = shared.flat_map(|(n, alt)| draws(n, alt));
+        drawn.own.iter().copied().chain(shared)
+    }
+
+    /// The same with all that others have of it who count as one with it.
     pub(super) fn all_of(&self, drawn: &Drawn) -> impl Iterator<Item = (usize, u32)> {
         let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
         let shared = shares.flat_map(Share::taken);

@@ -7,7 +7,7 @@ use super::renew::behind;
 use super::state::Ledger;
 use super::tenant::Tenant;
 use super::types::{Claim, Claimed};
-use super::who::{Asker, HolderRef};
+use super::who::HolderRef;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
@@ -18,8 +18,9 @@ use std::cmp::Reverse;
 impl Ledger {
     /// Takes a claim; the same one again gets the same lease or the same place (promise 6).
     #[allow(clippy::needless_pass_by_value)] // a claim is used up by being made
-    pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Refusal> {
+    pub fn claim(&mut self, mut c: Claim, now: BootTime) -> Result<Claimed, Refusal> {
         self.tick(now);
+        c.family = self.family_of(&c);
         if let Err(why) = self.admits(&c) {
             self.refuse(&c, why.clone(), now);
             self.shows_itself(&c);
@@ -115,7 +116,8 @@ impl Ledger {
         if e.secret_hash != c.secret_hash {
             return changed(Changed::Secret);
         }
-        if *e.items() != *c.items {
+        let resizes = *e.items() != *c.items;
+        if resizes && !e.is_owner() {
             return changed(Changed::Items);
         }
         // Who took the seat has it, also towards others that know the claim's secret.
@@ -130,8 +132,14 @@ impl Ledger {
             e.request = Some(c.request_id);
         }
         e.counter = e.counter.max(c.highest());
-        if let State::Queued(_) = e.state {
-            e.last = e.last.max(now);
+        if resizes {
+            self.resize(id, c, now)?;
+        }
+        if let Some(State::Queued(_)) = self.state_of(id) {
+            if let Some(e) = self.entries.get_mut(&id) {
+                e.last = e.last.max(now);
+            }
+            self.rests(id, c.rests);
             self.keep_place(id, c, now);
         } else {
             self.judge(id, c.call_back.as_ref(), now)?;
@@ -181,6 +189,7 @@ impl Ledger {
         now: BootTime,
     ) -> Result<LeaseId, Refusal> {
         let ended = self.past.of_secret(&c.secret_hash);
+        let ended = ended.filter(|_| !Self::asker(c).is_owner());
         if let Some(ended) = ended.filter(|_| !mutant::on(Mutant::ReinstatedTwice)) {
             if ended.released {
                 return Err(Refusal::GivenBack);
@@ -219,7 +228,7 @@ impl Ledger {
         }
         let place = Queued {
             rank,
-            group: self.group_for(&c.items, tenant),
+            group: self.group_of_owner(&c.items, tenant, c.rests),
             runs_until,
             passed,
         };
@@ -229,7 +238,7 @@ impl Ledger {
 
     /// Whose a claim is for the policy.
     pub(super) fn tenant_of(&self, c: &Claim) -> Tenant {
-        self.capacity.rights.tenant(Asker::New(&c.holder))
+        self.capacity.rights.tenant(Self::asker(c))
     }
 
     fn capacity_check(&self, items: &[Item], tenant: Tenant) -> Result<(), Refusal> {

@@ -1,5 +1,8 @@
 //! Seats that several claims count as one: a product counted by pod, node, service account or
-//! subject takes as many seats for all claims of one key as the largest of them asks for.
+//! subject takes as many seats for all claims of one key as the largest of them asks for. An owner
+//! and its pods take as many as the owner asks for, or its pods together if that is more: so pods
+//! take their shares over, leave them to the owner when they go, and a restart may bring them back
+//! in any order.
 
 use super::alternative::{Alternative, Taken};
 use super::tenant::Tenant;
@@ -15,6 +18,8 @@ pub(super) struct ShareKey {
     /// The place of the file.
     pub(super) license: usize,
     who: String,
+    /// An owner's.
+    family: bool,
 }
 
 /// The key of a claim; `None` if each claim counts for itself.
@@ -27,7 +32,12 @@ pub(super) fn share_key(
     product: &ProductName,
     asker: Asker<'_>,
 ) -> Option<ShareKey> {
+    // Where pods count by themselves one of an owner's counts for its share.
+    let family = asker
+        .family
+        .filter(|_| matches!(by, CountBy::Claim | CountBy::Pod));
     let who = match (by, asker.node(), asker.account()) {
+        _ if let Some(family) = family => family.to_owned(),
         (CountBy::Claim, ..) => return None,
         (CountBy::Node, Some(n), _) => format!("node:{n}"),
         // The username that Kubernetes gives a service account.
@@ -42,14 +52,26 @@ pub(super) fn share_key(
         product: product.clone(),
         license,
         who,
+        family: family.is_some(),
     })
 }
 
 /// The claims of one key, and the seats they have together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Share {
+    /// An owner's and its pods'.
+    family: bool,
     members: Vec<Member>,
     taken: Taken,
+}
+
+/// A claim that is to be among those that count as one, and the seats that it adds.
+#[derive(Clone, Debug)]
+pub(super) struct Joins {
+    pub(super) key: ShareKey,
+    pub(super) seats: u32,
+    pub(super) owns: bool,
+    pub(super) taken: Taken,
 }
 
 /// A claim among others that count as one with it.
@@ -58,9 +80,40 @@ struct Member {
     lease: LeaseId,
     seats: u32,
     tenant: Tenant,
+    /// It is the owner of whose seats the others have their shares.
+    owns: bool,
 }
 
 impl Share {
+    pub(super) fn of(key: &ShareKey) -> Self {
+        Self {
+            family: key.family,
+            ..Self::default()
+        }
+    }
+
+    /// How many of its seats one more claim would find there for itself.
+    pub(super) fn left_for(&self, owns: bool) -> u32 {
+        if self.family && !owns {
+            let others = self.sum(|m| !m.owns);
+            return self.seats().saturating_sub(others);
+        }
+        self.seats()
+    }
+
+    fn sum(&self, of: impl Fn(&Member) -> bool) -> u32 {
+        let of = self.members.iter().filter(|m| of(m));
+        of.fold(0, |sum, m| sum.saturating_add(m.seats))
+    }
+
+    /// A claim needs another number of seats; returns those that nobody needs now.
+    pub(super) fn resize(&mut self, lease: LeaseId, seats: u32) -> Taken {
+        for m in self.members.iter_mut().filter(|m| m.lease == lease) {
+            m.seats = seats;
+        }
+        self.free_to(self.need(|_| true))
+    }
+
     /// How many seats are taken for all of them.
     pub(super) fn seats(&self) -> u32 {
         self.taken.iter().map(|(n, _)| n).sum()
@@ -85,14 +138,28 @@ impl Share {
         self.taken.iter().filter(move |_| first)
     }
 
+    /// What a claim goes by of the seats: all of them, but where each has its share.
+    pub(super) fn shown_to(&self, lease: LeaseId) -> impl Iterator<Item = (u32, &Alternative)> {
+        let is_it = |m: &&Member| m.lease == lease && !m.owns;
+        let member = self.members.iter().find(is_it).filter(|_| self.family);
+        let mut left = member.map_or(u32::MAX, |m| m.seats);
+        let shown = self.taken.iter().map(move |(n, alt)| {
+            let some = left.min(*n);
+            left -= some;
+            (some, alt)
+        });
+        shown.filter(|(n, _)| *n > 0)
+    }
+
     /// Another claim, with the seats that it adds.
-    pub(super) fn join(&mut self, (lease, tenant): (LeaseId, Tenant), seats: u32, added: Taken) {
+    pub(super) fn join(&mut self, (lease, tenant): (LeaseId, Tenant), joins: Joins) {
         self.members.push(Member {
             lease,
-            seats,
+            seats: joins.seats,
             tenant,
+            owns: joins.owns,
         });
-        self.taken.extend(added);
+        self.taken.extend(joins.taken);
     }
 
     /// How many its claims of one tenant need.
@@ -122,14 +189,26 @@ impl Share {
     }
 
     fn need(&self, of: impl Fn(&Member) -> bool) -> u32 {
-        let of = self.members.iter().filter(|m| of(m));
-        of.map(|m| m.seats).max().unwrap_or(0)
+        let of_owner = self
+            .members
+            .iter()
+            .filter(|m| of(m) && (m.owns || !self.family));
+        let most = of_owner.map(|m| m.seats).max().unwrap_or(0);
+        if !self.family {
+            return most;
+        }
+        most.max(self.sum(|m| of(m) && !m.owns))
     }
 
     /// A claim leaves; returns the seats that nobody needs now, those taken last first.
     pub(super) fn leave(&mut self, lease: LeaseId) -> Taken {
         let need = self.need_without(lease);
         self.members.retain(|m| m.lease != lease);
+        self.free_to(need)
+    }
+
+    /// Frees what is beyond the need, what was taken last first.
+    fn free_to(&mut self, need: u32) -> Taken {
         let mut spare = self.seats().saturating_sub(need);
         let mut freed = Taken::new();
         while spare > 0 {

@@ -163,8 +163,8 @@ impl Capacity {
             }
         }
         let free = |p: usize| free.get(p).copied().unwrap_or(0);
-        let plan = self.plan_of(Asks::ToMove(id), e.items(), e.who.asks(), &free)?;
-        let of = (id, self.rights.tenant(e.who.asks()));
+        let plan = self.plan_of(Asks::ToMove(id), e.items(), e.asks(), &free)?;
+        let of = (id, self.rights.tenant(e.asks()));
         self.give_back(of, drawn);
         Some(self.book(of, plan))
     }

@@ -3,6 +3,7 @@
 use super::at::At;
 use super::booked::Spot;
 use super::entry::{Entry, State};
+use super::families::OWNER_SILENCE;
 use super::queue::Class;
 use super::state::Ledger;
 use crate::mutant::{self, Mutant};
@@ -59,7 +60,7 @@ impl Ledger {
                 self.end(id, self.lapsed(id), now);
                 true
             }
-            State::Queued(place) if now < e.last + self.settings.lease_for => {
+            State::Queued(place) if now < e.last + self.silence_of(e) => {
                 // Its application may not run on: from here it waits like any other.
                 let mut place = place.clone();
                 (place.rank.class, place.runs_until) = (Class::Ordinary, None);
@@ -87,10 +88,19 @@ impl Ledger {
         }
     }
 
+    /// For how long its holder may be silent.
+    pub(super) fn silence_of(&self, e: &Entry) -> Duration {
+        if e.is_owner() {
+            OWNER_SILENCE.max(self.settings.lease_for)
+        } else {
+            self.settings.lease_for
+        }
+    }
+
     /// When an entry's next deadline is, counted from when it was last heard: of a silent one, when
     /// its seats are free.
     pub(super) fn due_at(&self, e: &Entry) -> BootTime {
-        let d = self.settings.lease_for;
+        let d = self.silence_of(e);
         let stranded = e.stranded().unwrap_or(BootTime::NEVER);
         let over = e.loan_ends().min(stranded);
         match &e.state {
@@ -110,8 +120,10 @@ impl Ledger {
 
     /// When the seats of a granted lease are free, if nothing of its holder counts any more.
     pub(super) fn free_at(&self, e: &Entry) -> BootTime {
-        let d = self.settings.lease_for;
+        let d = self.silence_of(e);
         let runs = match self.settings.reclaim {
+            // Nobody runs on it.
+            _ if e.is_owner() => d,
             // Whoever took it back says that nobody needs it: no other proof is asked for.
             _ if e.taken_back => d,
             Reclaim::Any if mutant::on(Mutant::FreedWithoutMargin) => return e.last + d,

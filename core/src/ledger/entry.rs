@@ -6,7 +6,7 @@ use super::pool::Drawn;
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
 use super::types::{CalledBack, Claim};
-use super::who::KeptHolder;
+use super::who::{Asker, KeptHolder, Who};
 use super::wish::Wish;
 use crate::names::{LeaseId, RequestId};
 use crate::request::Item;
@@ -60,6 +60,8 @@ pub(super) struct Rare {
     /// Its seats come from a pool that has ended (or has not begun): when the grace has passed of
     /// the last request that counted.
     pub(super) stranded: Option<BootTime>,
+    /// Which owner's seats it has a share of; an owner's are its own.
+    pub(super) family: Option<Box<str>>,
 }
 
 impl Entry {
@@ -69,6 +71,10 @@ impl Entry {
         kept: (KeptHolder, Arc<Wish>),
     ) -> Self {
         let (who, wish) = kept;
+        let rare = c.family.as_ref().map(|family| Rare {
+            family: Some(family.clone()),
+            ..Rare::default()
+        });
         Self {
             id,
             who,
@@ -86,8 +92,18 @@ impl Entry {
             counter: c.highest(),
             request: c.counter.map(|_| c.request_id),
             told: None,
-            rare: None,
+            rare: rare.map(Box::new),
         }
+    }
+
+    /// Whom its seats are for.
+    pub(super) fn asks(&self) -> Asker<'_> {
+        Asker::of(Who::Kept(&self.who), self.family())
+    }
+
+    /// Which owner's seats it has a share of, if it has.
+    pub(super) fn family(&self) -> Option<&str> {
+        self.rare.as_ref()?.family.as_deref()
     }
 
     pub(super) fn items(&self) -> &[Item] {

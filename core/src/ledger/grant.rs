@@ -8,7 +8,6 @@ use super::rights::Limit;
 use super::state::Ledger;
 use super::tenant::Tenant;
 use super::types::Claim;
-use super::who::Asker;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
@@ -103,7 +102,7 @@ impl Ledger {
     fn turn(&self, id: LeaseId, group: usize, pass: &Pass) -> Option<Turn> {
         let e = self.entries.get(&id)?;
         let (pools, tenant) = (self.queue.pools(group), self.queue.tenant(group));
-        let (items, asker) = (e.items(), e.who.asks());
+        let (items, asker) = (e.items(), e.asks());
         let owns = self.capacity.owns(items, asker, tenant);
         let mut limits = self.capacity.rights.limits(tenant, pools, owns);
         let held_back = limits.iter().any(|l| pass.gathering.contains(l))
@@ -192,7 +191,7 @@ impl Ledger {
                 let Some(e) = self.entries.get(&id) else {
                     continue;
                 };
-                let own = self.capacity.plan_of_own(e.items(), e.who.asks(), tenant);
+                let own = self.capacity.plan_of_own(e.items(), e.asks(), tenant);
                 if let Some(own) = own {
                     self.capacity.rights.wants(tenant, &own.all());
                 }
@@ -215,7 +214,7 @@ impl Ledger {
         self.move_stranded(now);
         // Nobody waits, so no owner does.
         self.capacity.rights.nobody_wants();
-        let asker = Asker::New(&c.holder);
+        let asker = Self::asker(c);
         let tenant = self.capacity.rights.tenant(asker);
         self.capacity.plan_for(&c.items, asker, tenant)
     }
@@ -228,7 +227,7 @@ impl Ledger {
             self.tell_wait(id, None, now);
         }
         let shares = !plan.shared.is_empty();
-        let Some(asker) = self.entries.get(&id).map(|e| e.who.asks()) else {
+        let Some(asker) = self.entries.get(&id).map(|e| e.asks()) else {
             return false;
         };
         let tenant = self.capacity.rights.tenant(asker);
@@ -250,7 +249,7 @@ impl Ledger {
     /// Grants claims whose seats others have for them already (`countBy`): they take nothing from
     /// anybody in the queue.
     pub(super) fn grant_sharers(&mut self, now: BootTime) {
-        if !self.capacity.shares_seats {
+        if !self.capacity.shares_seats && self.families.is_empty() {
             return;
         }
         if self.settling.is_on() || self.paused.is_some() {
@@ -264,7 +263,7 @@ impl Ledger {
             let Some(e) = self.entries.get(&id) else {
                 continue;
             };
-            let (items, asker) = (e.items(), e.who.asks());
+            let (items, asker) = (e.items(), e.asks());
             let tenant = self.capacity.rights.tenant(asker);
             let plan = self.capacity.plan(items, asker, &|_| 0);
             let plan = plan.filter(Plan::needs_nothing);

@@ -28,6 +28,7 @@
 //! | `renew` | renewals, their counter, releases |
 //! | `queue`, `sorted`, `sharers`, `grant` | ranks and places, counting them; who may share others' seats; who is granted next |
 //! | `backfill`, `passers` | claims that were granted past others which did not fit |
+//! | `families` | owners, whose pods take their shares over |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
 //! | `call_back` | leases that end at a limit although they are renewed |
@@ -51,6 +52,7 @@ mod deadlines;
 mod ended;
 mod entries;
 mod entry;
+mod families;
 mod files;
 mod fit;
 mod grant;
@@ -89,6 +91,7 @@ mod wish;
 mod tests;
 
 pub use capacity::Capacity;
+pub use families::OWNER_SILENCE;
 pub use passers::Backfilled;
 pub use queue::generation;
 pub use refusal::{Changed, Refusal};

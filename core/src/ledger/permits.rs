@@ -2,6 +2,7 @@
 //! have them.
 
 use super::capacity::{Capacity, Free};
+use super::count_by::Share;
 use super::fit::{Want, fit};
 use super::pool::{Draws, Plan, PoolUse};
 use super::refusal::Refusal;
@@ -115,14 +116,11 @@ impl Capacity {
     /// What a tenant would pay for what is planned.
     fn pays(&self, tenant: Tenant, plan: &Plan) -> Draws {
         let mut pays = plan.own.clone();
-        for (key, seats, taken) in &plan.shared {
-            let mut share = self.shares.get(key).cloned().unwrap_or_default();
+        for joins in &plan.shared {
+            let share = self.shares.get(&joins.key).cloned();
+            let mut share = share.unwrap_or_else(|| Share::of(&joins.key));
             let before = part_of(&share, tenant);
-            share.join(
-                (LeaseId::from_bytes([0; 16]), tenant),
-                *seats,
-                taken.clone(),
-            );
+            share.join((LeaseId::from_bytes([0; 16]), tenant), joins.clone());
             let after = part_of(&share, tenant);
             // What it pays already comes first.
             let mut before: u32 = before.iter().map(|(_, n)| n).sum();

@@ -39,7 +39,7 @@ impl Ledger {
         let held: Vec<LeaseId> = self.entries.iter().filter(held).map(|e| e.id).collect();
         for id in held {
             let tenant = self.entries.get(&id);
-            let tenant = tenant.map(|e| self.capacity.rights.tenant(e.who.asks()));
+            let tenant = tenant.map(|e| self.capacity.rights.tenant(e.asks()));
             if tenant.is_some_and(|t| self.capacity.rights.is_beyond_limit(t)) {
                 self.end(id, EndReason::Expired, now);
             }
@@ -56,16 +56,12 @@ impl Ledger {
         let entries = &self.entries;
         for e in entries.iter() {
             if let State::Held { drawn, .. } = &e.state {
-                rights.draw(rights.tenant(e.who.asks()), &drawn.own);
+                rights.draw(rights.tenant(e.asks()), &drawn.own);
             }
         }
         let none = Tenant::default();
         for share in shares.values_mut() {
-            let of = |id| {
-                entries
-                    .get(&id)
-                    .map_or(none, |e| rights.tenant(e.who.asks()))
-            };
+            let of = |id| entries.get(&id).map_or(none, |e| rights.tenant(e.asks()));
             share.set_tenants(of);
             for tenant in share.tenants() {
                 rights.draw(tenant, &part_of(share, tenant));

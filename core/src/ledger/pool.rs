@@ -1,7 +1,7 @@
 //! Pools, what products draw on them, and what a claim has of them: plain data.
 
-use super::alternative::{Alternative, Taken, draws};
-use super::count_by::ShareKey;
+use super::alternative::{Alternative, draws};
+use super::count_by::{Joins, ShareKey};
 use super::shared::Shared;
 use crate::license::{CountBy, Digest, VersionRange};
 use crate::mutant::{self, Mutant};
@@ -158,19 +158,19 @@ impl Drawn {
 pub(super) struct Plan {
     pub(super) licenses: Vec<usize>,
     pub(super) own: Draws,
-    pub(super) shared: Vec<(ShareKey, u32, Taken)>,
+    pub(super) shared: Vec<Joins>,
 }
 
 impl Plan {
     /// All that it takes out of the pools.
     pub(super) fn all(&self) -> Draws {
-        let taken = self.shared.iter().flat_map(|(_, _, taken)| taken);
+        let taken = self.shared.iter().flat_map(|j| &j.taken);
         let taken = taken.flat_map(|(n, alt)| draws(*n, alt));
         self.own.iter().copied().chain(taken).collect()
     }
 
     /// Whether it takes any seat out of a pool.
     pub(super) fn needs_nothing(&self) -> bool {
-        self.own.is_empty() && self.shared.iter().all(|(_, _, t)| t.is_empty())
+        self.own.is_empty() && self.shared.iter().all(|j| j.taken.is_empty())
     }
 }

@@ -58,6 +58,8 @@ pub(super) enum GroupAt {
     /// Claims that the license in force could never grant. Their applications run on, and they
     /// stand in nobody's way.
     Aside,
+    /// An owner's place of which no pod lives: kept, and in nobody's way.
+    Resting,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -147,6 +149,7 @@ impl Queue {
         let is_new = match at {
             GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.enter(rank)),
             GroupAt::Aside => self.aside.insert(rank),
+            GroupAt::Resting => false,
         };
         self.len += usize::from(is_new);
     }
@@ -155,6 +158,7 @@ impl Queue {
         let was_there = match at {
             GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.ranks.remove(rank)),
             GroupAt::Aside => self.aside.remove(&rank),
+            GroupAt::Resting => false,
         };
         self.len -= usize::from(was_there);
     }

@@ -30,7 +30,7 @@ impl Ledger {
         let Some(e) = self.entries.get(&owner) else {
             return;
         };
-        let (items, asker) = (e.items(), e.who.asks());
+        let (items, asker) = (e.items(), e.asks());
         let mut coming: Draws = Vec::new();
         for lease in self.recalls.called_for(owner) {
             coming.extend(self.draws(lease));
@@ -61,7 +61,7 @@ impl Ledger {
         // Those that are called back for others are as good as gone.
         for lease in self.recalls.for_whom.keys() {
             if let Some(e) = self.entries.get(lease) {
-                let tenant = self.capacity.rights.tenant(e.who.asks());
+                let tenant = self.capacity.rights.tenant(e.asks());
                 rights.undraw(tenant, &self.draws(*lease));
             }
         }
@@ -117,7 +117,7 @@ impl Ledger {
             let State::Held { .. } = &e.state else {
                 return None;
             };
-            let tenant = self.capacity.rights.tenant(e.who.asks());
+            let tenant = self.capacity.rights.tenant(e.asks());
             let is_free = tenant != owner && !self.recalls.for_whom.contains_key(&e.id);
             is_free.then(|| {
                 let draws = self.draws(e.id);
@@ -145,7 +145,7 @@ impl Ledger {
         if owner.is_none() && !mutant::on(Mutant::LoanNotLifted) {
             return None;
         }
-        let tenant = owner.map(|o| self.capacity.rights.tenant(o.who.asks()));
+        let tenant = owner.map(|o| self.capacity.rights.tenant(o.asks()));
         let group = tenant.and_then(|t| self.capacity.rights.name(t));
         let group = group.unwrap_or_default();
         let detail = format!(

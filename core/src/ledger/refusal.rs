@@ -152,7 +152,7 @@ fn more_claims(holder: &Holder) -> String {
         Holder::External { .. } => format!(
             "give one back, or have a client token issued that carries more (mooring client issue --claims, up to {MOST_CLAIMS_PER_HOLDER})"
         ),
-        Holder::Pod { .. } => {
+        Holder::Pod { .. } | Holder::Owner { .. } => {
             "give one back, or raise the license server's lease.claimsPerHolder".into()
         }
     }

@@ -49,7 +49,7 @@ impl Ledger {
         if let State::Queued(place) = &e.state
             && place.group == GroupAt::Aside
             && place.runs_until.is_none()
-            && let tenant = self.capacity.rights.tenant(e.who.asks())
+            && let tenant = self.capacity.rights.tenant(e.asks())
             && let Err(p) = self.capacity.check(e.items(), tenant)
         {
             self.set_state(id, State::Refused(Box::new(p)), now);

@@ -5,7 +5,6 @@ use super::entry::State;
 use super::pool::Plan;
 use super::state::Ledger;
 use super::types::{Claim, HeldLease};
-use super::who::Asker;
 use crate::identity::{Holder, HolderKey};
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
@@ -29,7 +28,7 @@ impl Ledger {
         if (own || ended) && !mutant::on(Mutant::ReinstatedTwice) {
             return None;
         }
-        let asker = Asker::New(&c.holder);
+        let asker = Self::asker(c);
         let plan = self.capacity.plan_as_before(&c.items, asker, &held.parts)?;
         let is_asked = mutant::on(Mutant::LimitAtReinstating);
         let allowed = !is_asked || self.capacity.allows(self.tenant_of(c), &plan);

@@ -5,6 +5,7 @@ use super::capacity::Capacity;
 use super::ended::Past;
 use super::entries::Entries;
 use super::entry::State;
+use super::families::Families;
 use super::passers::Passers;
 use super::pool::Drawn;
 use super::queue::Queue;
@@ -37,6 +38,7 @@ pub struct Ledger {
     pub(super) sharers: Sharers,
     pub(super) recalls: Recalls,
     pub(super) passers: Passers,
+    pub(super) families: Families,
     pub(super) tally: Tally,
     /// Holders that an administrator has barred, and what they are told.
     pub(super) revoked: HashMap<HolderKey, String>,
@@ -67,6 +69,7 @@ impl Ledger {
             sharers: Sharers::default(),
             recalls: Recalls::default(),
             passers: Passers::default(),
+            families: Families::default(),
             tally: Tally::default(),
             revoked: HashMap::new(),
             stranded: BTreeSet::new(),

@@ -16,6 +16,8 @@ pub struct Gauges {
     /// In line, running on.
     pub contested: u64,
     pub refused: u64,
+    /// Owners' that are granted, for their pods.
+    pub reserved: u64,
     /// Seats of contested claims: by how much more runs than was granted, as far as the server
     /// knows.
     pub overlap_seats: u64,
@@ -57,6 +59,8 @@ impl Tally {
     fn count(&mut self, e: &Entry, add: impl Fn(&mut u64, u64)) {
         let g = &mut self.gauges;
         match &e.state {
+            // What its pods have counts by them.
+            State::Held { .. } if e.is_owner() => return add(&mut g.reserved, 1),
             State::Held { silent: false, .. } => add(&mut g.held, 1),
             State::Held { .. } => add(&mut g.silent, 1),
             State::Queued(place) if place.runs_until.is_none() => add(&mut g.waiting, 1),

@@ -73,7 +73,7 @@ impl Ledger {
             let Some(e) = self.entries.get(&rank.id) else {
                 continue;
             };
-            let (wish, tenant) = (e.wish.clone(), self.capacity.rights.tenant(e.who.asks()));
+            let (wish, tenant) = (e.wish.clone(), self.capacity.rights.tenant(e.asks()));
             let at = self.group_for(&wish.items, tenant);
             if !mutant::on(Mutant::PolicyKeepsRanks) {
                 rank.priority = Reverse(self.capacity.rights.priority(tenant));
@@ -83,7 +83,7 @@ impl Ledger {
                     (place.group, place.rank) = (at, rank);
                 }
                 self.queue.enter(rank, at);
-                let keys = self.capacity.share_keys(&wish.items, e.who.asks());
+                let keys = self.capacity.share_keys(&wish.items, e.asks());
                 self.sharers.enter(rank, keys);
                 again.push(rank.id);
             }

@@ -3,6 +3,7 @@
 
 mod backfill;
 mod dates;
+mod families;
 mod files;
 mod names;
 mod policy;
@@ -177,6 +178,7 @@ fn shown(g: &Granted, instance: u8) -> HeldLease {
         runs_on: true,
         counter: g.counter.max(1),
         age: None,
+        family: g.family.clone(),
     }
 }
 

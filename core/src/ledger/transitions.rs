@@ -35,7 +35,7 @@ impl Ledger {
         self.tally.enter(&e);
         if let State::Queued(place) = &e.state {
             self.queue.enter(place.rank, place.group);
-            let keys = self.capacity.share_keys(e.items(), e.who.asks());
+            let keys = self.capacity.share_keys(e.items(), e.asks());
             self.sharers.enter(place.rank, keys);
         }
         let at = self.entries.insert(e);
@@ -85,7 +85,7 @@ impl Ledger {
         }
         if let State::Queued(place) = &e.state {
             self.queue.enter(place.rank, place.group);
-            let keys = self.capacity.share_keys(e.items(), e.who.asks());
+            let keys = self.capacity.share_keys(e.items(), e.asks());
             self.sharers.enter(place.rank, keys);
         }
         if news {
@@ -118,7 +118,7 @@ impl Ledger {
             return;
         };
         if let State::Held { drawn, .. } = &e.state {
-            let tenant = self.capacity.rights.tenant(e.who.asks());
+            let tenant = self.capacity.rights.tenant(e.asks());
             self.capacity.give_back((id, tenant), drawn);
         }
         let over = how == EndReason::Released || matches!(e.state, State::Held { .. });
@@ -209,7 +209,7 @@ impl Ledger {
         let seats = match &e.state {
             State::Held {
                 drawn, overdraft, ..
-            } => (self.capacity.parts(e.items(), drawn), *overdraft),
+            } => (self.capacity.parts(id, e.items(), drawn), *overdraft),
             _ => Default::default(),
         };
         self.emit(view, seats);

@@ -88,6 +88,11 @@ pub struct Claim {
     pub held: Option<HeldLease>,
     /// How many claims the holder may have, where that is not [`Limits::per_holder`].
     pub claims: Option<u16>,
+    /// Which owner's seats it has a share of, as the operator's word or its receipt says; an owner's
+    /// are its own. The ledger knows better, where it does.
+    pub family: Option<Box<str>>,
+    /// An owner's, of which no pod lives: it keeps its place, and nothing gathers for it.
+    pub rests: bool,
     /// What speaks against its holder, if something does: a new claim is refused with it, a lease
     /// that there is is called back.
     pub call_back: Option<CallBack>,
@@ -117,6 +122,8 @@ impl Claim {
             ticket: None,
             held: None,
             claims: None,
+            family: None,
+            rests: false,
             call_back: None,
         }
     }
@@ -166,27 +173,34 @@ pub struct HeldLease {
     pub counter: u64,
     /// How long ago it was given, if that is known.
     pub age: Option<Duration>,
+    /// Which owner's seats it had a share of.
+    pub family: Option<Box<str>>,
 }
 
 impl HeldLease {
-    /// By the receipt that the holder showed.
-    pub fn by_receipt(r: LeaseReceipt, shown: &HeldProof, here: (Now, BootId)) -> Self {
+    /// By the receipt that the holder showed, with how long ago it asked for that, and its counter.
+    pub fn by_receipt(
+        r: LeaseReceipt,
+        (sent_ago, counter): (Option<Duration>, u64),
+        here: (Now, BootId),
+    ) -> Self {
         let is_younger = |limit: Duration| {
             let limit = limit + margin(limit);
-            r.given.is_younger(limit, shown.sent_ago, here)
+            r.given.is_younger(limit, sent_ago, here)
         };
         let age = r.given.age(here.0.boot, here.1);
         // On another machine its clock alone makes nothing young: two could be `Held` for one seat.
-        let known = age.is_some() || shown.sent_ago.is_some();
+        let known = age.is_some() || sent_ago.is_some();
         Self {
             unexpired: known && is_younger(r.lease_for),
             runs_on: is_younger(r.run_for),
             age,
-            counter: shown.counter.max(r.counter),
+            counter: counter.max(r.counter),
             lease: r.lease,
             instance: r.instance,
             lease_for: r.lease_for,
             parts: r.parts,
+            family: r.family.map(Into::into),
         }
     }
 
@@ -205,8 +219,10 @@ impl HeldLease {
             counter: t.counter,
             claims: t.claims,
             parts: t.parts.into_iter().map(part).collect(),
+            // Who shows tokens alone is of before owners.
+            family: None,
         };
-        Self::by_receipt(receipt, shown, here)
+        Self::by_receipt(receipt, (shown.sent_ago, shown.counter), here)
     }
 
     /// When it was given, at the latest.
@@ -265,6 +281,8 @@ pub struct Granted {
     pub bind: Option<SecretHash>,
     /// As in [`Claim::claims`], for its token.
     pub claims: Option<u16>,
+    /// Which owner's seats it has a share of, for its receipt.
+    pub family: Option<Box<str>>,
     pub called_back: Option<CalledBack>,
 }
 

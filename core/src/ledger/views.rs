@@ -75,12 +75,13 @@ impl Ledger {
             items: e.items().to_vec(),
             counter: e.counter,
             received: e.last,
-            parts: self.capacity.parts(e.items(), drawn),
+            parts: self.capacity.parts(e.id, e.items(), drawn),
             dates: self.capacity.dates(drawn),
             overdraft: *overdraft,
             secret_hash: e.secret_hash,
             bind: e.bind().filter(|_| !mutant::on(Mutant::BindForgotten)),
             claims: e.wish.claims,
+            family: e.family().map(Into::into),
             called_back: e.called_back().cloned(),
         })
     }
@@ -103,6 +104,10 @@ impl Ledger {
                     v.reason = Some(wait.reason);
                     v.message = Some(wait.message);
                 }
+            }
+            State::Held { silent: false, .. } if e.is_owner() && !e.taken_back => {
+                v.state = ViewState::Reserved;
+                v.problem = e.called_back().map(|c| c.why.clone());
             }
             State::Held { silent: true, .. } => {
                 v.state = ViewState::Silent;

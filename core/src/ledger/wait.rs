@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use super::state::Ledger;
 use super::tenant::Tenant;
 use super::who::{Asker, KeptHolder};
+use crate::identity::Holder;
 use crate::names::{LeaseId, ProductName};
 use crate::request::Item;
 use crate::time::BootTime;
@@ -32,10 +33,10 @@ impl Ledger {
             return None;
         };
         let (rank, at) = (queued.rank, queued.group);
-        let tenant = self.capacity.rights.tenant(e.who.asks());
+        let tenant = self.capacity.rights.tenant(e.asks());
         let pools = match queued.group {
             GroupAt::Of(i) => self.queue.pools(i).to_vec(),
-            GroupAt::Aside => self.capacity.pools_of(e.items()),
+            GroupAt::Aside | GroupAt::Resting => self.capacity.pools_of(e.items()),
         };
         let mut before = self.queue.before(rank, &pools, tenant);
         if at == GroupAt::Aside {
@@ -64,7 +65,7 @@ impl Ledger {
             let reason = WaitReason::Settling;
             return (reason, reason.explain().to_owned());
         }
-        let tenant = self.capacity.rights.tenant(e.who.asks());
+        let tenant = self.capacity.rights.tenant(e.asks());
         if at == GroupAt::Aside
             && let Err(why) = self.capacity.check(e.items(), tenant)
         {
@@ -77,7 +78,7 @@ impl Ledger {
         }
         let items = e.items().iter();
         let short: Vec<String> = items
-            .filter_map(|i| self.shortage(i, e.who.asks(), free))
+            .filter_map(|i| self.shortage(i, e.asks(), free))
             .collect();
         let taken = if short.is_empty() {
             self.together(e, free)
@@ -122,7 +123,7 @@ impl Ledger {
         free: Free<'_>,
     ) -> Option<String> {
         let GroupAt::Of(group) = at else { return None };
-        let (items, asker) = (e.items(), e.who.asks());
+        let (items, asker) = (e.items(), e.asks());
         let why = || {
             self.capacity.plan(items, asker, free).is_some()
                 || !self.capacity.is_within_limit(items, asker, tenant)
@@ -207,7 +208,7 @@ impl Ledger {
 
     /// What items lack that could each be had.
     fn together(&self, e: &Entry, free: Free<'_>) -> Option<String> {
-        let plan = self.capacity.plan(e.items(), e.who.asks(), free);
+        let plan = self.capacity.plan(e.items(), e.asks(), free);
         plan.is_none().then(|| {
             let products: Vec<&str> = e.items().iter().map(|i| i.product.as_str()).collect();
             let products = products.join(" and ");
@@ -261,7 +262,7 @@ fn paused(why: &Refusal) -> (WaitReason, String) {
 fn as_seen_by(one: &KeptHolder, other: &KeptHolder) -> String {
     match (one, other) {
         (one, other) if one.key() == other.key() => "another claim of its own".into(),
-        (KeptHolder::Pod { pod, .. }, KeptHolder::Pod { .. }) => {
+        (KeptHolder::Pod { pod, .. }, KeptHolder::Pod { .. } | KeptHolder::Owner(_)) => {
             if one.namespace() == other.namespace() {
                 format!("pod {}", &**pod)
             } else {
@@ -271,5 +272,19 @@ fn as_seen_by(one: &KeptHolder, other: &KeptHolder) -> String {
         (KeptHolder::External(_), KeptHolder::External(_)) => "a claim of another client".into(),
         (KeptHolder::External(_), _) => "a claim from outside the cluster".into(),
         (KeptHolder::Pod { .. }, _) => "a claim of a pod".into(),
+        (KeptHolder::Owner(holder), KeptHolder::Pod { .. })
+            if one.namespace() == other.namespace() =>
+        {
+            name_of(holder)
+        }
+        (KeptHolder::Owner(_), _) => "a claim for pods to come".into(),
+    }
+}
+
+/// An owner's kind and name.
+fn name_of(holder: &Holder) -> String {
+    match holder {
+        Holder::Owner { owner, .. } => owner.clone(),
+        other => other.to_string(),
     }
 }

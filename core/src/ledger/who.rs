@@ -15,6 +15,8 @@ pub(super) enum KeptHolder {
         account: Arc<Account>,
         node: Option<Arc<str>>,
     },
+    /// There are few.
+    Owner(Box<Holder>),
     External(Box<str>),
 }
 
@@ -44,6 +46,7 @@ impl Places {
     pub(super) fn keep(&mut self, holder: &Holder) -> KeptHolder {
         let (namespace, pod, uid, service_account, node) = match holder {
             Holder::External { subject } => return KeptHolder::External(subject.as_str().into()),
+            Holder::Owner { .. } => return KeptHolder::Owner(Box::new(holder.clone())),
             Holder::Pod {
                 namespace,
                 pod,
@@ -92,6 +95,7 @@ impl KeptHolder {
                 service_account: account.name.to_string(),
                 node: node.as_deref().map(ToOwned::to_owned),
             },
+            Self::Owner(holder) => Holder::clone(holder),
             Self::External(subject) => Holder::External {
                 subject: subject.to_string(),
             },
@@ -106,16 +110,14 @@ impl KeptHolder {
             Self::Pod {
                 uid: Uid::Other(s), ..
             } => HolderRef::of_text(s),
+            Self::Owner(holder) => HolderRef::of(holder),
             Self::External(subject) => HolderRef::External(subject),
         }
     }
 
-    pub(super) fn asks(&self) -> Asker<'_> {
-        Asker::Kept(self)
-    }
-
     pub(super) fn namespace(&self) -> Option<&str> {
-        self.asks().account().map(|(namespace, _)| namespace)
+        let who = Asker::of(Who::Kept(self), None);
+        who.account().map(|(namespace, _)| namespace)
     }
 }
 
@@ -130,7 +132,7 @@ pub(super) enum HolderRef<'a> {
 impl<'a> HolderRef<'a> {
     pub(super) fn of(holder: &'a Holder) -> Self {
         match holder {
-            Holder::Pod { uid, .. } => Self::of_text(uid),
+            Holder::Pod { uid, .. } | Holder::Owner { uid, .. } => Self::of_text(uid),
             Holder::External { subject } => Self::External(subject),
         }
     }
@@ -160,47 +162,76 @@ impl<'a> From<&'a HolderKey> for HolderRef<'a> {
 
 /// Whom seats are for: what tells which claims count as one is taken from it where that matters.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Asker<'a> {
+pub(super) struct Asker<'a> {
+    who: Who<'a>,
+    /// Which owner's seats it has a share of, if it has.
+    pub(super) family: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Who<'a> {
     New(&'a Holder),
     Kept(&'a KeptHolder),
 }
 
 impl<'a> Asker<'a> {
+    pub(super) fn of(who: Who<'a>, family: Option<&'a str>) -> Self {
+        Self { who, family }
+    }
+
     pub(super) fn key(self) -> HolderRef<'a> {
-        match self {
-            Self::New(holder) => HolderRef::of(holder),
-            Self::Kept(who) => who.key(),
+        match self.who {
+            Who::New(holder) => HolderRef::of(holder),
+            Who::Kept(who) => who.key(),
         }
     }
 
-    /// A pod's namespace and service account.
+    /// It is an owner, of whose seats pods have their shares.
+    pub(super) fn is_owner(self) -> bool {
+        matches!(
+            self.who,
+            Who::New(Holder::Owner { .. }) | Who::Kept(KeptHolder::Owner(_))
+        )
+    }
+
+    /// A pod's namespace and service account, or an owner's.
     pub(super) fn account(self) -> Option<(&'a str, &'a str)> {
-        match self {
-            Self::New(Holder::Pod {
+        let holder = match self.who {
+            Who::Kept(KeptHolder::Pod { account, .. }) => {
+                return Some((&account.namespace, &account.name));
+            }
+            Who::Kept(KeptHolder::Owner(holder)) => &**holder,
+            Who::Kept(KeptHolder::External(_)) => return None,
+            Who::New(holder) => holder,
+        };
+        match holder {
+            Holder::Pod {
                 namespace,
                 service_account,
                 ..
-            }) => Some((namespace, service_account)),
-            Self::Kept(KeptHolder::Pod { account, .. }) => {
-                Some((&account.namespace, &account.name))
             }
-            _ => None,
+            | Holder::Owner {
+                namespace,
+                service_account,
+                ..
+            } => Some((namespace, service_account)),
+            Holder::External { .. } => None,
         }
     }
 
     /// Who it is outside Kubernetes.
     pub(super) fn subject(self) -> Option<&'a str> {
-        match self {
-            Self::New(Holder::External { subject }) => Some(subject),
-            Self::Kept(KeptHolder::External(subject)) => Some(subject),
+        match self.who {
+            Who::New(Holder::External { subject }) => Some(subject),
+            Who::Kept(KeptHolder::External(subject)) => Some(subject),
             _ => None,
         }
     }
 
     pub(super) fn node(self) -> Option<&'a str> {
-        match self {
-            Self::New(Holder::Pod { node, .. }) => node.as_deref(),
-            Self::Kept(KeptHolder::Pod { node, .. }) => node.as_deref(),
+        match self.who {
+            Who::New(Holder::Pod { node, .. }) => node.as_deref(),
+            Who::Kept(KeptHolder::Pod { node, .. }) => node.as_deref(),
             _ => None,
         }
     }

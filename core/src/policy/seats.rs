@@ -133,6 +133,11 @@ impl SeatPolicy {
                 namespace,
                 service_account,
                 ..
+            }
+            | Holder::Owner {
+                namespace,
+                service_account,
+                ..
             } => {
                 let of = |n: &String| n == namespace || n == EVERY_NAMESPACE;
                 let account = (namespace.as_str(), service_account.as_str());

@@ -28,6 +28,8 @@ pub struct LeaseReceipt {
     pub claims: Option<u16>,
     /// Where its seats come from.
     pub parts: Vec<PartBefore>,
+    /// Which owner's seats it has a share of, if it has.
+    pub family: Option<String>,
 }
 
 /// What a lease had of one license file.
@@ -72,6 +74,7 @@ struct Says<'a> {
     claims: Option<u16>,
     #[serde(borrow)]
     parts: Vec<(&'a str, Vec<(&'a str, u32)>)>,
+    family: Option<&'a str>,
 }
 
 impl LeaseReceipt {
@@ -89,6 +92,7 @@ impl LeaseReceipt {
             counter: self.counter,
             claims: self.claims,
             parts: self.parts.iter().map(PartBefore::says).collect(),
+            family: self.family.as_deref(),
         };
         seal::seal(identity, Kind::Lease, &says, besides)
     }
@@ -113,6 +117,7 @@ impl LeaseReceipt {
             counter: s.counter,
             claims: s.claims,
             parts: parts.collect::<Option<_>>().ok_or_else(nonsense)?,
+            family: s.family.map(ToOwned::to_owned),
         })
     }
 }

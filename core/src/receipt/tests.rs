@@ -35,6 +35,7 @@ fn lease() -> LeaseReceipt {
         run_for: Duration::from_secs(8 * 3600),
         counter: 300,
         claims: None,
+        family: Some("owner:u/owner".into()),
         parts: vec![PartBefore {
             license: "L-2026-0001".into(),
             draws: vec![TokenDraw {

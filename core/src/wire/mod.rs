@@ -10,6 +10,7 @@ pub mod before;
 pub mod calls;
 mod claim;
 mod operator;
+mod owners;
 mod policy;
 mod problem;
 mod renew;
@@ -22,6 +23,7 @@ pub use operator::{
     AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, ReplacedElsewhere,
     Revoke, RevokedHolder, RevokedHolders,
 };
+pub use owners::{MAX_OWNERS, OwnerClaim, OwnerStands, Owners, OwnersAnswer};
 pub use policy::{GroupUse, PolicyChange, PolicyTest, PolicyView, UnderPolicy};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{

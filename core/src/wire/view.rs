@@ -21,6 +21,8 @@ pub enum ViewState {
     Waiting,
     /// Granted, renewed in time.
     Held,
+    /// Granted to an owner, for pods of it that come.
+    Reserved,
     /// Granted, but renewals were missed.
     Silent,
     /// In line, while its application runs on.
@@ -31,7 +33,7 @@ pub enum ViewState {
     Ended,
 }
 
-words!(ViewState: Waiting = "Waiting", Held = "Held", Silent = "Silent", Contested = "Contested",
+words!(ViewState: Waiting = "Waiting", Held = "Held", Reserved = "Reserved", Silent = "Silent", Contested = "Contested",
     Refused = "Refused", Ended = "Ended");
 
 /// How a claim ended.

@@ -264,7 +264,7 @@ pub fn holders() -> Vec<HolderCase> {
             service_account,
             node: None,
         },
-        h @ Holder::External { .. } => h,
+        h @ (Holder::External { .. } | Holder::Owner { .. }) => h,
     };
     let external = Holder::External {
         subject: "alice@studio.example, Zürich".into(),

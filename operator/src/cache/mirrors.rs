@@ -10,7 +10,7 @@ use std::collections::HashMap;
 pub fn key_in(lease: &LicenseLease) -> Option<HolderKey> {
     let holder = &lease.spec.holder;
     match holder.kind {
-        HolderKind::Pod => holder.uid.clone().map(HolderKey),
+        HolderKind::Pod | HolderKind::Owner => holder.uid.clone().map(HolderKey),
         HolderKind::External => Some(HolderKey(format!("external:{}", holder.name))),
     }
 }

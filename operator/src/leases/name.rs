@@ -24,6 +24,17 @@ pub(super) fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, Strin
             let name = format!("{}-{uid8}", clean(pod, POD_PART));
             (namespace.clone(), of(server, &name))
         }
+        Holder::Owner {
+            namespace,
+            owner,
+            uid,
+            ..
+        } => {
+            let uid = uid.chars().filter(char::is_ascii_alphanumeric);
+            let uid8: String = uid.take(8).collect();
+            let name = format!("{}-{uid8}", clean(owner, POD_PART));
+            (namespace.clone(), of(server, &name))
+        }
         Holder::External { subject } => {
             let hash8 = short_hash(subject, 8);
             let name = match clean(subject, SUBJECT_PART) {

@@ -53,6 +53,7 @@ fn state_of(view: &LeaseView) -> LeaseState {
     match view.state {
         ViewState::Waiting => LeaseState::Waiting,
         ViewState::Held | ViewState::Ended => LeaseState::Held,
+        ViewState::Reserved => LeaseState::Reserved,
         ViewState::Silent => LeaseState::Silent,
         ViewState::Contested => LeaseState::Contested,
         ViewState::Refused => LeaseState::Refused,
@@ -348,6 +349,12 @@ pub fn holder_in(mirror: &LicenseLease) -> Holder {
             service_account: to.service_account.clone().unwrap_or_default(),
             node: status.and_then(|s| s.node.clone()),
         },
+        HolderKind::Owner => Holder::Owner {
+            namespace: mirror.metadata.namespace.clone().unwrap_or_default(),
+            owner: to.name.clone(),
+            uid: to.uid.clone().unwrap_or_default(),
+            service_account: to.service_account.clone().unwrap_or_default(),
+        },
         HolderKind::External => Holder::External {
             subject: to.name.clone(),
         },
@@ -369,6 +376,17 @@ pub(super) fn object(
         } => HolderReference {
             kind: HolderKind::Pod,
             name: pod.clone(),
+            uid: Some(uid.clone()),
+            service_account: Some(service_account.clone()).filter(|s| !s.is_empty()),
+        },
+        Holder::Owner {
+            owner,
+            uid,
+            service_account,
+            ..
+        } => HolderReference {
+            kind: HolderKind::Owner,
+            name: owner.clone(),
             uid: Some(uid.clone()),
             service_account: Some(service_account.clone()).filter(|s| !s.is_empty()),
         },

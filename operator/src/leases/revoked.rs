@@ -49,8 +49,10 @@ pub fn is_its_holders(lease: &LicenseLease, pod: Option<&Pod>, claims: &[Known])
         (HolderKind::External, _) => Some(Holder::External {
             subject: reference.name.clone(),
         }),
-        (HolderKind::Pod, Some(pod)) => Some(holder_of(pod)),
-        (HolderKind::Pod, None) => claims.first().map(|c| c.view.holder.clone()),
+        (HolderKind::Pod | HolderKind::Owner, Some(pod)) => Some(holder_of(pod)),
+        (HolderKind::Pod | HolderKind::Owner, None) => {
+            claims.first().map(|c| c.view.holder.clone())
+        }
     };
     holder.is_some_and(|h| {
         let (namespace, name) = mirror_name(&lease.spec.server, &h);

@@ -3,6 +3,7 @@
 mod asked;
 mod claims;
 mod operator;
+mod owners;
 mod renew;
 mod views;
 mod watch;
@@ -73,6 +74,7 @@ async fn dispatch(
         ServerCall::Gone => Box::pin(operator::gone(app, asked)).await,
         ServerCall::Expected => Box::pin(operator::expected(app, asked)).await,
         ServerCall::Policies => Box::pin(operator::policies(app, asked)).await,
+        ServerCall::Owners => Box::pin(owners::owners(app, asked)).await,
         ServerCall::TestPolicy => Box::pin(operator::test_policy(app, asked)).await,
         ServerCall::Revoke => Box::pin(operator::revoke(app, named(arg)?, asked)).await,
         ServerCall::Lift => Box::pin(operator::unrevoke(app, named(arg)?, asked)).await,

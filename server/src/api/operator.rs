@@ -17,7 +17,7 @@ use mooring_net::clock;
 use mooring_net::head::bad_field;
 use mooring_net::http::{self as net, Body};
 
-fn operator_only(asked: &Asked) -> Result<(), Problem> {
+pub(super) fn operator_only(asked: &Asked) -> Result<(), Problem> {
     if Auth::by_certificate(&asked.peer) == Some(Who::Operator) {
         return Ok(());
     }

@@ -164,7 +164,7 @@ impl Auth {
         match who {
             Who::Operator => true,
             Who::Holder(Holder::External { subject }) => self.admins.contains(subject),
-            Who::Holder(Holder::Pod { .. }) => false,
+            Who::Holder(Holder::Pod { .. } | Holder::Owner { .. }) => false,
         }
     }
 

@@ -60,7 +60,7 @@ impl Inner {
         let made = self.made.get(&holder.key()).filter(|r| holds(r, now));
         made.map(why).or_else(|| match holder {
             Holder::External { subject } => self.list.subject(subject).then(|| LISTED.to_owned()),
-            Holder::Pod { .. } => None,
+            Holder::Pod { .. } | Holder::Owner { .. } => None,
         })
     }
 }

@@ -20,6 +20,7 @@ mod edges;
 mod files;
 mod leases;
 mod outlives;
+mod owners;
 mod pods;
 mod policies;
 mod renewals;

@@ -247,7 +247,7 @@ impl World {
         let book = match v.state {
             ViewState::Waiting => Book::Waiting,
             ViewState::Contested => Book::Contested,
-            ViewState::Held => Book::Held { draws },
+            ViewState::Held | ViewState::Reserved => Book::Held { draws },
             ViewState::Silent => Book::Silent { draws },
             ViewState::Refused => Book::Refused,
             ViewState::Ended => Book::Ended(v.ended.map_or("ended", EndReason::as_str)),

@@ -53,7 +53,7 @@ proptest! {
             }
             for rank in l.queue.all() {
                 let e = l.entries.get(&rank.id).unwrap();
-                let plan = l.capacity.plan(e.items(), e.who.asks(), &|_| 0);
+                let plan = l.capacity.plan(e.items(), e.asks(), &|_| 0);
                 let free = plan.is_some_and(|p| p.needs_nothing());
                 prop_assert!(!free, "{e:?} waits for what is there");
             }

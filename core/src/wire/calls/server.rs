@@ -76,6 +76,10 @@ calls! {
     EXPECTED = Expected "expected", "POST" "/v1/holders/expected", Operator, Required("Expected"),
         [204 Nothing], [BadRequest, TooLarge, OperatorOnly];
 
+    /// Claims for what has pods run, of which they take their shares over.
+    OWNERS = Owners "owners", "POST" "/v1/owners", Operator, Required("Owners"),
+        [200 Json("OwnersAnswer")], [BadRequest, TooLarge, OperatorOnly, Overloaded];
+
     /// Who may use this server.
     POLICIES = Policies "policies", "PUT" "/v1/policies", Operator, Required("Policies"),
         [204 Nothing], [BadRequest, TooLarge, OperatorOnly];

@@ -73,6 +73,7 @@ fn held(run: u8) -> HeldProof {
         secret_hash: secret(1).hash(),
         bind: None,
         claims: None,
+        family: None,
         called_back: None,
     };
     let t = now(1011, "2026-05-01T12:00:11Z");

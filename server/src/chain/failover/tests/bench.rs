@@ -351,6 +351,7 @@ fn granted(received: BootTime, f: &InForce) -> Granted {
         secret_hash: secret.hash(),
         bind: None,
         claims: None,
+        family: None,
         called_back: None,
     }
 }
