@@ -1,6 +1,7 @@
 //! The life of one connection: connect, post, list, watch, and again.
 
 use super::error::{ConnectionError, tls};
+use super::owners::OwnersClock;
 use super::roster::{lasts, roster};
 use super::server::{Connection, Word};
 use crate::allowance::Allowance;
@@ -96,6 +97,7 @@ impl Connection {
         let instance = products.server.instance;
         // Who is revoked before the roster, which may end settling, and so let pods in.
         self.begin_revocations(&client).await?;
+        self.begin_owners(&client).await?;
         self.post_roster(&client).await?;
         send(&client, &server::POLICIES, &target.policies).await?;
         let (mut position, leases) = self.take_list(self.leases(&client).await?);
@@ -114,7 +116,7 @@ impl Connection {
         let mut resync = interval(RESYNC);
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         resync.reset();
-        let mut heard = Instant::now();
+        let (mut heard, mut owners) = (Instant::now(), OwnersClock::new());
         // What was told above was told before it had the policies.
         let mut numbers = Some(Instant::now() + SETTLE_DOWN);
         let mut allowance = Allowance::new(NUMBERS.0, NUMBERS.1, Instant::now());
@@ -143,6 +145,7 @@ impl Connection {
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
+                () = owners.due(&self.owners_news) => self.tell_owners(&client).await?,
                 word = words.recv() => {
                     let Some(word) = word else { return Err(ConnectionError::Ended) };
                     let more = std::iter::from_fn(|| words.try_recv().ok());
@@ -234,6 +237,7 @@ impl Connection {
         let cache = &self.context.writer.cache;
         cache.server_of(key).as_ref() == Some(&self.server)
             || cache.mirror(&self.server, key).is_some()
+            || self.group(key).is_some()
     }
 
     /// All that it knows. Read as far as it may go for the holders that there are: the server may
