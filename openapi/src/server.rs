@@ -90,6 +90,13 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
                 &["Done."],
             )
         },
+        ServerCall::Owners => Prose {
+            words: "For the operator alone. Each claim is answered for itself and at once; the watch tells of its grant. It is kept for five minutes after it was said last.",
+            ..plain(
+                "Claims for what has pods run, of which its pods take their shares over",
+                &["How each claim stands, in the order of the request."],
+            )
+        },
         ServerCall::Policies => Prose {
             words: "For the operator alone.",
             ..plain(
