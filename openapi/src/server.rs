@@ -76,6 +76,22 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
         | ServerCall::TakeBack
         | ServerCall::Revocations
         | ServerCall::ChangeRevocations => taken_away(d, call),
+        ServerCall::Gone
+        | ServerCall::Expected
+        | ServerCall::Owners
+        | ServerCall::Policies
+        | ServerCall::TestPolicy => operators(call),
+    }
+}
+
+/// What the operator says.
+fn operators(call: ServerCall) -> Prose {
+    let plain = |summary, answers| Prose {
+        summary,
+        answers,
+        ..Prose::default()
+    };
+    match call {
         ServerCall::Gone => Prose {
             words: "For the operator and the administrators.",
             ..plain(
@@ -104,7 +120,7 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
                 &["Done."],
             )
         },
-        ServerCall::TestPolicy => Prose {
+        _ => Prose {
             words: "For the operator and the administrators. Tried on a copy of the books, by the rules that would apply it; nothing changes by asking.",
             ..plain(
                 "What a seat policy would change, were it in force from now on",

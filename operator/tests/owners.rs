@@ -103,7 +103,7 @@ impl World {
         answer.into_body()
     }
 
-    fn ask(&mut self, due: Due) {
+    fn ask(&mut self, due: &Due) {
         let sent = clock::boot();
         let said = self.says(
             Method::POST,
@@ -113,7 +113,7 @@ impl World {
             },
         );
         let answer: OwnersAnswer = serde_json::from_slice(&said).unwrap();
-        self.memory.answered(&due, sent, answer);
+        self.memory.answered(due, sent, answer);
     }
 
     /// All that follows at once from how pods are.
@@ -136,7 +136,7 @@ impl World {
                 return;
             }
             if !due.is_empty() {
-                self.ask(due);
+                self.ask(&due);
             }
         }
     }
@@ -197,7 +197,7 @@ fn two_groups_of_four_on_four_seats_are_there_one_after_the_other_also_over_a_re
     world.hand_over_policies();
     let all = world.memory.all(clock::boot());
     assert_eq!(all.len(), 2);
-    world.ask(all);
+    world.ask(&all);
     world.settle();
     assert_eq!(world.on_nodes(), blue);
     let states = |world: &World| {

@@ -23,14 +23,9 @@ use mooring_net::clock;
 use mooring_net::sync::lock;
 use serde_json::json;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
-/// How often it is looked what is due.
-const EACH: Duration = Duration::from_secs(5);
-/// How long to gather changes before that.
-const GATHER: Duration = Duration::from_millis(200);
 /// What a grant brings about is done in the same look.
 const ROUNDS: usize = 3;
 /// How much of an answer is read for each claim: a receipt or ticket, and a text.
@@ -38,29 +33,6 @@ const PER_OWNER: usize = 8 * 1024;
 /// How many acts are done at once, and how long one may take.
 const AT_ONCE: usize = 8;
 const ACT: Duration = Duration::from_secs(30);
-
-/// When to look next; kept while other things are heard.
-pub(super) struct OwnersClock(Instant);
-
-impl OwnersClock {
-    /// At once.
-    pub(super) fn new() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Waits until it is to be looked.
-    pub(super) async fn due(&mut self, news: &Notify) {
-        loop {
-            tokio::select! {
-                () = sleep_until(self.0) => {
-                    self.0 = Instant::now() + EACH;
-                    return;
-                }
-                () = news.notified() => self.0 = self.0.min(Instant::now() + GATHER),
-            }
-        }
-    }
-}
 
 impl Connection {
     /// At the beginning of a session, before the roster: what owners have is not to be given away.

@@ -1,10 +1,10 @@
 //! The life of one connection: connect, post, list, watch, and again.
 
 use super::error::{ConnectionError, tls};
-use super::owners::OwnersClock;
 use super::roster::{lasts, roster};
 use super::server::{Connection, Word};
 use crate::allowance::Allowance;
+use crate::owners::OwnersClock;
 use crate::pods::Standing;
 use mooring_api::names::API_PORT;
 use mooring_core::identity::HolderKey;
@@ -95,10 +95,7 @@ impl Connection {
         let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
         let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
         let instance = products.server.instance;
-        // Who is revoked before the roster, which may end settling, and so let pods in.
-        self.begin_revocations(&client).await?;
-        self.begin_owners(&client).await?;
-        self.post_roster(&client).await?;
+        self.begin(&client).await?;
         send(&client, &server::POLICIES, &target.policies).await?;
         let (mut position, leases) = self.take_list(self.leases(&client).await?);
         self.show(|s| {
@@ -116,7 +113,7 @@ impl Connection {
         let mut resync = interval(RESYNC);
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         resync.reset();
-        let (mut heard, mut owners) = (Instant::now(), OwnersClock::new());
+        let (mut heard, mut owners) = (Instant::now(), OwnersClock::default());
         // What was told above was told before it had the policies.
         let mut numbers = Some(Instant::now() + SETTLE_DOWN);
         let mut allowance = Allowance::new(NUMBERS.0, NUMBERS.1, Instant::now());
@@ -163,6 +160,14 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Says who is revoked and what owners have, and then the roster, which may end settling, and
+    /// so let pods in.
+    async fn begin(&self, client: &Client) -> Result<(), ConnectionError> {
+        self.begin_revocations(client).await?;
+        self.begin_owners(client).await?;
+        self.post_roster(client).await
     }
 
     /// Fetches the numbers. `handed`: the number of the policies that it has by now.

@@ -5,7 +5,8 @@
 //! there are, and has new receipts with the first renewal.
 
 use super::plan::{
-    JobName, JobSize, KnownOwner, OwnerWish, OwnersFacts, OwnersPlan, Stand, Told, owners_plan,
+    GroupWaits, JobName, JobSize, KnownOwner, OwnerWish, OwnersFacts, OwnersPlan, Stand,
+    owners_plan,
 };
 use super::pod::{Gate, OwnPod};
 use crate::leases::{Note, WAITING};
@@ -73,7 +74,7 @@ struct Seen {
     bound: Option<BootTime>,
     /// When its gate was last taken away.
     opened: Option<BootTime>,
-    told: Option<Told>,
+    told: Option<GroupWaits>,
 }
 
 #[derive(Debug, Default)]
@@ -190,14 +191,13 @@ impl OwnersMemory {
     fn take(&mut self, plan: OwnersPlan, known: &BTreeMap<HolderKey, KnownOwner>, now: BootTime) {
         for wish in plan.claims {
             let key = wish.owner.key();
-            match self.claims.get_mut(&key).filter(|c| !c.ends) {
-                Some(c) => c.change(wish, now),
-                None => {
-                    let stand = known.get(&key).map(|k| k.stand.clone());
-                    let new = Remembered::new(wish, stand.unwrap_or(Stand::Asked), now);
-                    self.claims.insert(key, new);
-                }
+            if let Some(c) = self.claims.get_mut(&key).filter(|c| !c.ends) {
+                c.change(wish, now);
+                continue;
             }
+            let stand = known.get(&key).map(|k| k.stand.clone());
+            let new = Remembered::new(wish, stand.unwrap_or(Stand::Asked), now);
+            self.claims.insert(key, new);
         }
         for owner in plan.ends {
             let key = owner.key();
@@ -234,7 +234,8 @@ impl OwnersMemory {
             let Some(seen) = self.pods.get_mut(key) else {
                 continue;
             };
-            let early = matches!(told, Told::Incomplete(_)) && now.since(seen.first) < PATIENCE;
+            let early =
+                matches!(told, GroupWaits::Incomplete(_)) && now.since(seen.first) < PATIENCE;
             let again = seen.told.as_ref().map(discriminant) == Some(discriminant(told));
             if !early && !again {
                 seen.told = Some(told.clone());
@@ -374,25 +375,25 @@ fn reserved(server: &ServerRef, group: &str) -> Note {
     Note::new(Normal, "LicenseReserved", "Reserve", &text)
 }
 
-fn waits(server: &ServerRef, told: &Told) -> Note {
+fn waits(server: &ServerRef, told: &GroupWaits) -> Note {
     match told {
-        Told::Incomplete(group) => {
+        GroupWaits::Incomplete(group) => {
             let text = format!(
                 "waits for the other pods of its group {group}: nothing is asked of license server {server} before as many are there as the group has, and none of them waits for another scheduling gate"
             );
             Note::new(Normal, WAITING, "Queue", &text)
         }
-        Told::Unequal(group) => {
+        GroupWaits::Unequal(group) => {
             let text = format!(
                 "the pods of its group {group} ask for different licenses or sizes, or have different service accounts, so nothing is asked of license server {server}: give all of them the same"
             );
             Note::new(Warning, WAITING, "Queue", &text)
         }
-        Told::InLine(why) => {
+        GroupWaits::InLine(why) => {
             let text = format!("its group waits in line at license server {server}: {why}");
             Note::new(Normal, WAITING, "Queue", &text)
         }
-        Told::Refused(why) => {
+        GroupWaits::Refused(why) => {
             let text = format!("its group is refused by license server {server}: {why}");
             Note::new(Warning, "LicenseRefused", "Refuse", &text)
         }

@@ -1,7 +1,7 @@
 //! Which owners' claims there are to be, whose gates go, and who is told what: a pure function of
 //! the pods of one license server and of how their owners' claims stand.
 
-use super::pod::{Gate, Group, MOST_PODS, OwnPod, Size, Stage};
+use super::pod::{Gate, MOST_PODS, OwnPod, PodGroup, PodStage, Size};
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::Seats;
 use mooring_core::request::{Item, MAX_SEATS};
@@ -68,7 +68,7 @@ pub(super) struct OwnerWish {
 
 /// Why a pod of a group waits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Told {
+pub(super) enum GroupWaits {
     /// Not all pods of its group are there.
     Incomplete(String),
     /// They do not ask for the same.
@@ -85,14 +85,14 @@ pub struct OwnersPlan {
     pub(super) ends: Vec<Holder>,
     /// Pods whose gate goes, each with its group's name if it is of one.
     pub(super) open: Vec<(HolderKey, Option<String>)>,
-    pub(super) told: Vec<(HolderKey, Told)>,
+    pub(super) told: Vec<(HolderKey, GroupWaits)>,
     /// Jobs whose size is to be asked for.
     pub(super) jobs: BTreeSet<JobName>,
 }
 
 pub fn owners_plan(f: &OwnersFacts<'_>) -> OwnersPlan {
     let mut plan = OwnersPlan::default();
-    let mut groups: BTreeMap<HolderKey, Vec<(&OwnPod, &Group)>> = BTreeMap::new();
+    let mut groups: BTreeMap<HolderKey, Vec<(&OwnPod, &PodGroup)>> = BTreeMap::new();
     let mut alone: Vec<&OwnPod> = Vec::new();
     for pod in f.pods {
         match &pod.group {
@@ -122,7 +122,7 @@ fn plan_alone(f: &OwnersFacts<'_>, pod: &OwnPod, plan: &mut OwnersPlan) {
         // What was not claimed before it was scheduled it claims itself.
         Gate::Open => known.is_some() && !pod.leased && !lapses(pod),
     };
-    if pod.stage != Stage::Lives || !keeps {
+    if pod.stage != PodStage::Lives || !keeps {
         return;
     }
     if pod.gate == Gate::Ours && known.is_some_and(|k| k.stand == Stand::Reserved) {
@@ -149,7 +149,7 @@ fn lapses(pod: &OwnPod) -> bool {
 /// The pods of a group that are there.
 struct Members<'a> {
     key: &'a HolderKey,
-    group: &'a Group,
+    group: &'a PodGroup,
     /// Those that live, the oldest first.
     living: Vec<&'a OwnPod>,
     /// Those that are being deleted.
@@ -162,15 +162,15 @@ struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// `None` if none is left.
-    fn new(key: &'a HolderKey, pods: &[(&'a OwnPod, &'a Group)]) -> Option<Self> {
+    fn new(key: &'a HolderKey, pods: &[(&'a OwnPod, &'a PodGroup)]) -> Option<Self> {
         let of = |stage| {
             let mut pods: Vec<_> = pods.iter().filter(|(p, _)| p.stage == stage).collect();
             pods.sort_by_key(|(p, _)| (p.created, &p.name));
             pods
         };
-        let (living, ending) = (of(Stage::Lives), of(Stage::Ends));
+        let (living, ending) = (of(PodStage::Lives), of(PodStage::Ends));
         let (first, group) = living.first().or_else(|| ending.first())?;
-        let alike = |(p, g): &&(&OwnPod, &Group)| {
+        let alike = |(p, g): &&(&OwnPod, &PodGroup)| {
             let told = match (&g.size, &group.size) {
                 (Size::Told(a), Size::Told(b)) => a == b,
                 (Size::Jobs { jobs: a, .. }, Size::Jobs { jobs: b, .. }) => a == b,
@@ -178,12 +178,12 @@ impl<'a> Members<'a> {
             };
             told && p.items == first.items && p.service_account == first.service_account
         };
-        let job = |(_, g): &&(&'a OwnPod, &'a Group)| match &g.size {
+        let job = |(_, g): &&(&'a OwnPod, &'a PodGroup)| match &g.size {
             Size::Jobs { job, .. } => Some(job.as_str()),
             Size::Told(_) => None,
         };
         let jobs = pods.iter().filter_map(|p| job(&p)).collect();
-        let succeeded = pods.iter().filter(|(p, _)| p.stage == Stage::Succeeded);
+        let succeeded = pods.iter().filter(|(p, _)| p.stage == PodStage::Succeeded);
         Some(Self {
             key,
             group,
@@ -230,7 +230,7 @@ impl<'a> Members<'a> {
         Some(sum).filter(|_| asked && possible)
     }
 
-    fn tell(&self, plan: &mut OwnersPlan, told: &Told) {
+    fn tell(&self, plan: &mut OwnersPlan, told: &GroupWaits) {
         let waiting = self.living.iter().filter(|p| p.gate != Gate::Open);
         plan.told
             .extend(waiting.map(|p| (p.key.clone(), told.clone())));
@@ -247,12 +247,12 @@ fn plan_group<'a>(f: &OwnersFacts<'_>, m: &Members<'a>, plan: &mut OwnersPlan) -
         Some(k) => match &k.stand {
             Stand::Reserved => reserved(m, (first, size), k, plan),
             Stand::Waiting(why) => {
-                m.tell(plan, &Told::InLine(why.clone()));
+                m.tell(plan, &GroupWaits::InLine(why.clone()));
                 in_line(m, first, k, plan)
             }
             Stand::Asked => in_line(m, first, k, plan),
             Stand::Refused(why) => {
-                m.tell(plan, &Told::Refused(why.clone()));
+                m.tell(plan, &GroupWaits::Refused(why.clone()));
                 in_line(m, first, k, plan)
             }
         },
@@ -287,7 +287,7 @@ impl<'a> Members<'a> {
 fn asks(m: &Members<'_>, first: &OwnPod, size: Option<JobSize>, plan: &mut OwnersPlan) {
     let name = &m.group.name;
     if !m.equal {
-        m.tell(plan, &Told::Unequal(name.clone()));
+        m.tell(plan, &GroupWaits::Unequal(name.clone()));
         return;
     }
     let ready = m.living.iter().filter(|p| p.gate == Gate::Ours);
@@ -297,7 +297,7 @@ fn asks(m: &Members<'_>, first: &OwnPod, size: Option<JobSize>, plan: &mut Owner
             let pods = m.living.get(..size).unwrap_or_default();
             plan.claims.push(m.wish(first, size, pods));
         }
-        _ => m.tell(plan, &Told::Incomplete(name.clone())),
+        _ => m.tell(plan, &GroupWaits::Incomplete(name.clone())),
     }
 }
 

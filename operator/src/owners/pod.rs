@@ -51,7 +51,7 @@ pub(super) enum Size {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Group {
+pub(super) struct PodGroup {
     pub(super) kind: GroupKind,
     pub(super) name: String,
     pub(super) size: Size,
@@ -68,7 +68,7 @@ pub(super) enum Gate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum PodStage {
     Lives,
     /// It is being deleted.
     Ends,
@@ -85,10 +85,10 @@ pub struct OwnPod {
     pub(super) name: String,
     pub(super) service_account: String,
     pub(super) items: Vec<Item>,
-    pub(super) group: Option<Group>,
+    pub(super) group: Option<PodGroup>,
     pub(super) created: Option<Timestamp>,
     pub(super) gate: Gate,
-    pub(super) stage: Stage,
+    pub(super) stage: PodStage,
     pub(super) bound: bool,
     /// It has a lease of its own.
     pub(super) leased: bool,
@@ -105,7 +105,7 @@ impl OwnPod {
     }
 
     /// Whose claim it is as one of a group.
-    pub(super) fn of(&self, group: &Group) -> Holder {
+    pub(super) fn of(&self, group: &PodGroup) -> Holder {
         let (kind, name) = (group.kind.as_str(), &group.name);
         let uid = match group.kind {
             GroupKind::Annotated => format!("{GROUP_KEY}{}/{name}", self.namespace),
@@ -167,26 +167,26 @@ fn gate_of(pod: &Pod) -> Gate {
     }
 }
 
-fn stage_of(pod: &Pod, gone: bool) -> Stage {
+fn stage_of(pod: &Pod, gone: bool) -> PodStage {
     let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
     match phase {
-        Some("Succeeded") => Stage::Succeeded,
-        Some("Failed") => Stage::Gone,
-        _ if gone => Stage::Gone,
-        _ if pod.metadata.deletion_timestamp.is_some() => Stage::Ends,
-        _ => Stage::Lives,
+        Some("Succeeded") => PodStage::Succeeded,
+        Some("Failed") => PodStage::Gone,
+        _ if gone => PodStage::Gone,
+        _ if pod.metadata.deletion_timestamp.is_some() => PodStage::Ends,
+        _ => PodStage::Lives,
     }
 }
 
 /// By its annotations; else by what Kueue, a `JobSet` or an Indexed Job has written on it.
-fn group_of(pod: &Pod) -> Option<Group> {
+fn group_of(pod: &Pod) -> Option<PodGroup> {
     let annotation = |key: &str| pod.annotations().get(key).cloned();
     let label = |key: &str| pod.labels().get(key).cloned();
     let size = |text: Option<String>| {
         let n = text?.parse::<u32>().ok();
         n.filter(|n| (1..=MOST_PODS).contains(n))
     };
-    let group = |kind, name, size| Some(Group { kind, name, size });
+    let group = |kind, name, size| Some(PodGroup { kind, name, size });
     if let Some(name) = annotation(GROUP.key) {
         let size = size(annotation(GROUP_SIZE.key))?;
         return group(GroupKind::Annotated, name, Size::Told(size));

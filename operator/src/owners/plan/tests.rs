@@ -15,7 +15,7 @@ fn pod(name: &str, asks: &str) -> OwnPod {
         group: None,
         created: None,
         gate: Gate::Ours,
-        stage: Stage::Lives,
+        stage: PodStage::Lives,
         bound: false,
         leased: false,
         open_for: Duration::ZERO,
@@ -24,7 +24,7 @@ fn pod(name: &str, asks: &str) -> OwnPod {
 }
 
 fn of_group(name: &str, asks: &str, size: u32) -> OwnPod {
-    let group = Group {
+    let group = PodGroup {
         kind: GroupKind::Annotated,
         name: "g".into(),
         size: Size::Told(size),
@@ -41,7 +41,7 @@ fn of_job(name: &str, (set, jobs): (&str, usize), job: &str) -> OwnPod {
     } else {
         GroupKind::JobSet
     };
-    let group = Group {
+    let group = PodGroup {
         kind,
         name: set.into(),
         size: Size::Jobs {
@@ -163,8 +163,8 @@ fn what_is_reserved_for_a_pod_ends_with_its_lease_with_it_or_when_it_does_not_as
     };
     assert!(!ends(&|_| {}));
     assert!(ends(&|p| p.leased = true));
-    assert!(ends(&|p| p.stage = Stage::Ends));
-    assert!(ends(&|p| p.stage = Stage::Gone));
+    assert!(ends(&|p| p.stage = PodStage::Ends));
+    assert!(ends(&|p| p.stage = PodStage::Gone));
     assert!(!ends(&|p| p.bound_for = 9 * MINUTE));
     assert!(ends(&|p| p.bound_for = 10 * MINUTE));
     // An autoscaler takes its time.
@@ -172,7 +172,11 @@ fn what_is_reserved_for_a_pod_ends_with_its_lease_with_it_or_when_it_does_not_as
     assert!(ends(&|p| (p.bound, p.open_for) = (false, 60 * MINUTE)));
     let gone = known(open.alone(), "render", Stand::Reserved);
     assert_eq!(plan(&[], vec![gone]).ends, ["Pod/p"]);
-    assert_eq!(plan(&[open.clone()], vec![]).claims, NONE, "never anew");
+    assert_eq!(
+        plan(std::slice::from_ref(&open), vec![]).claims,
+        NONE,
+        "never anew"
+    );
 }
 
 #[test]
@@ -181,7 +185,7 @@ fn a_group_asks_for_all_its_seats_once_it_is_complete_and_not_before() {
     let all = ["Group/g render:8,mesh:4 a+b+c+d"];
     assert_eq!(plan(&pods, vec![]).claims, all);
     for spoil in [
-        |p: &mut OwnPod| p.stage = Stage::Ends,
+        |p: &mut OwnPod| p.stage = PodStage::Ends,
         |p: &mut OwnPod| p.gate = Gate::Others,
         |p: &mut OwnPod| p.items = parse("render").unwrap(),
         |p: &mut OwnPod| p.service_account = "b".into(),
@@ -196,7 +200,7 @@ fn a_group_asks_for_all_its_seats_once_it_is_complete_and_not_before() {
     pods.pop();
     let said = plan(&pods, vec![]);
     assert_eq!(said.claims, NONE);
-    let incomplete = |(_, t): &(HolderKey, Told)| *t == Told::Incomplete("g".into());
+    let incomplete = |(_, t): &(HolderKey, GroupWaits)| *t == GroupWaits::Incomplete("g".into());
     assert!(said.plan.told.iter().all(incomplete) && said.plan.told.len() == 3);
 }
 
@@ -208,7 +212,10 @@ fn all_gates_of_a_group_go_together() {
     let said = plan(&pods, k(waits()));
     assert_eq!(said.claims, ["Group/g render:4 a+b+c+d"]);
     assert_eq!(said.open, NONE);
-    assert!(matches!(said.plan.told.first(), Some((_, Told::InLine(_)))));
+    assert!(matches!(
+        said.plan.told.first(),
+        Some((_, GroupWaits::InLine(_)))
+    ));
     let said = plan(&pods, k(Stand::Reserved));
     assert_eq!(said.open, ["a", "b", "c", "d"]);
     assert_eq!(said.claims, ["Group/g render:4 a+b+c+d"]);
@@ -229,18 +236,20 @@ fn a_group_in_line_of_which_a_pod_is_missing_rests_and_goes_on_with_its_replacem
 #[test]
 fn a_group_that_has_its_seats_shrinks_with_its_pods_and_ends_with_the_last() {
     let mut pods: Vec<OwnPod> = four("render").into_iter().map(open).collect();
-    pods.iter_mut().for_each(|p| p.leased = true);
+    for p in &mut pods {
+        p.leased = true;
+    }
     let owner = group_owner(&pods[0]);
     let k = |asks: &str, short| KnownOwner {
         short_for: short,
         ..known(owner.clone(), asks, Stand::Reserved)
     };
     // Who has done its work is not replaced.
-    pods[0].stage = Stage::Succeeded;
+    pods[0].stage = PodStage::Succeeded;
     let said = plan(&pods, vec![k("render:4", Duration::ZERO)]);
     assert_eq!(said.claims, ["Group/g render:3 b+c+d"]);
     // Who failed may be, for a minute.
-    pods[1].stage = Stage::Gone;
+    pods[1].stage = PodStage::Gone;
     let said = plan(&pods, vec![k("render:3", Duration::ZERO)]);
     assert_eq!(said.claims, ["Group/g render:3 c+d"]);
     let mut again = pods.clone();
@@ -254,10 +263,10 @@ fn a_group_that_has_its_seats_shrinks_with_its_pods_and_ends_with_the_last() {
     let said = plan(&again, vec![k("render:2", Duration::ZERO)]);
     assert_eq!(said.claims, ["Group/g render:2 c+d", "Pod/e render e"]);
     // One that is being deleted has its share still.
-    pods[2].stage = Stage::Ends;
+    pods[2].stage = PodStage::Ends;
     let said = plan(&pods, vec![k("render:2", Duration::ZERO)]);
     assert_eq!(said.claims, ["Group/g render:2 d+c"]);
-    pods[3].stage = Stage::Succeeded;
+    pods[3].stage = PodStage::Succeeded;
     assert_eq!(
         plan(&pods, vec![k("render:2", Duration::ZERO)]).ends,
         ["Group/g"]
@@ -310,7 +319,7 @@ fn the_size_of_a_job_and_of_a_job_set_is_what_their_jobs_say() {
     let k = || known(group_owner(&pods[0].clone()), "render:2", Stand::Reserved);
     let reserved = k();
     pods = pods.into_iter().map(open).collect();
-    pods[0].stage = Stage::Succeeded;
+    pods[0].stage = PodStage::Succeeded;
     let said = with_jobs(&pods, vec![reserved], &jobs);
     assert_eq!(said.claims, ["Job/j render:2 b"]);
 
