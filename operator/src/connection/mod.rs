@@ -1,8 +1,8 @@
 //! One connection to each license server, over mTLS: posts who may still run, learns what the
 //! server knows.
 //!
-//! On connecting, in this order: who is revoked, what owners have, the roster (a server that has
-//! just started settles until each on it is in or gone), who may use it, the list, and from there
+//! On connecting, in this order: who is revoked, who may use it, what owners have, the roster (a
+//! server that has just started settles until each on it is in or gone), the list, and from there
 //! the watch. A broken connection is made anew with growing pauses and begins with a full list.
 //! What is learnt goes into a `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`,
 //! what is done to pods that wait before they are scheduled in `owners`.

@@ -11,7 +11,7 @@ use mooring_core::identity::HolderKey;
 use mooring_core::names::InstanceId;
 use mooring_core::wire::calls::{CallSpec, ServerCall, server};
 use mooring_core::wire::{
-    Expected, Gone, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
+    Expected, Gone, Leases, Policies, Problem, ProblemType, Products, WatchEvent, WatchPosition,
 };
 use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;
@@ -95,8 +95,7 @@ impl Connection {
         let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
         let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
         let instance = products.server.instance;
-        self.begin(&client).await?;
-        send(&client, &server::POLICIES, &target.policies).await?;
+        self.begin(&client, &target.policies).await?;
         let (mut position, leases) = self.take_list(self.leases(&client).await?);
         self.show(|s| {
             s.connected = true;
@@ -162,10 +161,11 @@ impl Connection {
         }
     }
 
-    /// Says who is revoked and what owners have, and then the roster, which may end settling, and
-    /// so let pods in.
-    async fn begin(&self, client: &Client) -> Result<(), ConnectionError> {
+    /// Says who is revoked, who may use it (owners are judged by that), what owners have; and then
+    /// the roster, which may end settling, and so let pods in.
+    async fn begin(&self, client: &Client, policies: &Policies) -> Result<(), ConnectionError> {
         self.begin_revocations(client).await?;
+        send(client, &server::POLICIES, policies).await?;
         self.begin_owners(client).await?;
         self.post_roster(client).await
     }

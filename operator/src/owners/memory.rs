@@ -356,8 +356,11 @@ impl Remembered {
                     ProblemType::AnchorLost
                     | ProblemType::LicenseInvalid
                     | ProblemType::Overloaded => next = FAILED,
-                    _ => {
-                        (self.receipt, self.ticket) = (None, None);
+                    kind => {
+                        // Whoever is let in again has what it had.
+                        if kind != ProblemType::NotEntitled {
+                            (self.receipt, self.ticket) = (None, None);
+                        }
                         self.stand = Stand::Refused(problem.detail);
                     }
                 }
