@@ -30,6 +30,17 @@ pub const SIDECAR: &str = "mooring";
 pub const SIDECAR_ARG: &str = "run";
 /// The init container behind it, which ends once the pod is licensed.
 pub const GATE: &str = "mooring-gate";
+/// A pod group of Kueue's: its label, and the annotation with its size.
+pub const KUEUE_GROUP: &str = "kueue.x-k8s.io/pod-group-name";
+pub const KUEUE_COUNT: &str = "kueue.x-k8s.io/pod-group-total-count";
+/// The Job of a pod, and its index there if that is an Indexed one.
+pub const JOB: &str = "batch.kubernetes.io/job-name";
+pub const JOB_INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// The `JobSet` of a pod, and how many Jobs that has (it says so from 0.8 on).
+pub const JOBSET: &str = "jobset.sigs.k8s.io/jobset-name";
+pub const JOBSET_JOBS: &str = "jobset.sigs.k8s.io/global-replicas";
+/// The scheduling gate of a pod that waits for its seats before it is scheduled.
+pub const SCHEDULING_GATE: &str = "mooring.dev/license";
 /// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`.
 pub const SERVER_ENV: &str = "MOORING_SERVER";
 /// The label on what belongs to a license server, with its name.

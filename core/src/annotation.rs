@@ -66,14 +66,25 @@ pub const START: Annotation = Annotation {
 /// Where the pod waits.
 pub const WAIT: Annotation = Annotation {
     key: "mooring.dev/wait",
-    words: &["startup", "none"],
-    not_yet: &[(
-        "scheduling",
-        "use \"startup\" (the default: the pod is scheduled, its containers wait) or \"none\" (the application asks the socket)",
-    )],
+    words: &["startup", "none", "scheduling"],
     doc: Some(
-        "`startup` (default): the pod is scheduled, its containers wait. `none`: they start at once, and the application asks the socket itself",
+        "`startup` (default): the pod is scheduled, its containers wait. `scheduling`: it is not even scheduled before its seats are [reserved](#waiting-before-scheduling), and takes no node. `none`: its containers start at once, and the application asks the socket itself",
     ),
+    ..PLAIN
+};
+
+/// Which pods get their seats together, or none.
+pub const GROUP: Annotation = Annotation {
+    key: "mooring.dev/group",
+    doc: Some(
+        "with `wait: scheduling`: the name of a [group](#groups) of pods of this namespace that get their seats together, or none of them any",
+    ),
+    ..PLAIN
+};
+
+pub const GROUP_SIZE: Annotation = Annotation {
+    key: "mooring.dev/group-size",
+    doc: Some("how many pods the group has, 2 to 1000; the same on all of them"),
     ..PLAIN
 };
 
@@ -132,11 +143,13 @@ pub const INJECTED: Annotation = Annotation {
     ..PLAIN
 };
 
-pub const ALL: [Annotation; 11] = [
+pub const ALL: [Annotation; 13] = [
     LICENSES,
     SERVER,
     START,
     WAIT,
+    GROUP,
+    GROUP_SIZE,
     GATE_AFTER,
     CONTAINERS,
     ON_LOSS,

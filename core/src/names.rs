@@ -203,6 +203,11 @@ impl ClaimName {
     pub fn pod() -> Self {
         Self("pod".into())
     }
+
+    /// The claim that the operator makes for an owner of pods.
+    pub fn owner() -> Self {
+        Self("owner".into())
+    }
 }
 
 fn version(kind: &'static str, s: &str) -> Result<(), BadName> {

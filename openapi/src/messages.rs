@@ -5,8 +5,8 @@ use mooring_core::license::{Bundle, Envelope};
 use mooring_core::policy::SeatPolicy;
 use mooring_core::wire::{
     ChangeRevocations, ClaimRequest, ClaimStatus, Expected, Gone, Grant, Leases, NonceRequest,
-    Policies, PolicyTest, Problem, Products, RenewRequest, RenewResponse, Revoke, RevokedHolders,
-    SocketClaim, Status, TokenResponse, Waiting, WatchEvent,
+    Owners, OwnersAnswer, Policies, PolicyTest, Problem, Products, RenewRequest, RenewResponse,
+    Revoke, RevokedHolders, SocketClaim, Status, TokenResponse, Waiting, WatchEvent,
 };
 use schemars::generate::SchemaGenerator;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ macro_rules! by_name {
 /// The schema of the message of this name, or a reference to it.
 pub(crate) fn schema(g: &mut SchemaGenerator, name: &str) -> Result<Value> {
     Ok(by_name!(g, name;
-        Bundle ChangeRevocations ClaimRequest ClaimStatus Envelope Expected Gone Grant Leases NonceRequest Policies PolicyTest
+        Bundle ChangeRevocations ClaimRequest ClaimStatus Envelope Expected Gone Grant Leases NonceRequest Owners OwnersAnswer Policies PolicyTest
         Problem Products RenewRequest RenewResponse Revoke RevokedHolders SeatPolicy SocketClaim Status
         TokenResponse Waiting WatchEvent))
 }

@@ -76,6 +76,22 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
         | ServerCall::TakeBack
         | ServerCall::Revocations
         | ServerCall::ChangeRevocations => taken_away(d, call),
+        ServerCall::Gone
+        | ServerCall::Expected
+        | ServerCall::Owners
+        | ServerCall::Policies
+        | ServerCall::TestPolicy => operators(call),
+    }
+}
+
+/// What the operator says.
+fn operators(call: ServerCall) -> Prose {
+    let plain = |summary, answers| Prose {
+        summary,
+        answers,
+        ..Prose::default()
+    };
+    match call {
         ServerCall::Gone => Prose {
             words: "For the operator and the administrators.",
             ..plain(
@@ -90,6 +106,13 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
                 &["Done."],
             )
         },
+        ServerCall::Owners => Prose {
+            words: "For the operator alone. Each claim is answered for itself and at once; the watch tells of its grant. It is kept for five minutes after it was said last.",
+            ..plain(
+                "Claims for what has pods run, of which its pods take their shares over",
+                &["How each claim stands, in the order of the request."],
+            )
+        },
         ServerCall::Policies => Prose {
             words: "For the operator alone.",
             ..plain(
@@ -97,7 +120,7 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
                 &["Done."],
             )
         },
-        ServerCall::TestPolicy => Prose {
+        _ => Prose {
             words: "For the operator and the administrators. Tried on a copy of the books, by the rules that would apply it; nothing changes by asking.",
             ..plain(
                 "What a seat policy would change, were it in force from now on",

@@ -20,6 +20,7 @@ mod kubernetes;
 pub mod leases;
 pub mod licenseserver;
 pub mod metrics;
+pub mod owners;
 mod pauses;
 pub mod pods;
 pub mod rotation;

@@ -8,13 +8,21 @@
 use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt as _;
 use mooring_api::names::{self, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, SIDECAR_ARG, ServerRef};
-use mooring_core::annotation::{LICENSES, START};
+use mooring_core::annotation::{LICENSES, START, WAIT};
 use mooring_core::frontend::entitled;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, parse_span};
 use mooring_core::wire::Policies;
 use std::time::Duration;
+
+/// Before the key of a group of pods; a pod's is its UID.
+pub(crate) const GROUP_KEY: &str = "group:";
+
+/// Whether this is the key of a group of pods that get their seats together.
+pub fn is_group(key: &HolderKey) -> bool {
+    key.0.starts_with(GROUP_KEY)
+}
 
 /// What is known of a holder's pod.
 #[derive(Clone, Debug)]
@@ -102,6 +110,12 @@ pub fn is_injected(pod: &Pod) -> bool {
     asked && sidecar(pod).is_some_and(ours)
 }
 
+/// Whether it waits, or waited, before it is scheduled.
+pub fn waits_for_scheduling(pod: &Pod) -> bool {
+    let wait = pod.annotations().get(WAIT.key).map(String::as_str);
+    wait == Some("scheduling") && is_injected(pod)
+}
+
 fn sidecar(pod: &Pod) -> Option<&Container> {
     let containers = pod.spec.as_ref()?.init_containers.as_deref()?;
     containers.iter().find(|c| c.name == names::SIDECAR)
@@ -169,7 +183,7 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
     }
     let of = Holding {
         holder: holder_of(pod),
-        products: sidecar_env(pod, LICENSES.variable()).unwrap_or_default(),
+        products: cut(sidecar_env(pod, LICENSES.variable())),
         since: runs_since(pod),
         max_grace: max_grace(pod),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
@@ -179,6 +193,17 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
     PodFact::Running {
         of: Box::new(of),
         unknown_for: Duration::ZERO,
+    }
+}
+
+/// How much of what it asks for is shown.
+const PRODUCTS: usize = 512;
+
+fn cut(products: Option<String>) -> String {
+    let products = products.unwrap_or_default();
+    match products.char_indices().nth(PRODUCTS) {
+        Some((at, _)) => products.get(..at).unwrap_or_default().to_owned(),
+        None => products,
     }
 }
 

@@ -163,9 +163,9 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
     let said = status.and_then(|s| s.message.as_deref());
     let said = said.filter(|m| !m.is_empty());
     let default = match state(l) {
-        LeaseState::Held if said.is_none() => return None,
+        LeaseState::Held | LeaseState::Reserved if said.is_none() => return None,
         LeaseState::Waiting if status.and_then(|s| s.place).is_some_and(|p| p > LINE) => return None,
-        LeaseState::Held => String::new(),
+        LeaseState::Held | LeaseState::Reserved => String::new(),
         LeaseState::Waiting => "in line".into(),
         LeaseState::Grace => format!("not renewed by {server}; the application runs on under its grace"),
         LeaseState::Optimistic => format!("started without a lease of {server}"),

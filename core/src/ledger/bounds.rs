@@ -27,7 +27,10 @@ impl Ledger {
     /// Whether this holder and its namespace may have one claim more.
     pub(super) fn has_room_for(&self, c: &Claim) -> Result<(), Refusal> {
         let (limits, holder) = (self.settings.limits, &c.holder);
-        let own = self.entries.of_holder(HolderRef::of(holder)).count();
+        // What is claimed for a pod before it is scheduled is no claim of its own.
+        let owns = Self::asker(c).is_owner();
+        let own = self.entries.of_holder(HolderRef::of(holder));
+        let own = own.filter(|e| e.is_owner() == owns).count();
         let most = c.claims.map_or(limits.per_holder, usize::from);
         if own >= most {
             let holder = Box::new(holder.clone());

@@ -8,8 +8,9 @@ use super::refusal::{Refusal, Sold};
 use super::rights::{Rights, part_of};
 use super::sharers::Changes;
 use super::tenant::Tenant;
-use super::types::Part;
+use super::types::{Claim, Part};
 use super::who::Asker;
+use crate::identity::Holder;
 use crate::license::{CountBy, TokenDraw};
 use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName, ProductName};
@@ -104,6 +105,25 @@ impl Capacity {
     pub(super) fn check(&self, items: &[Item], tenant: Tenant) -> Result<(), Refusal> {
         self.sells(items)?;
         self.permits(items, tenant)
+    }
+
+    /// An owner's pods take their shares over only where they count by themselves.
+    pub(super) fn may_reserve(&self, c: &Claim) -> Result<(), Refusal> {
+        if !matches!(c.holder, Holder::Owner { .. }) {
+            return Ok(());
+        }
+        for (i, item) in c.items.iter().enumerate() {
+            let offers = self.rule(&item.product).into_iter();
+            let mut by = offers.flat_map(|r| &r.offers).map(|o| o.count_by);
+            if let Some(by) = by.find(|by| !matches!(by, CountBy::Claim | CountBy::Pod)) {
+                return Err(Refusal::NotReserved {
+                    item: i,
+                    product: item.product.clone(),
+                    by,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn sells(&self, items: &[Item]) -> Result<(), Refusal> {

@@ -212,7 +212,9 @@ impl Ledger {
         let runs_on = c.was_held() && self.runs_until(c, now).is_some();
         // Whose seats have ended goes on under the grace that it has, as where a license has.
         let tenant = self.tenant_of(c);
-        if let Err(p) = self.capacity_check(&c.items, tenant)
+        let judged = self.capacity_check(&c.items, tenant);
+        let judged = judged.and_then(|()| self.capacity.may_reserve(c));
+        if let Err(p) = judged
             && (!runs_on || matches!(p, Refusal::SeatsEnded { .. }))
         {
             self.refuse(c, p.clone(), now);

@@ -197,7 +197,11 @@ impl Ledger {
             }
             State::Held { drawn, .. } => {
                 let more = drawn.shared.iter().any(|key| {
-                    let there = self.capacity.shares.get(key).map_or(0, |s| s.seats());
+                    let there = self
+                        .capacity
+                        .shares
+                        .get(key)
+                        .map_or(0, super::count_by::Share::seats);
                     let asked = c.items.iter().find(|i| i.product == key.product);
                     asked.is_some_and(|i| i.seats.get() > there)
                 });

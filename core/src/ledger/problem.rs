@@ -15,6 +15,7 @@ impl From<Refusal> for Problem {
             Refusal::ByEdge(p) => return Self::clone(p),
             Refusal::ItemCount(_) | Refusal::ProductTwice(_) => (Kind::BadRequest, whole("items")),
             Refusal::UnknownProduct { item: i, .. } => (Kind::UnknownProduct, item(i, "product")),
+            Refusal::NotReserved { item: i, .. } => (Kind::BadRequest, item(i, "product")),
             Refusal::VersionNotCovered { item: i, .. } => {
                 (Kind::VersionNotCovered, item(i, "version"))
             }

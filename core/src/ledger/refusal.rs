@@ -3,7 +3,7 @@
 use super::pool::ProductRule;
 use super::types::{MOST_CLAIMS_PER_HOLDER, QUESTIONS_A_MINUTE};
 use crate::identity::Holder;
-use crate::license::VersionRange;
+use crate::license::{CountBy, VersionRange};
 use crate::names::{ClaimName, LeaseId, ProductName, Seats, Version};
 use crate::policy::words;
 use crate::request::MAX_ITEMS;
@@ -59,6 +59,15 @@ pub enum Refusal {
     /// Each item could be had, and all together never.
     #[error("these products together ask for more seats than the license has")]
     ExceedsSeatsTogether,
+    /// An owner's, whose pods could not take their shares of it over.
+    #[error(
+        "{product} is counted by {by}: its seats cannot be reserved for pods to come; let the pods wait at startup"
+    )]
+    NotReserved {
+        item: usize,
+        product: ProductName,
+        by: CountBy,
+    },
     /// It asks for more than its group may have, were nothing else out.
     #[error("policy {policy} never lets {} have so many seats at a time", member(group.as_deref()))]
     ExceedsPolicy {

@@ -3,7 +3,7 @@
 use super::anchor::AnchorKey;
 use super::versions::VersionRange;
 use crate::names::{PoolName, ProductName};
-use crate::policy::{OptimisticStart, Reclaim};
+use crate::policy::{OptimisticStart, Reclaim, words};
 use crate::time::{DEFAULT_GRACE, Timestamp, is_within, span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -135,6 +135,9 @@ pub enum CountBy {
     /// Each subject.
     Subject,
 }
+
+words!(CountBy: Claim = "claim", Pod = "pod", Node = "node", ServiceAccount = "service account",
+    Subject = "subject");
 
 /// Seats drawn from one pool for one seat of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
-//! Whose seats are whose: policies, loans that are called back, limits, lines that may be passed.
+//! Whose seats are whose: policies, loans that are called back, limits, lines that may be passed;
+//! pods that wait before they are scheduled.
 
 mod fill;
+mod gated;
 mod loans;
 mod steps;
 mod trial;
@@ -13,5 +15,7 @@ pub fn scenarios() -> Vec<Scenario> {
         loans::a_loan_is_back_with_its_owner_within_its_notice,
         trial::a_dry_run_says_what_would_change_and_changes_nothing,
         fill::one_that_fits_passes_one_that_does_not_for_a_while,
+        gated::pods_that_have_no_seat_take_no_node,
+        gated::groups_are_there_as_a_whole_or_not_at_all,
     ]
 }

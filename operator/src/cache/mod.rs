@@ -10,7 +10,7 @@ pub mod watches;
 pub use mirrors::{Mirrors, Stored, key_in};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{PodFact, fact_of, key_of, node_name, server_of};
+use crate::pods::{PodFact, fact_of, is_group, key_of, node_name, server_of};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::LicenseLease;
@@ -271,6 +271,15 @@ impl ClusterCache {
         self.holders(|pod| pod.server == *server && like(&pod.unpacked()))
     }
 
+    /// Those of them that wait, or waited, before they are scheduled, and whether they are gone.
+    pub fn waiting(&self, server: &ServerRef) -> Vec<(Pod, bool)> {
+        let w = self.lock();
+        let pods = w.pods.iter();
+        let pods = pods.filter(|(_, pod)| pod.before_scheduling && pod.server == *server);
+        pods.map(|(key, pod)| (pod.unpacked(), w.proof(key).is_some()))
+            .collect()
+    }
+
     fn holders(&self, are: impl Fn(&PackedPod) -> bool) -> Vec<HolderKey> {
         let w = self.lock();
         let pods = w.pods.iter().filter(|(_, pod)| are(pod));
@@ -331,7 +340,7 @@ impl ClusterCache {
 
     /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
     pub fn fact(&self, key: &HolderKey) -> (PodFact, Option<String>) {
-        if key.is_external() {
+        if key.is_external() || is_group(key) {
             return (PodFact::External, None);
         }
         let w = self.lock();

@@ -143,6 +143,12 @@ impl LeaseCache {
         self.released.remove(holder);
     }
 
+    /// What it has for owners of pods.
+    pub fn owners(&self) -> impl Iterator<Item = &LeaseView> {
+        let views = self.leases.values().map(|k| &k.view);
+        views.filter(|v| matches!(v.holder, Holder::Owner { .. }))
+    }
+
     /// All holders that the server knows.
     pub fn holders(&self) -> impl Iterator<Item = &HolderKey> {
         self.holders.keys()
@@ -169,16 +175,26 @@ fn trim(view: &mut LeaseView) {
         problem.field.iter_mut().for_each(cut);
     }
     view.message.iter_mut().for_each(cut);
-    if let Holder::Pod {
-        namespace,
-        pod,
-        service_account,
-        node,
-        ..
-    } = &mut view.holder
-    {
-        [namespace, pod, service_account].into_iter().for_each(cut);
-        node.iter_mut().for_each(cut);
+    match &mut view.holder {
+        Holder::Pod {
+            namespace,
+            pod,
+            service_account,
+            node,
+            ..
+        } => {
+            [namespace, pod, service_account].into_iter().for_each(cut);
+            node.iter_mut().for_each(cut);
+        }
+        Holder::Owner {
+            namespace,
+            owner,
+            service_account,
+            ..
+        } => [namespace, owner, service_account]
+            .into_iter()
+            .for_each(cut),
+        Holder::External { .. } => {}
     }
     view.items.truncate(MAX_ITEMS);
 }

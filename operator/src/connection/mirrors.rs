@@ -87,6 +87,9 @@ pub(super) async fn run(connection: &Connection, mut subscription: Subscription)
         while let Some(entry) = later.first_entry().filter(|e| *e.key() <= now) {
             batch.extend(entry.remove());
         }
+        if !batch.is_empty() {
+            connection.owners_news.notify_one();
+        }
         let looks = futures::stream::iter(batch).map(|key| async {
             let looked = tokio::time::timeout(LOOK, look(connection, &memory, &key)).await;
             (looked.unwrap_or(Some(AGAIN)), key)
@@ -214,6 +217,7 @@ fn step(
     let pod = cache.pod(key);
     let standing = connection.standing(key, pod.as_ref());
     let who = pod.as_ref().map(holder_of);
+    let who = who.or_else(|| connection.group(key));
     if let Some(who) = who.or_else(|| stored.map(|s| holder_in(&s.lease))) {
         claims = about(claims, &who);
     }

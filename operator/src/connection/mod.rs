@@ -1,14 +1,16 @@
 //! One connection to each license server, over mTLS: posts who may still run, learns what the
 //! server knows.
 //!
-//! On connecting, in this order: who is revoked, the roster (a server that has just started settles
-//! until each on it is in or gone), who may use it, the list, and from there the watch. A broken
-//! connection is made anew with growing pauses and begins with a full list. What is learnt goes
-//! into a `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`.
+//! On connecting, in this order: who is revoked, who may use it, what owners have, the roster (a
+//! server that has just started settles until each on it is in or gone), the list, and from there
+//! the watch. A broken connection is made anew with growing pauses and begins with a full list.
+//! What is learnt goes into a `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`,
+//! what is done to pods that wait before they are scheduled in `owners`.
 
 mod error;
 mod lease_cache;
 mod mirrors;
+mod owners;
 mod revocations;
 mod roster;
 mod server;
@@ -23,6 +25,7 @@ pub use snapshot::{Notice, Snapshot};
 use touched::Touched;
 
 use crate::leases::Trouble;
+use crate::owners::Act;
 use mooring_api::names::ServerRef;
 use mooring_core::policy::SeatPolicy;
 use mooring_core::time::Timestamp;
@@ -33,7 +36,7 @@ use server::{Connection, Word};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 /// All connections of this replica.
@@ -83,6 +86,7 @@ impl Connections {
         let (snapshot_tx, snapshot_rx) = watch::channel(Snapshot::default());
         let (notice_tx, notice_rx) = watch::channel(Notice::default());
         let (words, words_rx) = mpsc::unbounded_channel();
+        let (acts, acts_rx) = mpsc::unbounded_channel();
         let connection = Connection {
             server: server.clone(),
             context: ConnectionContext {
@@ -98,8 +102,11 @@ impl Connections {
             touched: Touched::default(),
             words,
             revoked: Mutex::default(),
+            owners: Mutex::default(),
+            owners_news: Notify::new(),
+            acts,
         };
-        let task = tokio::spawn(run(connection, words_rx)).abort_handle();
+        let task = tokio::spawn(run(connection, words_rx, acts_rx)).abort_handle();
         tracing::info!(server = %server, "link started");
         let running = Running {
             target: target_tx,
@@ -196,12 +203,13 @@ impl Connections {
 }
 
 /// Serves one license server until dropped.
-async fn run(connection: Connection, words: UnboundedReceiver<Word>) {
+async fn run(connection: Connection, words: UnboundedReceiver<Word>, acts: UnboundedReceiver<Act>) {
     let cache = &connection.context.writer.cache;
     cache.complete().await;
     let subscription = cache.listen(&connection.server);
     tokio::join!(
         connection.sessions(words),
+        connection.hands(acts),
         mirrors::run(&connection, subscription)
     );
 }

@@ -116,7 +116,7 @@ impl Connection {
 
     /// A refusal is said, and ends no session: it is tried again with the next one, or when the
     /// mirror changes.
-    fn refused(
+    pub(super) fn refused(
         &self,
         what: &str,
         told: Result<(), ConnectionError>,

@@ -5,10 +5,11 @@ use super::snapshot::{Notice, Snapshot};
 use super::touched::Touched;
 use crate::certs::Ca;
 use crate::leases::{Service, Writer};
-use crate::pods::{Standing, standing};
+use crate::owners::{Act, OwnersMemory};
+use crate::pods::{Standing, is_group, standing};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::ServerRef;
-use mooring_core::identity::HolderKey;
+use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::LeaseId;
 use mooring_core::time::{BootTime, Timestamp};
 use mooring_core::wire::{Policies, RevokedHolder};
@@ -17,7 +18,7 @@ use mooring_net::sync::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Where a server is, and who may use it: what the controller hands to its connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,13 @@ pub(super) struct Connection {
     pub(super) words: mpsc::UnboundedSender<Word>,
     /// Who is revoked by the server's list; `None` while there is no session.
     pub(super) revoked: Mutex<Option<BTreeMap<HolderKey, RevokedHolder>>>,
+    /// What is claimed for pods that wait before they are scheduled. Never locked before the
+    /// leases.
+    pub(super) owners: Mutex<OwnersMemory>,
+    /// Hears that something about them may have changed.
+    pub(super) owners_news: Notify,
+    /// Hears what is to be done to pods.
+    pub(super) acts: mpsc::UnboundedSender<Act>,
 }
 
 /// What a session tells its server.
@@ -84,7 +92,20 @@ impl Connection {
 
     /// What a holder is to this server, by its pod that is in sight.
     pub(super) fn standing(&self, key: &HolderKey, pod: Option<&Pod>) -> Standing {
+        if is_group(key) {
+            // Of groups only those are shown that were claimed for here.
+            return match self.group(key) {
+                Some(_) => Standing::External,
+                None => Standing::OutOfSight,
+            };
+        }
         standing(key, pod, &self.server, &self.target.borrow().policies)
+    }
+
+    /// A group that was claimed for here.
+    pub(super) fn group(&self, key: &HolderKey) -> Option<Holder> {
+        let owners = lock(&self.owners);
+        owners.owner(key).filter(|_| is_group(key)).cloned()
     }
 
     /// Has the server told.

@@ -4,13 +4,14 @@ use super::error::{ConnectionError, tls};
 use super::roster::{lasts, roster};
 use super::server::{Connection, Word};
 use crate::allowance::Allowance;
+use crate::owners::OwnersClock;
 use crate::pods::Standing;
 use mooring_api::names::API_PORT;
 use mooring_core::identity::HolderKey;
 use mooring_core::names::InstanceId;
 use mooring_core::wire::calls::{CallSpec, ServerCall, server};
 use mooring_core::wire::{
-    Expected, Gone, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
+    Expected, Gone, Leases, Policies, Problem, ProblemType, Products, WatchEvent, WatchPosition,
 };
 use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;
@@ -94,10 +95,7 @@ impl Connection {
         let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
         let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
         let instance = products.server.instance;
-        // Who is revoked before the roster, which may end settling, and so let pods in.
-        self.begin_revocations(&client).await?;
-        self.post_roster(&client).await?;
-        send(&client, &server::POLICIES, &target.policies).await?;
+        self.begin(&client, &target.policies).await?;
         let (mut position, leases) = self.take_list(self.leases(&client).await?);
         self.show(|s| {
             s.connected = true;
@@ -114,7 +112,7 @@ impl Connection {
         let mut resync = interval(RESYNC);
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         resync.reset();
-        let mut heard = Instant::now();
+        let (mut heard, mut owners) = (Instant::now(), OwnersClock::default());
         // What was told above was told before it had the policies.
         let mut numbers = Some(Instant::now() + SETTLE_DOWN);
         let mut allowance = Allowance::new(NUMBERS.0, NUMBERS.1, Instant::now());
@@ -143,6 +141,7 @@ impl Connection {
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
+                () = owners.due(&self.owners_news) => self.tell_owners(&client).await?,
                 word = words.recv() => {
                     let Some(word) = word else { return Err(ConnectionError::Ended) };
                     let more = std::iter::from_fn(|| words.try_recv().ok());
@@ -160,6 +159,15 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Says who is revoked, who may use it (owners are judged by that), what owners have; and then
+    /// the roster, which may end settling, and so let pods in.
+    async fn begin(&self, client: &Client, policies: &Policies) -> Result<(), ConnectionError> {
+        self.begin_revocations(client).await?;
+        send(client, &server::POLICIES, policies).await?;
+        self.begin_owners(client).await?;
+        self.post_roster(client).await
     }
 
     /// Fetches the numbers. `handed`: the number of the policies that it has by now.
@@ -234,6 +242,7 @@ impl Connection {
         let cache = &self.context.writer.cache;
         cache.server_of(key).as_ref() == Some(&self.server)
             || cache.mirror(&self.server, key).is_some()
+            || self.group(key).is_some()
     }
 
     /// All that it knows. Read as far as it may go for the holders that there are: the server may

@@ -39,8 +39,8 @@ pub use sidecar::{InjectContext, Settings};
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use mooring_api::names::INJECTED;
-use mooring_api::names::{GATE, SIDECAR};
-use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER};
+use mooring_api::names::{GATE, SCHEDULING_GATE, SIDECAR};
+use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER, WAIT};
 use mooring_core::cut::cut;
 use ours::{Role, others};
 use patch::Document;
@@ -202,7 +202,7 @@ fn apply(
     let user = user::of_ours(doc, spec, ctx.settings.run_as_user);
     let container = sidecar::container(requested, ctx, user, requirements);
     let mut wanted = vec![(Role::Sidecar, to_value(&container)?)];
-    if requested.wait == Wait::Startup {
+    if requested.wait != Wait::None {
         let behind: Vec<_> = ours::behind(spec, at).collect();
         let budget = budget.of_the_gate(spec, &behind, guaranteed);
         let requirements = budget.requirements(there(Role::Gate), guaranteed);
@@ -211,12 +211,32 @@ fn apply(
     }
     ours::put(doc, spec, at, wanted, &ctx.settings.images)?;
     socket::give(doc, &recipients)?;
+    if requested.wait == Wait::Scheduling && !has_node(spec) {
+        let gate = json!({ "name": SCHEDULING_GATE });
+        doc.upsert(&["spec", "schedulingGates"], "name", gate)?;
+    }
 
     for name in &ctx.settings.pull_secrets {
         let secret = json!({ "name": name });
         doc.upsert(&["spec", "imagePullSecrets"], "name", secret)?;
     }
     mark(doc, pod, ctx)
+}
+
+/// Whether it is bound to a node already, past the scheduler: the API server takes no scheduling
+/// gate then.
+fn has_node(spec: &PodSpec) -> bool {
+    spec.node_name.as_ref().is_some_and(|n| !n.is_empty())
+}
+
+/// What the author of a pod is told that cannot wait where it says.
+pub fn wait_warning(pod: &Pod, requested: &Requested) -> Option<String> {
+    let bound = requested.wait == Wait::Scheduling && pod.spec.as_ref().is_some_and(has_node);
+    bound.then(|| {
+        format!(
+            "annotation {WAIT}: \"scheduling\" has no effect where spec.nodeName is set: the pod is on that node already, and waits at startup, alone"
+        )
+    })
 }
 
 /// Labels and annotations: what the operator watches pods by, and the port that meshes leave alone.

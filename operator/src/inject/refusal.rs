@@ -3,7 +3,7 @@
 
 use super::server::NoServer;
 use mooring_api::names::GATE;
-use mooring_core::annotation::{CONTAINERS, GATE_AFTER, LICENSES};
+use mooring_core::annotation::{CONTAINERS, GATE_AFTER, GROUP, LICENSES, WAIT};
 use mooring_core::request::BadRequest;
 
 /// The most that the API server takes, keys and values together.
@@ -37,6 +37,17 @@ pub enum Refusal {
         value: &'static str,
         instead: &'static str,
     },
+    /// One of two annotations that go together.
+    #[error("annotation {key}: there is no {other}, expected both or neither")]
+    Alone {
+        key: &'static str,
+        other: &'static str,
+    },
+    /// A group whose pods are scheduled before they have seats.
+    #[error(
+        "annotation {GROUP}: expected with {WAIT}: \"scheduling\" only, since pods that are scheduled at once do not wait for each other"
+    )]
+    GroupAtStartup,
     /// A name that no container has, or no init container.
     #[error("annotation {key}: character {at}: {name:?}, expected {kind} of this pod ({known})")]
     NoSuchContainer {

@@ -5,11 +5,11 @@ use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::server::ServerName;
 use mooring_core::annotation::{
-    ALL, Annotation, CONTAINERS, GATE_AFTER, LICENSES, PREFIX, SERVER, SIDECAR_CPU, SIDECAR_MEMORY,
-    WAIT,
+    ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PREFIX, SERVER,
+    SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
 };
 use mooring_core::policy::one_of;
-use mooring_core::request::{self, Item};
+use mooring_core::request::{self, Item, MAX_SEATS};
 use std::collections::BTreeMap;
 
 /// Below this a container's start alone is killed for want of memory.
@@ -23,6 +23,8 @@ pub enum Wait {
     /// Scheduled, its containers not started.
     #[default]
     Startup,
+    /// Not scheduled before its seats are reserved; then as with `Startup`.
+    Scheduling,
     /// Nowhere: the application asks the socket.
     None,
 }
@@ -67,6 +69,12 @@ impl Requested {
             }
         }
         let quantity = |key, least| get(key).map(|v| amount(key, v, least)).transpose();
+        let wait = match get(WAIT.key) {
+            Some("none") => Wait::None,
+            Some("scheduling") => Wait::Scheduling,
+            _ => Wait::Startup,
+        };
+        check_group((get(GROUP.key), get(GROUP_SIZE.key)), wait, &items)?;
         let named = |a: &Annotation| get(a.key).map(|v| names(a.key, v)).transpose();
         let told = ALL.iter().filter_map(|a| {
             let value = get(a.key).or(a.default)?;
@@ -76,15 +84,59 @@ impl Requested {
             items,
             server: get(SERVER.key).map(server_name).transpose()?,
             told: told.collect(),
-            wait: match get(WAIT.key) {
-                Some("none") => Wait::None,
-                _ => Wait::Startup,
-            },
+            wait,
             gate_after: named(&GATE_AFTER)?.unwrap_or_default(),
             containers: named(&CONTAINERS)?,
             memory: quantity(SIDECAR_MEMORY.key, LEAST_MEMORY)?,
             cpu: quantity(SIDECAR_CPU.key, LEAST_CPU)?,
         }))
+    }
+}
+
+/// The fewest and the most pods that a group has.
+const GROUP_SIZES: std::ops::RangeInclusive<u32> = 2..=1000;
+
+/// A group has a name and a size, waits before it is scheduled, and asks for no more than a claim
+/// may.
+fn check_group(
+    group: (Option<&str>, Option<&str>),
+    wait: Wait,
+    items: &[Item],
+) -> Result<(), Refusal> {
+    let (name, size, key) = match group {
+        (None, None) => return Ok(()),
+        (Some(name), Some(size)) => (name, size, GROUP_SIZE.key),
+        (Some(_), None) => {
+            return Err(Refusal::Alone {
+                key: GROUP.key,
+                other: GROUP_SIZE.key,
+            });
+        }
+        (None, Some(_)) => {
+            return Err(Refusal::Alone {
+                key: GROUP_SIZE.key,
+                other: GROUP.key,
+            });
+        }
+    };
+    let expected = "a group's name (a-z, 0-9 and '-', at most 63)";
+    label(GROUP.key, name, 0, expected)?;
+    let (least, most) = (GROUP_SIZES.start(), GROUP_SIZES.end());
+    let sizes = format!("a number of pods from {least} to {most}");
+    let n = size.parse::<u32>().ok().filter(|n| GROUP_SIZES.contains(n));
+    let plain = |c: char| c.is_ascii_digit();
+    let Some(n) = n.filter(|_| size.chars().all(plain)) else {
+        let at = size.chars().position(|c| !plain(c)).unwrap_or(0);
+        return Err(refuse(key, at, shown(size), sizes));
+    };
+    let most = |i: &&Item| i.seats.get().checked_mul(n).is_none_or(|s| s > MAX_SEATS);
+    if let Some(item) = items.iter().find(most) {
+        let expected = format!("at most {MAX_SEATS} seats of {} together", item.product);
+        return Err(refuse(key, 0, shown(size), expected));
+    }
+    match wait {
+        Wait::Scheduling => Ok(()),
+        Wait::Startup | Wait::None => Err(Refusal::GroupAtStartup),
     }
 }
 

@@ -75,7 +75,9 @@ fn runs_on(claim: &mut ClaimStatus, service: &Service, of: &Holding, now: Timest
         S::Held | S::Silent | S::Grace => S::Grace,
         // Its limit stands, whoever hears of it.
         S::Contested => S::Contested,
-        S::Waiting | S::Optimistic | S::Refused | S::Revoked | S::Unknown => S::Unknown,
+        S::Reserved | S::Waiting | S::Optimistic | S::Refused | S::Revoked | S::Unknown => {
+            S::Unknown
+        }
     };
     if state == claim.state {
         return;

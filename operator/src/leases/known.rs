@@ -1,6 +1,7 @@
 //! A claim as its license server knows it.
 
 use mooring_core::identity::Holder;
+use mooring_core::names::ClaimName;
 use mooring_core::request::Item;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{LeaseView, ViewState};
@@ -29,6 +30,11 @@ impl Known {
         Self { view, since, until }
     }
 
+    /// Whether it was claimed for pods to come, or for one that is not scheduled yet.
+    pub fn is_owners(&self) -> bool {
+        self.view.claim == ClaimName::owner()
+    }
+
     /// Whether it has seats of a product that another, which waits, asks for.
     pub fn keeps(&self, waits: &Self) -> bool {
         let has = |item: &Item| self.view.items.iter().any(|i| i.product == item.product);
@@ -41,7 +47,13 @@ impl Known {
 /// Those of a server's claims that are about a holder as we know it, under the name by which we
 /// know it: what is said of another name is a word about nobody, and an account and a node are not
 /// the server's to say.
-pub fn about(claims: Vec<Known>, who: &Holder) -> Vec<Known> {
+/// A pod that waits before it is scheduled is told of by what is claimed for it as an owner, until
+/// it has a claim of its own.
+pub fn about(mut claims: Vec<Known>, who: &Holder) -> Vec<Known> {
+    let own = |c: &Known| matches!(c.view.holder, Holder::Pod { .. });
+    if claims.iter().any(own) {
+        claims.retain(|c| !for_a_pod(c, who));
+    }
     let is_same = |c: &Known| match (&c.view.holder, who) {
         (
             Holder::Pod { namespace, pod, .. },
@@ -51,13 +63,29 @@ pub fn about(claims: Vec<Known>, who: &Holder) -> Vec<Known> {
                 ..
             },
         ) => (namespace, pod) == (n, p),
-        (said, known) => said == known,
+        (said, known) => said == known || for_a_pod(c, who),
     };
     let mut claims: Vec<Known> = claims.into_iter().filter(is_same).collect();
     for claim in &mut claims {
         claim.view.holder = who.clone();
     }
     claims
+}
+
+/// Whether it is an owner's claim that was made for this pod.
+fn for_a_pod(c: &Known, who: &Holder) -> bool {
+    let (
+        Holder::Owner {
+            namespace, owner, ..
+        },
+        Holder::Pod {
+            namespace: n, pod, ..
+        },
+    ) = (&c.view.holder, who)
+    else {
+        return false;
+    };
+    c.is_owners() && namespace == n && owner.strip_prefix("Pod/") == Some(pod)
 }
 
 #[cfg(test)]

@@ -30,9 +30,7 @@ pub(super) fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, Strin
             uid,
             ..
         } => {
-            let uid = uid.chars().filter(char::is_ascii_alphanumeric);
-            let uid8: String = uid.take(8).collect();
-            let name = format!("{}-{uid8}", clean(owner, POD_PART));
+            let name = format!("{}-{}", clean(owner, POD_PART), short_hash(uid, 8));
             (namespace.clone(), of(server, &name))
         }
         Holder::External { subject } => {

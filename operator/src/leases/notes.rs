@@ -94,6 +94,10 @@ fn of_state(
             let text = format!("holds {products} from license server {server}");
             (Normal, "LicenseHeld", "Grant", text)
         }
+        LeaseState::Reserved => {
+            let text = format!("{products} is reserved for it at license server {server}");
+            (Normal, "LicenseReserved", "Reserve", text)
+        }
         LeaseState::Waiting => {
             let text = match now.place {
                 Some(place) => format!(

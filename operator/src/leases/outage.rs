@@ -203,6 +203,9 @@ impl Service {
                 format!("the application was started without a lease, and may run {until}")
             }
             LeaseState::Contested => format!("the application may go on {until}"),
+            LeaseState::Reserved => {
+                "what is reserved stays so for five minutes at least".to_owned()
+            }
             LeaseState::Waiting => "nothing is granted before it is".to_owned(),
             LeaseState::Silent
             | LeaseState::Refused

@@ -129,6 +129,10 @@ fn known(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
         return Step::Nothing;
     }
     if same_head && differs_in_place_only(old, new) {
+        // Its Events and its mirror are few: there may be thousands that wait to be scheduled.
+        if f.claims.iter().any(Known::is_owners) {
+            return Step::Nothing;
+        }
         if new.place.is_none_or(|p| p > PLACES) && old.reason == new.reason {
             return Step::Nothing;
         }

@@ -10,7 +10,7 @@ use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, Recorder};
 use kube::{Api, Client, ResourceExt as _};
 use mooring_api::names::{FIELD_MANAGER, ServerRef};
-use mooring_api::{LicenseLease, Revoked};
+use mooring_api::{HolderKind, LicenseLease, Revoked};
 use mooring_core::identity::HolderKey;
 use mooring_net::sync::lock;
 use serde_json::json;
@@ -130,12 +130,12 @@ impl Writer {
         Ok(())
     }
 
-    /// An Event on the holder's pod; for an external holder on its mirror. A failed one is only
+    /// An Event on the holder's pod; for any other holder on its mirror. A failed one is only
     /// logged.
     async fn say(&self, lease: &LicenseLease, note: &Note) {
         let holder = &lease.spec.holder;
         let regarding = match &holder.uid {
-            Some(uid) => ObjectReference {
+            Some(uid) if holder.kind == HolderKind::Pod => ObjectReference {
                 api_version: Some("v1".into()),
                 kind: Some("Pod".into()),
                 name: Some(holder.name.clone()),
@@ -143,7 +143,7 @@ impl Writer {
                 uid: Some(uid.clone()),
                 ..ObjectReference::default()
             },
-            None => kube::Resource::object_ref(lease, &()),
+            _ => kube::Resource::object_ref(lease, &()),
         };
         publish(&self.recorder, note, &regarding).await;
     }

@@ -3,8 +3,10 @@
 use super::list::{Entries, Keys};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
-use mooring_api::names::{REVISION, SERVER_LABEL};
-use mooring_core::annotation::LICENSES;
+use mooring_api::names::{
+    JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SERVER_LABEL,
+};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, WAIT};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,14 +31,29 @@ pub(super) struct Meta {
 struct Labels;
 
 impl Keys for Labels {
-    const KEYS: &[&str] = &[SERVER_LABEL, REVISION];
+    const KEYS: &[&str] = &[
+        SERVER_LABEL,
+        REVISION,
+        KUEUE_GROUP,
+        JOB,
+        JOB_INDEX,
+        JOBSET,
+        JOBSET_JOBS,
+    ];
 }
 
 #[derive(Clone, Debug, Default)]
 struct Annotations;
 
 impl Keys for Annotations {
-    const KEYS: &[&str] = &[LICENSES.key];
+    const KEYS: &[&str] = &[
+        LICENSES.key,
+        WAIT.key,
+        GROUP.key,
+        GROUP_SIZE.key,
+        KUEUE_COUNT,
+        JOB_INDEX,
+    ];
 }
 
 impl From<Meta> for ObjectMeta {

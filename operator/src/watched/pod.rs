@@ -5,7 +5,8 @@ use super::list::{Keep, kept};
 use crate::gone::DISRUPTION;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
-    ContainerStateWaiting, ContainerStatus, EnvVar, Pod, PodCondition, PodSpec, PodStatus,
+    ContainerStateWaiting, ContainerStatus, EnvVar, Pod, PodCondition, PodSchedulingGate, PodSpec,
+    PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
@@ -18,7 +19,8 @@ use std::borrow::Cow;
 /// How much of a variable or an argument is kept.
 const KEPT: usize = 512;
 /// The most that a pod's roots have: a cut certificate is none. The webhook writes two at most.
-const MOST_ROOTS: usize = 8192;
+/// What it asks for is likewise kept whole, or not at all.
+const MOST_WHOLE: usize = 8192;
 
 /// A pod of which only that much was read. It is the k8s type, so that rules need no other.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +41,21 @@ struct Spec {
     service_account_name: Option<String>,
     #[serde(deserialize_with = "kept")]
     init_containers: Vec<Sidecar>,
+    #[serde(deserialize_with = "kept")]
+    scheduling_gates: Vec<Gate>,
+}
+
+#[derive(Deserialize)]
+struct Gate {
+    name: String,
+}
+
+impl Keep for Gate {
+    /// Ours, and one of all others: whether there is any.
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        let ours = |g: &Self| g.name == names::SCHEDULING_GATE;
+        !kept.iter().any(|k| ours(k) == ours(next))
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -186,8 +203,12 @@ impl From<Read> for WatchedPod {
     fn from(read: Read) -> Self {
         let mut metadata: ObjectMeta = read.metadata.into();
         // Whether it asks for a license; what for stands in the sidecar's environment.
-        if let Some(annotations) = &mut metadata.annotations {
-            annotations.values_mut().for_each(String::clear);
+        for (key, value) in metadata.annotations.iter_mut().flatten() {
+            if key == LICENSES.key {
+                value.clear();
+            } else {
+                *value = cut(value);
+            }
         }
         Self(Pod {
             metadata,
@@ -200,10 +221,15 @@ impl From<Read> for WatchedPod {
 impl From<Spec> for PodSpec {
     fn from(s: Spec) -> Self {
         let sidecar: Vec<Container> = s.init_containers.into_iter().map(Container::from).collect();
+        let gates = s.scheduling_gates.iter();
+        let gates: Vec<PodSchedulingGate> = gates
+            .map(|g| PodSchedulingGate { name: cut(&g.name) })
+            .collect();
         Self {
             node_name: s.node_name,
             service_account_name: s.service_account_name,
             init_containers: Some(sidecar).filter(|s| !s.is_empty()),
+            scheduling_gates: Some(gates).filter(|g| !g.is_empty()),
             ..Self::default()
         }
     }
@@ -211,11 +237,11 @@ impl From<Spec> for PodSpec {
 
 impl From<Sidecar> for Container {
     fn from(c: Sidecar) -> Self {
-        let roots = |v: &Variable| v.name == ROOTS_ENV;
-        let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= MOST_ROOTS);
-        let env = c.env.into_iter().filter(|v| !roots(v) || whole(v));
+        let kept = |v: &Variable| v.name == ROOTS_ENV || v.name == LICENSES.variable();
+        let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= MOST_WHOLE);
+        let env = c.env.into_iter().filter(|v| !kept(v) || whole(v));
         let env = env.map(|v| EnvVar {
-            value: if roots(&v) {
+            value: if kept(&v) {
                 v.value
             } else {
                 v.value.as_deref().map(cut)

@@ -85,6 +85,20 @@ fn the_policies_know_the_same_annotations() {
 }
 
 #[test]
+fn the_operator_may_take_away_its_own_scheduling_gate_alone() {
+    use mooring_api::names::SCHEDULING_GATE;
+    let wait = mooring_core::annotation::WAIT.key;
+    has(
+        "templates/policies-operator.yaml",
+        &[
+            &format!("exists(g, g.name == '{SCHEDULING_GATE}')"),
+            &format!("filter(g, g.name != '{SCHEDULING_GATE}')"),
+            &format!("annotations['{wait}'].orValue('') == 'scheduling'"),
+        ],
+    );
+}
+
+#[test]
 fn the_deployments_flags_are_this_programs() {
     #[derive(Parser)]
     struct Cli {

@@ -211,6 +211,7 @@ impl Question {
             }
             None => warnings.extend(inject::unknown_keys(pod.annotations())),
         }
+        warnings.extend(inject::wait_warning(pod, requested));
         let name = server.reference();
         if ctx.target.addresses.is_empty() {
             warnings.push(format!(

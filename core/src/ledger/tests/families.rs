@@ -261,3 +261,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_not_counted_by_pods_is_reserved_for_nobody() {
+    use crate::license::CountBy;
+    for (by, reserved) in [
+        (CountBy::Claim, true),
+        (CountBy::Pod, true),
+        (CountBy::Node, false),
+        (CountBy::ServiceAccount, false),
+        (CountBy::Subject, false),
+    ] {
+        let mut sold = license(&[("r", 2)], &[("render", "r")]);
+        sold.products[0].count_by = by;
+        let mut l = Ledger::new(settings(1, Duration::ZERO), one(&sold), at(0));
+        match l.claim(owner(1, 2), at(0)) {
+            Ok(_) => assert!(reserved, "{by}"),
+            Err(Refusal::NotReserved { .. }) => assert!(!reserved, "{by}"),
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_claimed_for_a_pod_is_no_claim_of_its_own() {
+    let mut l = seats(2);
+    l.settings.limits.per_holder = 1;
+    let mut c = owner(1, 1);
+    let Holder::Pod { uid, .. } = pod(7) else {
+        panic!()
+    };
+    c.holder = Holder::Owner {
+        namespace: "ns".into(),
+        owner: "Pod/p7".into(),
+        uid,
+        service_account: "default".into(),
+    };
+    assert!(matches!(l.claim(c, at(0)), Ok(Claimed::Granted(_))));
+    let mut own = claim(2, "render");
+    own.holder = pod(7);
+    assert!(matches!(l.claim(own, at(1)), Ok(Claimed::Granted(_))));
+}

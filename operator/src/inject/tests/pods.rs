@@ -609,3 +609,43 @@ fn a_pod_that_the_webhook_made_counts_for_its_server() {
     let is = standing(&HolderKey("u".into()), Some(&made), &server, &all);
     assert_eq!(is, Standing::Counts, "{made:?}");
 }
+
+#[test]
+fn a_pod_that_waits_before_scheduling_gets_its_gate_once_and_all_else_as_at_startup() {
+    let mut p = of_a_deployment();
+    let at_startup = inject(&p);
+    p["metadata"]["annotations"]["mooring.dev/wait"] = json!("scheduling");
+    p["spec"]["schedulingGates"] = json!([{"name": "kueue.x-k8s.io/admission"}]);
+    let mut after = inject(&p);
+    assert_eq!(
+        names(&after["spec"]["schedulingGates"]),
+        ["kueue.x-k8s.io/admission", "mooring.dev/license"]
+    );
+    assert_eq!(inject(&after), after, "never twice");
+    after["spec"]
+        .as_object_mut()
+        .unwrap()
+        .remove("schedulingGates");
+    assert_eq!(after["spec"], at_startup["spec"]);
+    assert_eq!(at_startup["spec"].get("schedulingGates"), None);
+}
+
+#[test]
+fn a_pod_that_is_bound_already_waits_at_startup_and_its_author_is_told() {
+    let mut p = of_a_deployment();
+    let warning = |p: &Value| {
+        let typed: Pod = serde_json::from_value(p.clone()).unwrap();
+        wait_warning(&typed, &requested(&typed).unwrap().unwrap())
+    };
+    p["metadata"]["annotations"]["mooring.dev/wait"] = json!("scheduling");
+    assert_eq!(warning(&p), None);
+    p["spec"]["nodeName"] = json!("n1");
+    let said = warning(&p).unwrap();
+    assert!(
+        said.contains("waits at startup") && said.len() <= 256,
+        "{said}"
+    );
+    let after = inject(&p);
+    assert_eq!(after["spec"].get("schedulingGates"), None);
+    assert!(names(&after["spec"]["initContainers"]).contains(&"mooring-gate"));
+}

@@ -54,12 +54,7 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
         (
             "wait",
             "never",
-            "annotation mooring.dev/wait: character 2: \"never\", expected \"startup\" or \"none\"",
-        ),
-        (
-            "wait",
-            "scheduling",
-            "annotation mooring.dev/wait: \"scheduling\" is not supported by this version of Mooring yet: use \"startup\" (the default",
+            "annotation mooring.dev/wait: character 2: \"never\", expected \"startup\", \"none\" or \"scheduling\"",
         ),
         (
             "on-loss",
@@ -119,6 +114,56 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
             said.starts_with(text),
             "{key}={value}\n said {said}\n want {text}"
         );
+    }
+}
+
+#[test]
+fn a_group_has_a_name_and_a_size_and_waits_before_it_is_scheduled() {
+    let said = |group: Value, size: Value, wait: &str, licenses: &str| {
+        let mut annotations = json!({"licenses": licenses, "wait": wait});
+        for (key, value) in [("group", group), ("group-size", size)] {
+            if !value.is_null() {
+                annotations[key] = value;
+            }
+        }
+        refusal(&simple(annotations))
+    };
+    let waits = "scheduling";
+    for (said, text) in [
+        (
+            said(json!("gang"), Value::Null, waits, "a"),
+            "annotation mooring.dev/group: there is no mooring.dev/group-size, expected both or neither",
+        ),
+        (
+            said(Value::Null, json!("4"), waits, "a"),
+            "annotation mooring.dev/group-size: there is no mooring.dev/group, expected both or neither",
+        ),
+        (
+            said(json!("Gang"), json!("4"), waits, "a"),
+            "annotation mooring.dev/group: character 1: 'G', expected a group's name (a-z, 0-9 and '-', at most 63)",
+        ),
+        (
+            said(json!("gang"), json!("1"), waits, "a"),
+            "annotation mooring.dev/group-size: character 1: \"1\", expected a number of pods from 2 to 1000",
+        ),
+        (
+            said(json!("gang"), json!("4x"), waits, "a"),
+            "annotation mooring.dev/group-size: character 2: \"4x\", expected a number of pods from 2 to 1000",
+        ),
+        (
+            said(json!("gang"), json!("+4"), waits, "a"),
+            "annotation mooring.dev/group-size: character 1: \"+4\", expected a number of pods from 2 to 1000",
+        ),
+        (
+            said(json!("gang"), json!("1000"), waits, "a,b:1001"),
+            "annotation mooring.dev/group-size: character 1: \"1000\", expected at most 1000000 seats of b together",
+        ),
+        (
+            said(json!("gang"), json!("4"), "startup", "a"),
+            "annotation mooring.dev/group: expected with mooring.dev/wait: \"scheduling\" only",
+        ),
+    ] {
+        assert!(said.starts_with(text), "said {said}\nwant {text}");
     }
 }
 

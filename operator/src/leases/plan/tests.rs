@@ -9,6 +9,7 @@ use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
+mod before_scheduling;
 mod cut_off;
 mod outage;
 mod taken_away;

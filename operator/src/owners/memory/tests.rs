@@ -1,0 +1,186 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use super::*;
+use crate::owners::own_pod;
+use k8s_openapi::api::core::v1::Pod;
+use mooring_core::names::LeaseId;
+use mooring_core::wire::{Problem, WaitReason};
+use serde_json::json;
+
+fn pod(name: &str, group: u32) -> OwnPod {
+    let mut annotations = json!({ "mooring.dev/licenses": "", "mooring.dev/wait": "scheduling" });
+    if group > 0 {
+        annotations["mooring.dev/group"] = json!("g");
+        annotations["mooring.dev/group-size"] = json!(group.to_string());
+    }
+    let env = json!([{ "name": "MOORING_LICENSES", "value": "render" }]);
+    let sidecar =
+        json!({ "name": "mooring", "args": ["run"], "restartPolicy": "Always", "env": env });
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": {
+            "namespace": "apps", "name": name, "uid": format!("uid-{name}"),
+            "annotations": annotations,
+        },
+        "spec": {
+            "containers": [], "initContainers": [sidecar],
+            "schedulingGates": [{ "name": "mooring.dev/license" }],
+        },
+    }))
+    .unwrap();
+    own_pod(&pod, false, false).unwrap()
+}
+
+fn server() -> ServerRef {
+    ServerRef::new("licensing", "main")
+}
+
+fn at(secs: u64) -> BootTime {
+    BootTime::from_millis(secs * 1000)
+}
+
+fn sealed(text: &str) -> Sealed {
+    serde_json::from_value(json!(text)).unwrap()
+}
+
+fn lease() -> LeaseId {
+    "0".repeat(32).parse().unwrap()
+}
+
+fn answer(stands: OwnerStands) -> OwnersAnswer {
+    OwnersAnswer {
+        instance: "0".repeat(32).parse().unwrap(),
+        owners: vec![stands],
+    }
+}
+
+fn reserved() -> OwnersAnswer {
+    answer(OwnerStands::Reserved {
+        lease: lease(),
+        receipt: sealed("cmVjZWlwdA"),
+        called_back: None,
+    })
+}
+
+fn waiting() -> OwnersAnswer {
+    answer(OwnerStands::Waiting {
+        lease: lease(),
+        place: 3,
+        reason: WaitReason::Full,
+        message: "all are taken".into(),
+        ticket: sealed("dGlja2V0"),
+    })
+}
+
+#[test]
+fn a_claim_is_said_when_it_changes_and_each_hundred_seconds_with_what_was_given_for_it() {
+    let mut m = OwnersMemory::default();
+    let pods = || vec![pod("p", 0)];
+    assert_eq!(m.look(&server(), pods(), &[], at(0)), []);
+    let due = m.due(at(0));
+    assert_eq!(due.len(), 1);
+    m.answered(&due, at(0), waiting());
+    assert_eq!(m.due(at(1)).len(), 0);
+    assert!(m.all(at(1))[0].ticket.is_some(), "shown to another run");
+    // Its grant is heard by the watch, and its receipt is fetched.
+    let view: LeaseView = serde_json::from_value(json!({
+        "lease": lease(), "claim": "owner", "holder": m.all(at(1))[0].owner,
+        "items": [{ "product": "render" }], "state": "Reserved", "sinceMs": 0,
+    }))
+    .unwrap();
+    assert_eq!(m.look(&server(), pods(), &[view], at(2)), []);
+    let due = m.due(at(2));
+    assert_eq!(due.len(), 1);
+    m.answered(&due, at(2), reserved());
+    let acts = m.look(&server(), pods(), &[], at(2));
+    assert_eq!(acts, [Act::Open(HolderKey("uid-p".into()), None)]);
+    // It takes a while until that is seen.
+    assert_eq!(m.look(&server(), pods(), &[], at(3)), []);
+    assert_eq!(m.look(&server(), pods(), &[], at(12)).len(), 1);
+    assert_eq!((m.due(at(101)).len(), m.due(at(102)).len()), (0, 1));
+    let shown = &m.all(at(42))[0];
+    assert_eq!(shown.sent_ago, Some(Duration::from_secs(40)));
+    assert!(shown.receipt.is_some() && shown.ticket.is_none() && shown.heard.is_some());
+    // It ends, and is said until that is heard.
+    m.look(&server(), vec![], &[], at(50));
+    let due = m.due(at(50));
+    assert!(due[0].ends);
+    m.failed(&due, at(50));
+    assert_eq!((m.due(at(51)).len(), m.due(at(60)).len()), (0, 1));
+    m.answered(&due, at(60), answer(OwnerStands::Ended));
+    assert!(m.is_empty());
+}
+
+#[test]
+fn another_operator_goes_on_with_what_the_server_has() {
+    let mut m = OwnersMemory::default();
+    let mut p = pod("p", 0);
+    p.gate = Gate::Open;
+    let view: LeaseView = serde_json::from_value(json!({
+        "lease": lease(), "claim": "owner", "holder": p.alone(),
+        "items": [{ "product": "render" }], "state": "Reserved", "sinceMs": 0,
+    }))
+    .unwrap();
+    m.look(&server(), vec![p.clone()], &[], at(0));
+    assert_eq!(m.due(at(0)).len(), 0, "not made anew");
+    m.look(
+        &server(),
+        vec![p.clone()],
+        std::slice::from_ref(&view),
+        at(1),
+    );
+    let due = m.due(at(1));
+    assert!(due.len() == 1 && !due[0].ends);
+    m.answered(&due, at(1), reserved());
+    // Of pods that are gone nothing is kept.
+    m.look(&server(), vec![], &[view], at(2));
+    assert!(m.due(at(2))[0].ends);
+}
+
+#[test]
+fn a_server_that_cannot_say_takes_nothing_away_and_one_that_refuses_is_asked_each_minute() {
+    let mut m = OwnersMemory::default();
+    let pods = || vec![pod("p", 0)];
+    m.look(&server(), pods(), &[], at(0));
+    let due = m.due(at(0));
+    m.answered(&due, at(0), reserved());
+    let problem = |kind| {
+        answer(OwnerStands::Refused {
+            problem: Problem::new(kind, "so it is"),
+        })
+    };
+    m.answered(&due, at(1), problem(ProblemType::AnchorLost));
+    assert!(m.all(at(1))[0].receipt.is_some());
+    assert_eq!((m.due(at(10)).len(), m.due(at(11)).len()), (0, 1));
+    m.answered(&due, at(11), problem(ProblemType::UnknownProduct));
+    assert!(m.all(at(11))[0].receipt.is_none());
+    assert_eq!((m.due(at(70)).len(), m.due(at(71)).len()), (0, 1));
+    assert_eq!(m.look(&server(), pods(), &[], at(12)), [], "its gate stays");
+}
+
+#[test]
+fn each_pod_of_a_group_is_told_once_why_it_waits_and_that_it_is_scheduled() {
+    let mut m = OwnersMemory::default();
+    let said = |acts: Vec<Act>| {
+        let note = |a: Act| match a {
+            Act::Open(_, note) => note,
+            Act::Say(_, note) => Some(note),
+            Act::AskForJob(_) => None,
+        };
+        let notes = acts.into_iter().filter_map(note);
+        notes.map(|n| n.reason).collect::<Vec<_>>()
+    };
+    let one = || vec![pod("a", 2)];
+    assert_eq!(said(m.look(&server(), one(), &[], at(0))), [""; 0]);
+    let acts = m.look(&server(), one(), &[], at(10));
+    assert_eq!(said(acts), ["LicenseWaiting"]);
+    assert_eq!(said(m.look(&server(), one(), &[], at(20))), [""; 0]);
+    let both = || vec![pod("a", 2), pod("b", 2)];
+    m.look(&server(), both(), &[], at(21));
+    let due = m.due(at(21));
+    m.answered(&due, at(21), waiting());
+    let acts = m.look(&server(), both(), &[], at(22));
+    assert_eq!(said(acts), ["LicenseWaiting"; 2]);
+    assert_eq!(said(m.look(&server(), both(), &[], at(23))), [""; 0]);
+    m.answered(&due, at(24), reserved());
+    let acts = m.look(&server(), both(), &[], at(24));
+    assert_eq!(said(acts), ["LicenseReserved"; 2]);
+}
