@@ -144,6 +144,12 @@ pub enum Mutant {
     PolicyKeepsRanks,
     /// Weights count for nothing.
     WeightsIgnored,
+    /// A claim that does not fit is passed whatever its patience.
+    PassedForEver,
+    /// A ticket does not say for how long its claim has been passed.
+    PatienceForgotten,
+    /// Each claim that is granted past another starts that one's patience anew.
+    PassedAnew,
 }
 }
 

@@ -56,6 +56,8 @@ pub struct Policy {
     pub notice: Ms,
     /// The first that a holder matches is its own.
     pub groups: Vec<PolicyGroup>,
+    /// By pool: for how long a claim that does not fit is passed there by others that do.
+    pub backfill: Vec<(Index, Ms)>,
 }
 
 /// Holders that share what they own, and what they may have.
@@ -88,6 +90,12 @@ impl Policy {
             g.namespaces.contains(&namespace) || g.accounts.contains(&(namespace, account))
         };
         self.groups.iter().position(is_of)
+    }
+
+    /// For how long a claim that does not fit is passed in a pool; none: it is not.
+    pub fn patience(&self, pool: Index) -> Option<Ms> {
+        let found = self.backfill.iter().find(|(p, _)| *p == pool);
+        found.map(|(_, patience)| *patience)
     }
 
     /// The priority of a holder's claims.

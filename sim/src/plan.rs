@@ -193,12 +193,16 @@ impl Plan {
             let times: Vec<Ms> = faults.iter().map(|(t, _)| *t).collect();
             policies::some(&mut shares, &licenses[0], &times, (quiet_at, lease_for))
         });
-        let (policies, policy) = policies.map_or_else(Default::default, |p| {
+        let (mut policies, policy) = policies.map_or_else(Default::default, |p| {
             let come = |(t, policy)| (t, Fault::Policy { policy });
             faults.extend(p.come.into_iter().map(come));
             faults.sort_by_key(|(t, _)| *t);
             (p.all, p.first)
         });
+        let mut fill = Rng::with_seed(seed ^ 0x6669_6c6c);
+        if fill.bool() {
+            policies::fill(&mut fill, &mut policies, &licenses[0], lease_for);
+        }
         let confirmed = r.u8(..7) == 0;
         Self {
             seed,

@@ -11,6 +11,7 @@ use super::passers::Backfilled;
 use super::pool::Draws;
 use super::queue::Rank;
 use super::state::Ledger;
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
 
@@ -29,7 +30,8 @@ impl Ledger {
             for id in self.queue.newly_passed(*g, rank) {
                 let e = self.entries.get_mut(&id);
                 if let Some(State::Queued(place)) = e.map(|e| &mut e.state) {
-                    place.passed.get_or_insert(now);
+                    let before = place.passed.filter(|_| !mutant::on(Mutant::PassedAnew));
+                    place.passed = Some(before.unwrap_or(now));
                 }
             }
         }

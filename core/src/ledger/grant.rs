@@ -134,7 +134,8 @@ impl Ledger {
             _ => None,
         };
         let yields = |patience: Option<Duration>| {
-            patience.is_some_and(|p| passed.is_none_or(|t| now.since(t) < p))
+            let for_ever = mutant::on(Mutant::PassedForEver);
+            patience.is_some_and(|p| for_ever || passed.is_none_or(|t| now.since(t) < p))
         };
         let rights = &self.capacity.rights;
         // Who waits for seats that there are not is in nobody's way under a limit.

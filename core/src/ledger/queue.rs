@@ -10,6 +10,7 @@
 use super::rights::Rights;
 use super::sorted::Sorted;
 use super::tenant::{Tenant, Weighed};
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::Timestamp;
@@ -202,7 +203,8 @@ impl Queue {
         let Some(first) = g.ranks.first() else {
             return Vec::new();
         };
-        let from = g.passed_to.unwrap_or(first);
+        let known = g.passed_to.filter(|_| !mutant::on(Mutant::PassedAnew));
+        let from = known.unwrap_or(first);
         g.passed_to = Some(from.max(by));
         g.ranks.between(from, by).map(|r| r.id).collect()
     }

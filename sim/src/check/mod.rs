@@ -19,7 +19,7 @@
 //! | `watch` | 13: the watch |
 //! | `dates` | 16: seats begin and end on their day |
 //! | `policy` | 17: what a seat policy gives to whom |
-//! | `turns` | 5: nobody is passed over, where a policy is in force |
+//! | `turns`, `patience` | 5: nobody is passed over, where a policy is in force; for how long who does not fit is |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand`, `in_force`, `owners` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw, what a policy leaves to whom |
 //! | `measure` | how exact a clock is |
 //!
@@ -47,6 +47,7 @@ mod measure;
 mod model;
 mod overtaking;
 mod owners;
+mod patience;
 mod policy;
 mod queue;
 mod repeat;

@@ -130,6 +130,14 @@ seen! {
     held_by_owners,
     /// 5: a grant passed a better-ranked claim that was held back.
     passed_held_back,
+    /// 5: one was passed that does not fit, and is patient.
+    passed_by_fill,
+    /// 5: or waits for a limit that the other comes under, too.
+    passed_under_limit,
+    /// 5: free seats gathered for one whose patience was over.
+    patience_over,
+    /// 5: a claim came back to a new run with a ticket that says for how long it has been passed.
+    passed_over_restart,
     /// 5: it was looked at who has fewer seats for its weight.
     by_weight,
     /// 17: an owner's claim was first in line for seats of its own.

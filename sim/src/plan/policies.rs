@@ -78,6 +78,33 @@ fn policy(r: &mut Rng, license: &License, weights: bool, d: Ms) -> Policy {
     Policy {
         notice,
         groups: groups.collect(),
+        backfill: Vec::new(),
+    }
+}
+
+/// Has claims that fit pass those that do not, by some of the policies; some of those say nothing
+/// else of seats.
+pub(super) fn fill(r: &mut Rng, policies: &mut [Policy], license: &License, d: Ms) {
+    for policy in policies {
+        let (all, alone) = (r.u8(..3) != 0, r.u8(..3) == 0);
+        for pool in 0..license.pools.len() {
+            if all || r.bool() {
+                policy.backfill.push((pool, patience(r, d)));
+            }
+        }
+        if alone {
+            for group in &mut policy.groups {
+                group.pools.clear();
+            }
+        }
+    }
+}
+
+/// From below a lease to several.
+fn patience(r: &mut Rng, d: Ms) -> Ms {
+    match r.u8(..3) {
+        0 => r.u64(1_000..d),
+        _ => r.u64(d..d * 6),
     }
 }
 
