@@ -9,7 +9,7 @@
 use super::entry::State;
 use super::passers::Backfilled;
 use super::pool::Draws;
-use super::queue::Rank;
+use super::queue::Next;
 use super::state::Ledger;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
@@ -21,17 +21,19 @@ impl Ledger {
         self.passers.sum()
     }
 
-    /// A claim is granted past the first of these groups, and past all there that rank higher.
-    pub(super) fn passes(&mut self, (rank, draws): (Rank, Draws), groups: &[usize], now: BootTime) {
+    /// A claim is granted past the first of these groups, and past all there that stand before it.
+    pub(super) fn passes(&mut self, (by, draws): (&Next, Draws), groups: &[usize], now: BootTime) {
         let firsts = groups.iter().filter_map(|g| self.queue.first_of(*g));
         let Some(head) = firsts.min() else { return };
-        self.passers.note(head.id, (rank.id, draws), now);
+        self.passers.note(head.id, (by.rank.id, draws), now);
         for g in groups {
-            for id in self.queue.newly_passed(*g, rank) {
+            for id in self.queue.newly_passed(*g, by, &self.capacity.rights) {
                 let e = self.entries.get_mut(&id);
                 if let Some(State::Queued(place)) = e.map(|e| &mut e.state) {
                     let before = place.passed.filter(|_| !mutant::on(Mutant::PassedAnew));
-                    place.passed = Some(before.unwrap_or(now));
+                    let since = before.unwrap_or(now);
+                    self.queue.is_passed(place, since);
+                    place.passed = Some(since);
                 }
             }
         }

@@ -13,7 +13,7 @@
 //! its place in line, gathers nothing and is in nobody's way.
 
 use super::entry::{Entry, State};
-use super::queue::{GroupAt, Rank};
+use super::queue::GroupAt;
 use super::refusal::{Changed, Refusal};
 use super::state::Ledger;
 use super::types::Claim;
@@ -186,13 +186,10 @@ impl Ledger {
         let tenant = self.capacity.rights.tenant(e.asks());
         match e.state.clone() {
             State::Queued(place) => {
-                self.queue.leave(place.rank, place.group);
+                self.queue.leave(&place);
                 self.wish(id, &c.items);
                 let group = self.group_of_owner(&c.items, tenant, c.rests);
-                self.queue.enter(place.rank, group);
-                if let Some(State::Queued(p)) = self.entries.get_mut(&id).map(|e| &mut e.state) {
-                    p.group = group;
-                }
+                self.stands_in(id, group);
                 self.refuse_if_impossible(id, now);
             }
             State::Held { drawn, .. } => {
@@ -259,13 +256,18 @@ impl Ledger {
         if (place.group == GroupAt::Resting) == rests {
             return;
         }
-        let (rank, before): (Rank, GroupAt) = (place.rank, place.group);
+        let before = **place;
         let (items, tenant) = (e.items().to_vec(), self.capacity.rights.tenant(e.asks()));
         let group = self.group_of_owner(&items, tenant, rests);
-        self.queue.leave(rank, before);
-        self.queue.enter(rank, group);
-        if let Some(State::Queued(p)) = self.entries.get_mut(&id).map(|e| &mut e.state) {
-            p.group = group;
+        self.queue.leave(&before);
+        self.stands_in(id, group);
+    }
+
+    /// A claim that is in no group of the queue enters this one.
+    fn stands_in(&mut self, id: LeaseId, group: GroupAt) {
+        if let Some(State::Queued(place)) = self.entries.get_mut(&id).map(|e| &mut e.state) {
+            place.group = group;
+            self.queue.enter(place);
         }
     }
 }

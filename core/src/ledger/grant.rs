@@ -65,7 +65,8 @@ impl Ledger {
         self.look_at_owners();
         let mut pass = Pass::default();
         let mut turns = self.queue.turns(&[], &self.capacity.rights);
-        while let Some(Reverse(Next { rank, group, .. })) = turns.pop() {
+        while let Some(Reverse(next)) = turns.pop() {
+            let Next { rank, group, .. } = next;
             let Some(mut turn) = self.turn(rank.id, group, &pass) else {
                 continue;
             };
@@ -76,7 +77,7 @@ impl Ledger {
             let draws = plan.all();
             let passed = pass.passed_by(&draws, &turn.limits);
             if !passed.is_empty() {
-                self.passes((rank, draws), &passed, now);
+                self.passes((&next, draws), &passed, now);
             }
             let shared = self.seat(rank.id, plan, now);
             // They may stand anywhere in line.
@@ -129,10 +130,7 @@ impl Ledger {
 
     /// The first of a group cannot be granted: what it keeps from others.
     fn keeps(&mut self, id: LeaseId, group: usize, turn: Turn, pass: &mut Pass, now: BootTime) {
-        let passed = match self.state_of(id) {
-            Some(State::Queued(place)) => place.passed,
-            _ => None,
-        };
+        let passed = self.queue.passed_since(group);
         let yields = |patience: Option<Duration>| {
             let for_ever = mutant::on(Mutant::PassedForEver);
             patience.is_some_and(|p| for_ever || passed.is_none_or(|t| now.since(t) < p))
