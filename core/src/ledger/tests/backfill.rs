@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::entry::State;
-use crate::policy::Backfill;
+use crate::policy::{Backfill, PoolRights};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -209,6 +209,40 @@ fn who_comes_to_stand_in_front_of_one_that_was_passed_brings_it_no_new_patience(
         ask(&mut l, &all, ms);
     }
     place(l.claim(claim(5, "render"), at(3_000 + PATIENCE)));
+}
+
+#[test]
+fn nothing_is_called_back_for_an_owner_whose_own_others_of_its_group_have_that_passed_it() {
+    let mut l = ledger(4);
+    let rights = PoolRights {
+        owned: 3,
+        ..PoolRights::default()
+    };
+    let owns = PolicyGroup {
+        name: "a".to_owned(),
+        namespaces: vec!["a".to_owned()],
+        pools: [("r".parse().unwrap(), rights)].into(),
+        ..PolicyGroup::default()
+    };
+    let owned = SeatPolicy {
+        groups: vec![owns],
+        notice: Duration::from_secs(60),
+        ..(*policy()).clone()
+    };
+    l.set_policy(Some(Arc::new(owned)), at(0));
+    granted(l.claim(of("a", 1, "render"), at(0)));
+    granted(l.claim(of("a", 2, "render"), at(0)));
+    let lent = [3, 4].map(|n| granted(l.claim(claim(n, "render"), at(0))));
+    place(l.claim(of("a", 5, "render:2"), at(1)));
+    place(l.claim(of("a", 6, "render"), at(2)));
+    // One seat is back, and another would let the first have its two. But the second has it.
+    back(&mut l, 2, 3);
+    assert!(held(&l, 6) && !held(&l, 5));
+    for g in lent {
+        let n = g.lease.to_bytes()[0];
+        let again = granted(l.claim(claim(n, "render"), at(4)));
+        assert_eq!(again.called_back, None, "its group has two of its three");
+    }
 }
 
 proptest! {
