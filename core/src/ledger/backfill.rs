@@ -6,7 +6,7 @@
 //! has been, so that a restart forgets nothing. So it waits at most for that time longer than it
 //! would without: from then on only who ranks higher is granted before it.
 
-use super::entry::State;
+use super::entry::{Queued, State};
 use super::passers::Backfilled;
 use super::pool::Draws;
 use super::queue::Next;
@@ -14,6 +14,7 @@ use super::state::Ledger;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
+use std::time::Duration;
 
 impl Ledger {
     /// What passing won and cost since the run began.
@@ -36,6 +37,38 @@ impl Ledger {
                     place.passed = Some(since);
                 }
             }
+        }
+    }
+
+    /// Whether claims that fit are granted past the first of a group, where that is patient for so
+    /// long; and from whose turn on they are not, if somebody behind it there has been passed for
+    /// longer than it.
+    pub(super) fn passed_until(
+        &self,
+        first: &Next,
+        patience: Option<Duration>,
+        now: BootTime,
+    ) -> Option<Option<Next>> {
+        let patience = patience?;
+        if mutant::on(Mutant::PassedForEver) {
+            return Some(None);
+        }
+        let over = |t: BootTime| now.since(t) >= patience;
+        let passed = self.place_of(first.rank.id)?.passed;
+        if passed.is_some_and(over) {
+            return None;
+        }
+        // None, mostly: who came first has been passed for longest.
+        let longer = self.queue.passed(first.group).take_while(|(t, _)| over(*t));
+        let ranks = longer.filter_map(|(_, id)| Some(self.place_of(id)?.rank));
+        let turn = |rank| self.queue.turn_of(first.group, rank, &self.capacity.rights);
+        Some(ranks.min().and_then(turn))
+    }
+
+    fn place_of(&self, id: LeaseId) -> Option<&Queued> {
+        match self.state_of(id)? {
+            State::Queued(place) => Some(place),
+            _ => None,
         }
     }
 

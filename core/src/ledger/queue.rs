@@ -254,9 +254,10 @@ impl Queue {
         }
     }
 
-    /// Since when somebody of a group is passed.
-    pub(super) fn passed_since(&self, group: usize) -> Option<BootTime> {
-        Some(self.groups.get(group)?.passed.first()?.0)
+    /// Who of a group is passed, and since when: for longest first.
+    pub(super) fn passed(&self, group: usize) -> impl Iterator<Item = (BootTime, LeaseId)> {
+        let group = self.groups.get(group);
+        group.into_iter().flat_map(|g| &g.passed).copied()
     }
 
     /// Who stands first in each group of a tenant.
@@ -281,8 +282,13 @@ impl Queue {
 
     /// When the first of a group has its turn.
     pub(super) fn next_of(&self, group: usize, rights: &Rights) -> Option<Next> {
+        let first = self.groups.get(group)?.ranks.first()?;
+        self.turn_of(group, first, rights)
+    }
+
+    /// When a claim of a group would have its turn, were it the first there.
+    pub(super) fn turn_of(&self, group: usize, rank: Rank, rights: &Rights) -> Option<Next> {
         let g = self.groups.get(group)?;
-        let rank = g.ranks.first()?;
         let share = if g.gathers == Some(rank.id) {
             Weighed::NONE
         } else {

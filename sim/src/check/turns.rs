@@ -77,7 +77,10 @@ fn why_not(
         let mut pools = draws.iter().map(|d| d.0).filter(|p| waits.shares([*p]));
         if let Some(pool) = pools.find(|p| patience::is_over(m, waits.no, *p)) {
             let since = patience::told(m, waits.no, pool);
-            return (Some(format!("is not held back by the policy{since}")), false);
+            return (
+                Some(format!("is not held back by the policy{since}")),
+                false,
+            );
         }
         seen.passed_by_fill += 1;
         return (None, true);
