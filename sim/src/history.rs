@@ -105,6 +105,19 @@ impl Policy {
     }
 }
 
+/// What has pods run, for which the operator claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerNo(pub u32);
+
+/// How an owner's claim stands, as the operator is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    Reserved,
+    Waiting,
+    Refused,
+    Ended,
+}
+
 /// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy
 /// of the volume is another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -385,6 +398,31 @@ pub enum Fact {
     /// A seat policy is taken in by the server, in place of what was in force; none: there is none
     /// from now on.
     Policy(Option<Policy>),
+    /// The operator's word of an owner's claim is taken in by the server: what its pods ask for
+    /// together, which they are, whether it rests, or ends.
+    Owned {
+        owner: OwnerNo,
+        items: Items,
+        pods: Vec<HolderNo>,
+        rests: bool,
+        ends: bool,
+    },
+    /// What the operator is told of it.
+    OwnerStands {
+        owner: OwnerNo,
+        lease: Option<LeaseNo>,
+        stands: Stands,
+    },
+    /// An owner's claim changed in the books.
+    OwnerBooked {
+        owner: OwnerNo,
+        lease: LeaseNo,
+        items: Items,
+        book: Book,
+    },
+    /// What is in use of each pool by the books, when a step is over. Stated where there are
+    /// owners.
+    Used(Vec<u64>),
     /// An administrator's word that takes this lease back is taken in by the server.
     TakenBack(LeaseNo),
     /// The follower of the watch has caught up with the server: what it has put together from

@@ -6,7 +6,10 @@ use crate::history::{Items, License, Ms, Policy, Reclaim};
 use fastrand::Rng;
 use mooring_core::wire::ClaimKind;
 
+mod owners;
 mod policies;
+
+pub use owners::{Owner, OwnerKind};
 
 /// A world and its troubles.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Plan {
     /// The seat policies that may come into force, and the one that is at the beginning.
     pub policies: Vec<Policy>,
     pub policy: Option<usize>,
+    /// What has pods run for which the operator claims.
+    pub owners: Vec<Owner>,
     pub reclaim: Reclaim,
     /// D of the first run.
     pub lease_for: Ms,
@@ -51,6 +56,8 @@ pub struct Pod {
     pub max_grace: Ms,
     /// Its sidecar is of a version that knows no receipts.
     pub knows_receipts: bool,
+    /// Which of the owners that came has it run.
+    pub owner: Option<usize>,
 }
 
 macro_rules! faults {
@@ -203,7 +210,21 @@ impl Plan {
         if fill.bool() {
             policies::fill(&mut fill, &mut policies, &licenses[0], lease_for);
         }
-        let confirmed = r.u8(..7) == 0;
+        let mut own = Rng::with_seed(seed ^ 0x006f_776e_6572);
+        let plain = size != Size::Storm && !ruled && licenses[0].dates.is_empty();
+        let one_way = |p: &Vec<Vec<(usize, u32)>>| p.len() == 1;
+        let owned = plain && licenses[0].products.iter().all(one_way) && own.u8(..5) < 2;
+        let owners = owned.then(|| {
+            let spared = |f: &Fault| !matches!(f.kind(), Kind::WallJump | Kind::ServerMoves);
+            faults.retain(|(_, f)| spared(f));
+            owners::some(
+                &mut own,
+                &licenses[0],
+                (quiet_at, lease_for),
+                licenses[0].grace,
+            )
+        });
+        let confirmed = r.u8(..7) == 0 && !owned;
         Self {
             seed,
             steps,
@@ -216,6 +237,7 @@ impl Plan {
             licenses,
             policies,
             policy,
+            owners: owners.unwrap_or_default(),
             lease_for,
             first_start_known: r.u8(..4) != 0,
             delay: pick(&mut r, &[20, 100, 1000]),
@@ -254,6 +276,7 @@ fn pod(r: &mut Rng, lease_for: Ms, (products, most): (usize, u32), grace: Ms) ->
         optimistic: r.u8(..3) == 0,
         max_grace: pick(r, &[8 * 3_600_000, 120_000, 600_000]).min(grace),
         knows_receipts: knows_receipts(r),
+        owner: None,
     }
 }
 

@@ -72,3 +72,6 @@ pub(super) fn begins(m: &mut Model, no: LeaseNo) {
         lease.passed.0.get_or_insert(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

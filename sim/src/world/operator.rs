@@ -78,6 +78,9 @@ impl World {
         self.operator.down_until = self.operator.down_until.max(self.now + lasts);
         self.operator.follows = None;
         self.operator.connected = None;
+        if !self.owners.is_empty() && self.rng.bool() {
+            self.operator_forgets();
+        }
         let back = self.operator.down_until;
         self.at(back, World::operator_connects);
     }
