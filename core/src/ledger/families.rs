@@ -20,6 +20,7 @@ use super::types::Claim;
 use super::who::{Asker, HolderRef, Who};
 use super::wish::WishRef;
 use crate::identity::{Holder, HolderKey};
+use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
@@ -113,6 +114,19 @@ impl Ledger {
             self.end(id, EndReason::Released, now);
         }
         self.grant_queue(now);
+    }
+
+    /// The mistake that an owner's pods end with it.
+    pub(super) fn ends_pods_of(&mut self, owner: LeaseId, now: BootTime) {
+        let owner = self.entries.get(&owner).filter(|e| e.is_owner());
+        let Some(family) = owner.and_then(Entry::family) else {
+            return;
+        };
+        let pods = self.entries.iter().filter(|e| e.family() == Some(family));
+        let pods: Vec<LeaseId> = pods.filter(|e| !e.is_owner()).map(|e| e.id).collect();
+        for id in pods {
+            self.end(id, EndReason::Expired, now);
+        }
     }
 
     /// A pod's claim that is there already counts for its share from now on.
@@ -238,7 +252,7 @@ impl Ledger {
         tenant: super::tenant::Tenant,
         rests: bool,
     ) -> GroupAt {
-        if rests {
+        if rests && !mutant::on(Mutant::GhostGathers) {
             GroupAt::Resting
         } else {
             self.group_for(items, tenant)

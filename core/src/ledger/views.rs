@@ -81,7 +81,10 @@ impl Ledger {
             secret_hash: e.secret_hash,
             bind: e.bind().filter(|_| !mutant::on(Mutant::BindForgotten)),
             claims: e.wish.claims,
-            family: e.family().map(Into::into),
+            family: e
+                .family()
+                .filter(|_| !mutant::on(Mutant::FamilyForgotten))
+                .map(Into::into),
             called_back: e.called_back().cloned(),
         })
     }
