@@ -515,7 +515,7 @@ pub struct At {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number in docs/protocol.md, 1 to 17.
+    /// Its number in docs/protocol.md, 1 to 18.
     pub promise: u8,
     pub t: Ms,
     /// What a person needs to understand it.

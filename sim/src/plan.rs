@@ -194,37 +194,18 @@ impl Plan {
             size,
         };
         let mut faults = faults(&mut r, quiet_at, of);
-        let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
-        let ruled = size != Size::Storm && shares.u8(..3) == 0;
-        let policies = ruled.then(|| {
-            let times: Vec<Ms> = faults.iter().map(|(t, _)| *t).collect();
-            policies::some(&mut shares, &licenses[0], &times, (quiet_at, lease_for))
-        });
-        let (mut policies, policy) = policies.map_or_else(Default::default, |p| {
-            let come = |(t, policy)| (t, Fault::Policy { policy });
-            faults.extend(p.come.into_iter().map(come));
-            faults.sort_by_key(|(t, _)| *t);
-            (p.all, p.first)
-        });
-        let mut fill = Rng::with_seed(seed ^ 0x6669_6c6c);
-        if fill.bool() {
-            policies::fill(&mut fill, &mut policies, &licenses[0], lease_for);
-        }
-        let mut own = Rng::with_seed(seed ^ 0x006f_776e_6572);
-        let plain = size != Size::Storm && !ruled && licenses[0].dates.is_empty();
-        let one_way = |p: &Vec<Vec<(usize, u32)>>| p.len() == 1;
-        let owned = plain && licenses[0].products.iter().all(one_way) && own.u8(..5) < 2;
-        let owners = owned.then(|| {
-            let spared = |f: &Fault| !matches!(f.kind(), Kind::WallJump | Kind::ServerMoves);
-            faults.retain(|(_, f)| spared(f));
-            owners::some(
-                &mut own,
-                &licenses[0],
-                (quiet_at, lease_for),
-                licenses[0].grace,
-            )
-        });
-        let confirmed = r.u8(..7) == 0 && !owned;
+        let until = (quiet_at, lease_for);
+        let (policies, policy) = match size {
+            Size::Storm => Default::default(),
+            _ => policies_of(seed, &licenses[0], &mut faults, until),
+        };
+        let rest = policies.is_empty() && size != Size::Storm;
+        let owners = if rest {
+            owners_of(seed, &licenses[0], &mut faults, until)
+        } else {
+            Vec::new()
+        };
+        let confirmed = r.u8(..7) == 0 && owners.is_empty();
         Self {
             seed,
             steps,
@@ -237,7 +218,7 @@ impl Plan {
             licenses,
             policies,
             policy,
-            owners: owners.unwrap_or_default(),
+            owners,
             lease_for,
             first_start_known: r.u8(..4) != 0,
             delay: pick(&mut r, &[20, 100, 1000]),
@@ -247,6 +228,46 @@ impl Plan {
             end_at: whole,
         }
     }
+}
+
+/// The seat policies of a world, and the one at its beginning.
+fn policies_of(
+    seed: u64,
+    license: &License,
+    faults: &mut Vec<(Ms, Fault)>,
+    until: (Ms, Ms),
+) -> (Vec<Policy>, Option<usize>) {
+    let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
+    if shares.u8(..3) != 0 {
+        return Default::default();
+    }
+    let times: Vec<Ms> = faults.iter().map(|(t, _)| *t).collect();
+    let mut policies = policies::some(&mut shares, license, &times, until);
+    let come = |(t, policy)| (t, Fault::Policy { policy });
+    faults.extend(policies.come.into_iter().map(come));
+    faults.sort_by_key(|(t, _)| *t);
+    let mut fill = Rng::with_seed(seed ^ 0x6669_6c6c);
+    if fill.bool() {
+        policies::fill(&mut fill, &mut policies.all, license, until.1);
+    }
+    (policies.all, policies.first)
+}
+
+/// The owners of a world, in some of those where each product has one alternative and no seats end:
+/// what its judge knows of.
+fn owners_of(
+    seed: u64,
+    license: &License,
+    faults: &mut Vec<(Ms, Fault)>,
+    until: (Ms, Ms),
+) -> Vec<Owner> {
+    let mut r = Rng::with_seed(seed ^ 0x006f_776e_6572);
+    let plain = license.dates.is_empty() && license.products.iter().all(|p| p.len() == 1);
+    if !plain || r.u8(..5) >= 2 {
+        return Vec::new();
+    }
+    faults.retain(|(_, f)| !matches!(f.kind(), Kind::WallJump | Kind::ServerMoves));
+    owners::some(&mut r, license, until, license.grace)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

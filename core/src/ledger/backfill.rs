@@ -16,6 +16,14 @@ use crate::names::LeaseId;
 use crate::time::BootTime;
 use std::time::Duration;
 
+/// Whom a claim that does not fit lets pass.
+pub(super) enum Yields {
+    Never,
+    ToAll,
+    /// Whose turn is before this: somebody behind it has been passed for long enough.
+    Before(Next),
+}
+
 impl Ledger {
     /// What passing won and cost since the run began.
     pub fn backfilled(&self) -> Backfilled {
@@ -43,26 +51,23 @@ impl Ledger {
     /// Whether claims that fit are granted past the first of a group, where that is patient for so
     /// long; and from whose turn on they are not, if somebody behind it there has been passed for
     /// longer than it.
-    pub(super) fn passed_until(
-        &self,
-        first: &Next,
-        patience: Option<Duration>,
-        now: BootTime,
-    ) -> Option<Option<Next>> {
-        let patience = patience?;
+    pub(super) fn yields(&self, first: &Next, patience: Option<Duration>, now: BootTime) -> Yields {
+        let (Some(patience), Some(place)) = (patience, self.place_of(first.rank.id)) else {
+            return Yields::Never;
+        };
         if mutant::on(Mutant::PassedForEver) {
-            return Some(None);
+            return Yields::ToAll;
         }
         let over = |t: BootTime| now.since(t) >= patience;
-        let passed = self.place_of(first.rank.id)?.passed;
-        if passed.is_some_and(over) {
-            return None;
+        if place.passed.is_some_and(over) {
+            return Yields::Never;
         }
         // None, mostly: who came first has been passed for longest.
         let longer = self.queue.passed(first.group).take_while(|(t, _)| over(*t));
         let ranks = longer.filter_map(|(_, id)| Some(self.place_of(id)?.rank));
         let turn = |rank| self.queue.turn_of(first.group, rank, &self.capacity.rights);
-        Some(ranks.min().and_then(turn))
+        let from = ranks.min().and_then(turn);
+        from.map_or(Yields::ToAll, Yields::Before)
     }
 
     fn place_of(&self, id: LeaseId) -> Option<&Queued> {

@@ -12,6 +12,7 @@
 //! when the operator has not asked for [`OWNER_SILENCE`]. One of which no pod lives (`rests`) keeps
 //! its place in line, gathers nothing and is in nobody's way.
 
+use super::count_by::Share;
 use super::entry::{Entry, State};
 use super::queue::GroupAt;
 use super::refusal::{Changed, Refusal};
@@ -208,7 +209,7 @@ impl Ledger {
             }
             State::Held { drawn, .. } => {
                 let more = drawn.shared.iter().any(|key| {
-                    let there = self.capacity.shares.get(key).map_or(0, |s| s.seats());
+                    let there = self.capacity.shares.get(key).map_or(0, Share::seats);
                     let asked = c.items.iter().find(|i| i.product == key.product);
                     asked.is_some_and(|i| i.seats.get() > there)
                 });

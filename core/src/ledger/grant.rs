@@ -1,5 +1,6 @@
 //! Who is granted next.
 
+use super::backfill::Yields;
 use super::count_by::{Share, ShareKey};
 use super::entry::State;
 use super::pool::{Draws, Plan};
@@ -146,24 +147,26 @@ impl Ledger {
         let limits = turn.limits.into_iter().filter(|_| turn.held_back);
         let (mut pools, mut under, mut gathers) = (Vec::new(), Vec::new(), false);
         for l in limits {
-            match self.passed_until(next, rights.patience_at(l), now) {
-                None => pass.gathering.push(l),
-                Some(until) => {
+            match self.yields(next, rights.patience_at(l), now) {
+                Yields::Never => pass.gathering.push(l),
+                Yields::ToAll => under.push(l),
+                Yields::Before(turn) => {
                     under.push(l);
-                    pass.later.extend(until.map(|n| (Keeps::Under(l), n)));
+                    pass.later.push((Keeps::Under(l), turn));
                 }
             }
         }
         if !turn.held_back || mutant::on(Mutant::LimitBlocksPool) {
             for p in self.queue.pools(group) {
-                match self.passed_until(next, rights.patience(*p), now) {
-                    None => {
+                match self.yields(next, rights.patience(*p), now) {
+                    Yields::Never => {
                         mark(&mut pass.blocked, *p);
                         gathers = !turn.behind;
                     }
-                    Some(until) => {
+                    Yields::ToAll => pools.push(*p),
+                    Yields::Before(turn) => {
                         pools.push(*p);
-                        pass.later.extend(until.map(|n| (Keeps::Pool(*p), n)));
+                        pass.later.push((Keeps::Pool(*p), turn));
                     }
                 }
             }

@@ -63,7 +63,7 @@ struct Owner {
 #[derive(Debug)]
 struct Claim {
     holder: HolderNo,
-    claim: ClaimNo,
+    name: ClaimNo,
     items: Items,
     /// It is in the books of this run.
     here: bool,
@@ -173,7 +173,7 @@ impl Families {
                 what: Msg::Claim { .. } | Msg::Renew { .. },
                 ..
             } => {
-                let of = |c: &&mut Claim| c.here && (c.holder, c.claim) == (*holder, *claim);
+                let of = |c: &&mut Claim| c.here && (c.holder, c.name) == (*holder, *claim);
                 for c in self.claims.values_mut().filter(of) {
                     c.heard = self.now;
                 }
@@ -211,7 +211,7 @@ impl Families {
                 (o.spoken, o.rests) = (self.now, *rests);
                 for pod in pods.iter().filter(|_| !ends) {
                     self.named.insert(*pod, *owner);
-                    let its = |c: &&mut Claim| c.here && c.holder == *pod && c.claim == ClaimNo(0);
+                    let its = |c: &&mut Claim| c.here && c.holder == *pod && c.name == ClaimNo(0);
                     for c in self.claims.values_mut().filter(its) {
                         c.late |= c.has && c.family != Some(*owner);
                         (c.family, c.unsure) = (Some(*owner), false);
@@ -293,7 +293,7 @@ impl Families {
         let named = named.filter(|_| claim == ClaimNo(0));
         let c = self.claims.entry(no).or_insert_with(|| Claim {
             holder,
-            claim,
+            name: claim,
             items: items.clone(),
             here: false,
             has: false,
@@ -505,3 +505,6 @@ impl Families {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

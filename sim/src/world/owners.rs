@@ -117,7 +117,7 @@ impl World {
             self.owner_says(no);
         }
         self.after(stays, move |w| {
-            if w.quiet || !w.copies.get(&c).is_some_and(|copy| !copy.ending) {
+            if w.quiet || w.copies.get(&c).is_none_or(|copy| copy.ending) {
                 return;
             }
             let its = &mut w.owners[no];
@@ -210,7 +210,7 @@ impl World {
     }
 
     /// The server takes an owner's claim in.
-    fn owns(&mut self, claim: OwnerClaim) -> Option<Option<OwnerStands>> {
+    fn owns(&mut self, claim: OwnerClaim) -> Option<OwnerStands> {
         let now = self.server.now(self.now);
         let boot = self.server.machine().boot;
         let id = LeaseId::from_bytes(self.rng.u128(..).to_be_bytes());
@@ -225,19 +225,20 @@ impl World {
             boot,
             identity: &self.identity,
         };
-        Some(match answer {
-            Ok(None) => Some(OwnerStands::Ended),
-            Ok(Some((claimed, f))) => answer::owner(run, &f, claimed, now).ok(),
-            Err(_) => None,
-        })
+        let stands = match answer {
+            Ok(None) => Ok(OwnerStands::Ended),
+            Ok(Some((claimed, f))) => answer::owner(run, &f, claimed, now),
+            Err(problem) => Err(problem),
+        };
+        Some(stands.unwrap_or_else(|problem| OwnerStands::Refused { problem }))
     }
 
-    fn owner_hears(&mut self, no: usize, seats: u32, stands: Option<OwnerStands>) {
+    fn owner_hears(&mut self, no: usize, seats: u32, stands: OwnerStands) {
         let instance = self.server.run.as_ref().map(|r| r.instance);
         let now = self.now;
         let its = &mut self.owners[no];
         let (stands, lease) = match stands {
-            Some(OwnerStands::Reserved { lease, receipt, .. }) => {
+            OwnerStands::Reserved { lease, receipt, .. } => {
                 its.papers = Papers {
                     heard: instance,
                     receipt: Some((receipt, now)),
@@ -246,7 +247,7 @@ impl World {
                 };
                 (Stands::Reserved, Some(lease))
             }
-            Some(OwnerStands::Waiting { lease, ticket, .. }) => {
+            OwnerStands::Waiting { lease, ticket, .. } => {
                 its.papers = Papers {
                     heard: instance,
                     receipt: None,
@@ -255,11 +256,11 @@ impl World {
                 };
                 (Stands::Waiting, Some(lease))
             }
-            Some(OwnerStands::Ended) => {
+            OwnerStands::Ended => {
                 its.papers = Papers::default();
                 (Stands::Ended, None)
             }
-            Some(OwnerStands::Refused { .. }) | None => (Stands::Refused, None),
+            OwnerStands::Refused { .. } => (Stands::Refused, None),
         };
         let starts = stands == Stands::Reserved && !its.started;
         its.started |= starts;
