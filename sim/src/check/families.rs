@@ -18,7 +18,7 @@ use super::demand;
 use super::measure::{Verdict, slack};
 use crate::history::{
     At, Book, Broken, ClaimNo, CopyNo, Fact, HolderNo, Index, Items, LeaseNo, License, Ms, Msg,
-    OwnerNo, Reply, Says, Stands,
+    MsgNo, OwnerNo, Reply, Says, Stands,
 };
 use foldhash::HashMap;
 
@@ -47,7 +47,11 @@ pub struct Families {
     apps: HashMap<(CopyNo, ClaimNo), App>,
     copies: HashMap<CopyNo, HolderNo>,
     asleep: HashMap<CopyNo, bool>,
-    /// What this step brought: grants from which pools; who came or was granted.
+    /// When each message was received first.
+    received: HashMap<MsgNo, Ms>,
+    /// Who asks in this step, and the lease whose receipt it shows.
+    asks: Option<(HolderNo, Option<LeaseNo>)>,
+    /// The pools from which this step granted.
     granted: Vec<Index>,
 }
 
@@ -168,21 +172,26 @@ impl Families {
             Fact::AnchorLost(lost) => self.anchor_lost = *lost,
             Fact::Delegated { from, to } => self.delegated = Some((*from, *to)),
             Fact::Received {
-                holder,
-                claim,
-                what: Msg::Claim { .. } | Msg::Renew { .. },
-                ..
+                msg, holder, what, ..
             } => {
-                let of = |c: &&mut Claim| c.here && (c.holder, c.name) == (*holder, *claim);
-                for c in self.claims.values_mut().filter(of) {
-                    c.heard = self.now;
-                }
+                let shows = match what {
+                    Msg::Claim {
+                        held,
+                        shows_secret: true,
+                        ..
+                    } => *held,
+                    _ => None,
+                };
+                self.asks = Some((*holder, shows));
+                self.received.entry(*msg).or_insert(self.now);
             }
-            Fact::Answered { reply, .. } => {
+            Fact::Answered { msg, reply } => {
+                let received = self.received.get(msg).copied();
                 if let Reply::Waiting { lease, .. } | Reply::Lease { lease, .. } = reply
                     && let Some(c) = self.claims.get_mut(lease)
                 {
                     c.well = true;
+                    c.heard = c.heard.max(received.unwrap_or_default());
                 }
             }
             _ => {}
@@ -291,6 +300,11 @@ impl Families {
         let (now, d) = (self.now, self.lease_for);
         let named = self.named.get(&holder).copied();
         let named = named.filter(|_| claim == ClaimNo(0));
+        let asks = self
+            .asks
+            .filter(|(h, _)| *h == holder && claim == ClaimNo(0));
+        let shows = asks.and_then(|(_, shows)| self.claims.get(&shows?));
+        let shows = shows.and_then(|c| Some((c.family?, c.late)));
         let c = self.claims.entry(no).or_insert_with(|| Claim {
             holder,
             name: claim,
@@ -310,9 +324,10 @@ impl Families {
         c.waits = matches!(book, Book::Waiting | Book::Contested);
         if !c.here {
             (c.here, c.heard) = (c.has || c.waits, now);
-            let shown = c.family.filter(|_| c.has);
-            self.seen.shares_shown += u64::from(named.is_none() && shown.is_some());
-            (c.unsure, c.family) = (named.is_none() && c.late, named.or(shown));
+            let shown = named.is_none() && shows.is_some();
+            self.seen.shares_shown += u64::from(shown);
+            c.unsure = named.is_none() && (c.late || shows.is_some_and(|(_, late)| late));
+            c.family = named.or(shows.map(|(family, _)| family));
         }
         if c.has && !had {
             let draws = demand::only_way(&self.license, items).unwrap_or_default();
@@ -381,6 +396,7 @@ impl Families {
 
     fn step_end(&mut self, used: &[u64]) -> Verdict {
         let granted = std::mem::take(&mut self.granted);
+        self.asks = None;
         if used.len() != self.license.pools.len() {
             return Ok(());
         }

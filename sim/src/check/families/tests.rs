@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::check::story::{D, lease, license};
-use crate::history::{Reclaim, RunNo};
+use crate::history::{Reclaim, RunNo, SecretNo};
 
 const OWNER: OwnerNo = OwnerNo(0);
 
@@ -76,6 +76,27 @@ impl Told {
         });
     }
 
+    /// A pod claims with the receipt of its lease.
+    fn comes_back(&mut self, n: u32) {
+        self.see(Fact::Received {
+            msg: MsgNo(n.into()),
+            holder: HolderNo(n),
+            claim: ClaimNo(0),
+            what: Msg::Claim {
+                items: vec![(0, 1)],
+                secret: SecretNo(n),
+                bind: None,
+                shows_secret: true,
+                held: Some(lease(n)),
+                held_given: None,
+                held_sent: None,
+                ticket: None,
+                runs_after_held: true,
+                runs_optimistic: false,
+            },
+        });
+    }
+
     /// A step is over, after which so much of the first pool is in use.
     fn uses(&mut self, seats: u64) -> Option<u8> {
         self.see(Fact::Used(vec![seats, 0]));
@@ -119,6 +140,7 @@ fn after_a_restart_a_pods_receipt_says_whose_it_is() {
         s.pod(1, held());
         s.see(Fact::Crashed);
         s.starts(2, 3, D);
+        s.comes_back(1);
         s.pod(1, held());
         assert_eq!(s.uses(1), None);
         s.says(2, &[2], false);
@@ -160,7 +182,7 @@ fn owners_that_rest_are_in_nobodys_way() {
         s.owner(2, Book::Waiting);
         s.pod(2, Book::Waiting);
         s.see(Fact::Answered {
-            msg: crate::history::MsgNo(1),
+            msg: MsgNo(1),
             reply: crate::check::story::waiting(2, 2),
         });
         assert_eq!(s.uses(1), promise);
