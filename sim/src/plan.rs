@@ -173,7 +173,7 @@ impl Plan {
         let products = licenses[0].products.len();
         let seats = licenses[0].pools.iter().map(|p| p.0);
         let most = seats.max().unwrap_or(1).min(3);
-        let pods: Vec<Pod> = (0..count)
+        let mut pods: Vec<Pod> = (0..count)
             .map(|_| pod(&mut r, lease_for, (products, most), licenses[0].grace))
             .collect();
         // A renewal is about four steps; three quarters of the steps shall see trouble.
@@ -197,7 +197,7 @@ impl Plan {
         let until = (quiet_at, lease_for);
         let (policies, policy) = match size {
             Size::Storm => Default::default(),
-            _ => policies_of(seed, &licenses[0], &mut faults, until),
+            _ => policies_of(seed, &licenses[0], (&mut pods, &mut faults), until),
         };
         let rest = policies.is_empty() && size != Size::Storm;
         let owners = if rest {
@@ -234,7 +234,7 @@ impl Plan {
 fn policies_of(
     seed: u64,
     license: &License,
-    faults: &mut Vec<(Ms, Fault)>,
+    (pods, faults): (&mut [Pod], &mut Vec<(Ms, Fault)>),
     until: (Ms, Ms),
 ) -> (Vec<Policy>, Option<usize>) {
     let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
@@ -249,6 +249,7 @@ fn policies_of(
     let mut fill = Rng::with_seed(seed ^ 0x6669_6c6c);
     if fill.bool() {
         policies::fill(&mut fill, &mut policies.all, license, until.1);
+        policies::churn(&mut fill, (pods, faults), license, (&policies.all, until.0));
     }
     (policies.all, policies.first)
 }

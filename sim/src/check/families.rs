@@ -20,7 +20,7 @@ use crate::history::{
     At, Book, Broken, ClaimNo, CopyNo, Fact, HolderNo, Index, Items, LeaseNo, License, Ms, Msg,
     MsgNo, OwnerNo, Reply, Says, Stands,
 };
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 /// For how long an owner's seats are kept without a word of the operator.
 const SILENCE: Ms = 300_000;
@@ -46,13 +46,15 @@ pub struct Families {
     claims: HashMap<LeaseNo, Claim>,
     apps: HashMap<(CopyNo, ClaimNo), App>,
     copies: HashMap<CopyNo, HolderNo>,
-    asleep: HashMap<CopyNo, bool>,
+    asleep: HashSet<CopyNo>,
+    /// Holders of which there were two do not keep to the protocol.
+    copied: HashSet<HolderNo>,
     /// When each message was received first.
     received: HashMap<MsgNo, Ms>,
     /// Who asks in this step, and the lease whose receipt it shows.
     asks: Option<(HolderNo, Option<LeaseNo>)>,
-    /// The pools from which this step granted.
-    granted: Vec<Index>,
+    /// What was in use after the step before.
+    used: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +126,7 @@ impl Families {
                 Ok(())
             }
             Fact::Suspended(copy) => {
-                self.asleep.insert(*copy, true);
+                self.asleep.insert(*copy);
                 Ok(())
             }
             Fact::Resumed(copy) => {
@@ -134,6 +136,7 @@ impl Families {
             Fact::Copied { from, to } => {
                 if let Some(holder) = self.copies.get(from).copied() {
                     self.copies.insert(*to, holder);
+                    self.copied.insert(holder);
                 }
                 Ok(())
             }
@@ -160,6 +163,7 @@ impl Families {
             Fact::Reloaded(license) => self.adopt(license),
             Fact::Crashed => {
                 self.up = false;
+                self.used.clear();
                 self.named.clear();
                 self.owners.clear();
                 for c in self.claims.values_mut() {
@@ -266,12 +270,7 @@ impl Families {
         let o = self.owners.entry(owner).or_default();
         match book {
             Book::Held { .. } | Book::Silent { .. } => {
-                let new = o.waits || o.has.is_none();
                 (o.has, o.waits) = (Some((lease, items.clone())), false);
-                if new {
-                    let draws = demand::only_way(&self.license, items).unwrap_or_default();
-                    self.granted.extend(draws.iter().map(|d| d.0));
-                }
             }
             Book::Waiting | Book::Contested => {
                 (o.has, o.waits) = (Some((lease, items.clone())), true);
@@ -328,10 +327,6 @@ impl Families {
             self.seen.shares_shown += u64::from(shown);
             c.unsure = named.is_none() && (c.late || shows.is_some_and(|(_, late)| late));
             c.family = named.or(shows.map(|(family, _)| family));
-        }
-        if c.has && !had {
-            let draws = demand::only_way(&self.license, items).unwrap_or_default();
-            self.granted.extend(draws.iter().map(|d| d.0));
         }
         if let Book::Ended(why) = book {
             (c.here, c.well) = (false, false);
@@ -395,7 +390,7 @@ impl Families {
     }
 
     fn step_end(&mut self, used: &[u64]) -> Verdict {
-        let granted = std::mem::take(&mut self.granted);
+        let before = std::mem::replace(&mut self.used, used.to_vec());
         self.asks = None;
         if used.len() != self.license.pools.len() {
             return Ok(());
@@ -413,15 +408,12 @@ impl Families {
             );
             return self.broken(18, what);
         }
-        if let Some(p) = granted
-            .iter()
-            .find(|p| used.get(**p).copied().unwrap_or(0) > self.cap(**p))
-            && self.settled
-        {
-            let what = format!(
-                "pool {p} is granted from, and {used:?} of {:?} are out",
-                self.license.pools
-            );
+        let mut pools = (0..).zip(used.iter().zip(&before));
+        let over =
+            |(p, (now, before)): &(Index, (&u64, &u64))| now > before && **now > self.cap(*p);
+        if let Some((p, _)) = pools.find(over).filter(|_| self.settled) {
+            let sold = &self.license.pools;
+            let what = format!("pool {p} is granted from, and {used:?} of {sold:?} are out");
             return self.broken(18, what);
         }
         self.look_at_line(used)
@@ -498,7 +490,8 @@ impl Families {
         for ((copy, claim), app) in &self.apps {
             let holds = app.held_until.is_some_and(|t| t > self.now);
             if let Some(holder) = self.copies.get(copy).filter(|_| holds)
-                && !self.asleep.contains_key(copy)
+                && !self.asleep.contains(copy)
+                && !self.copied.contains(holder)
             {
                 each.insert((*holder, *claim), &app.items);
             }

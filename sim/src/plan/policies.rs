@@ -1,5 +1,6 @@
 //! The seat policies of a world, and when they come and go.
 
+use super::{Fault, Pod};
 use crate::history::{AccountNo, GroupNo, License, Ms, Policy, PolicyGroup, Rights};
 use fastrand::Rng;
 
@@ -98,6 +99,45 @@ pub(super) fn fill(r: &mut Rng, policies: &mut [Policy], license: &License, d: M
             }
         }
     }
+}
+
+/// Has one pod ask for all there is, and others come and go beside it for some time, so that it is
+/// passed again and again.
+pub(super) fn churn(
+    r: &mut Rng,
+    (pods, faults): (&mut [Pod], &mut Vec<(Ms, Fault)>),
+    license: &License,
+    (policies, quiet_at): (&[Policy], Ms),
+) {
+    let patience = policies.iter().flat_map(|p| &p.backfill).next();
+    let Some((_, patience)) = patience.filter(|_| r.u8(..4) != 0) else {
+        return;
+    };
+    let all = license.pools.first().map_or(1, |p| p.0 + p.1);
+    if let Some(pod) = pods.last_mut() {
+        pod.claims.truncate(1);
+        pod.claims[0].1 = vec![(0, all.max(2))];
+    }
+    for pod in pods.iter_mut().rev().skip(1) {
+        for (_, items) in &mut pod.claims {
+            *items = vec![(0, 1)];
+        }
+    }
+    let mut at = r.u64(0..quiet_at / 2);
+    for _ in 0..r.usize(4..16) {
+        at += r.u64(patience / 8..patience / 2);
+        let (pod, again) = (r.usize(..1000), r.u64(0..2_000));
+        let back = Fault::GivesBack {
+            pod,
+            again,
+            at_once: r.bool(),
+            crash: None,
+        };
+        if at < quiet_at {
+            faults.push((at, back));
+        }
+    }
+    faults.sort_by_key(|(t, _)| *t);
 }
 
 /// From below a lease to several.
