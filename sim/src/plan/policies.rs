@@ -1,6 +1,6 @@
 //! The seat policies of a world, and when they come and go.
 
-use super::{Fault, Pod};
+use super::{Fault, Kind, Pod};
 use crate::history::{AccountNo, GroupNo, License, Ms, Policy, PolicyGroup, Rights};
 use fastrand::Rng;
 
@@ -124,6 +124,12 @@ pub(super) fn churn(
         }
     }
     let mut at = r.u64(0..quiet_at / 2);
+    // A clock that went back may be followed by no more restarts than there are.
+    let clocks = |(_, f): &(Ms, Fault)| matches!(f.kind(), Kind::WallJump | Kind::ServerMoves);
+    if r.bool() && !faults.iter().any(clocks) {
+        let (at, down) = (at + r.u64(..patience * 2), r.u64(200..1_000));
+        faults.push((at.min(quiet_at - 1), Fault::ServerCrash { down }));
+    }
     for _ in 0..r.usize(4..16) {
         at += r.u64(patience / 8..patience / 2);
         let (pod, again) = (r.usize(..1000), r.u64(0..2_000));
