@@ -124,7 +124,11 @@ impl World {
             if its.plan.kind == OwnerKind::Gang {
                 its.left = its.left.saturating_sub(1);
             } else if !its.over {
+                // Its successor comes, and is named in its place, while it is on its way out.
+                w.owner_has_not(no, pod);
                 w.owners_pod_starts(no);
+                let slow = w.rng.u64(0..w.server.lease_for * 2);
+                return w.after(slow, move |w| w.pod_ends(c));
             }
             w.pod_ends(c);
         });
