@@ -52,6 +52,7 @@ fn who_fits_has_its_seat_in_that_step_also_past_one_that_is_passed() {
     let mut s = filled();
     s.waits_and_is_granted(3, 3);
     asks(&mut s, 8_000);
+    s.renews(3, 3);
     asks(&mut s, 8_000);
     s.gives_back(3, 3);
     s.waits(4, 4, 2).wait(10);
@@ -73,7 +74,7 @@ fn without_a_word_of_the_policy_nobody_is_passed() {
 
 #[test]
 fn a_restart_forgets_no_patience() {
-    for (late, promise) in [(0, None), (6_000, Some(5))] {
+    for (late, promise) in [(0, None), (8_000, Some(5))] {
         let mut s = filled();
         s.waits_and_is_granted(3, 3);
         asks(&mut s, 9_000);
