@@ -249,9 +249,41 @@ fn policies_of(
     let mut fill = Rng::with_seed(seed ^ 0x6669_6c6c);
     if fill.bool() {
         policies::fill(&mut fill, &mut policies.all, license, until.1);
-        policies::churn(&mut fill, (pods, faults), license, (&policies.all, until.0));
+        let churn = policies::churn(&mut fill, license, &policies.all, until.0);
+        if let Some(churn) = churn {
+            churns(churn, pods, faults);
+        }
     }
     (policies.all, policies.first)
+}
+
+fn churns(c: policies::Churn, pods: &mut [Pod], faults: &mut Vec<(Ms, Fault)>) {
+    // It comes last, so that it is none of the others.
+    let at = pods.iter().map(|p| p.at + 1).max().unwrap_or(0);
+    let rest = pods.len().saturating_sub(1).max(1);
+    if let Some(pod) = pods.last_mut() {
+        pod.at = at;
+        pod.claims.truncate(1);
+        pod.claims[0].1 = vec![(0, c.all)];
+    }
+    let others = pods.iter_mut().rev().skip(1).flat_map(|p| &mut p.claims);
+    others.for_each(|(_, items)| *items = vec![(0, 1)]);
+    // A clock that went back may be followed by no more restarts than there are.
+    let clocks = |(_, f): &(Ms, Fault)| matches!(f.kind(), Kind::WallJump | Kind::ServerMoves);
+    let crash = c.crash.filter(|_| !faults.iter().any(clocks));
+    faults.extend(crash.map(|(at, down)| (at, Fault::ServerCrash { down })));
+    let back = |(at, (pod, again, at_once))| {
+        let crash = None;
+        let back = Fault::GivesBack {
+            pod: pod % rest,
+            again,
+            at_once,
+            crash,
+        };
+        (at, back)
+    };
+    faults.extend(c.backs.into_iter().map(back));
+    faults.sort_by_key(|(t, _)| *t);
 }
 
 /// The owners of a world, in some of those where each product has one alternative and no seats end:

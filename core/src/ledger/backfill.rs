@@ -6,10 +6,10 @@
 //! has been, so that a restart forgets nothing. So it waits at most for that time longer than it
 //! would without: from then on only who ranks higher is granted before it.
 
-use super::entry::{Queued, State};
+use super::entry::State;
 use super::passers::Backfilled;
 use super::pool::Draws;
-use super::queue::Next;
+use super::queue::{Next, Queued};
 use super::state::Ledger;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;

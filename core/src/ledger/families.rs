@@ -26,39 +26,10 @@ use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
 use crate::wire::EndReason;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// For how long what an owner has is kept without a word of the operator.
 pub const OWNER_SILENCE: Duration = Duration::from_secs(300);
-
-/// Which pods are whose.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Families {
-    of_pod: HashMap<HolderKey, Box<str>>,
-    pods: HashMap<Box<str>, Vec<HolderKey>>,
-}
-
-impl Families {
-    pub(super) fn is_empty(&self) -> bool {
-        self.of_pod.is_empty()
-    }
-
-    fn set(&mut self, family: &str, pods: &[HolderKey]) -> Vec<HolderKey> {
-        for pod in self.pods.remove(family).into_iter().flatten() {
-            if self.of_pod.get(&pod).is_some_and(|f| **f == *family) {
-                self.of_pod.remove(&pod);
-            }
-        }
-        for pod in pods {
-            self.of_pod.insert(pod.clone(), family.into());
-        }
-        if !pods.is_empty() {
-            self.pods.insert(family.into(), pods.to_vec());
-        }
-        pods.to_vec()
-    }
-}
 
 /// What an owner's seats are known by.
 fn family(owner: HolderRef<'_>, claim: &ClaimName) -> Box<str> {
@@ -72,9 +43,9 @@ impl Ledger {
         match &c.holder {
             Holder::Owner { .. } => Some(family(HolderRef::of(&c.holder), &c.name)),
             Holder::Pod { .. } if c.name == ClaimName::pod() => {
-                let named = self.families.of_pod.get(&c.holder.key());
+                let named = self.families.of_pod(&c.holder.key());
                 let shown = || c.held.as_ref()?.family.clone();
-                named.cloned().or_else(shown)
+                named.or_else(shown)
             }
             _ => None,
         }

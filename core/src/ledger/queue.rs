@@ -7,7 +7,6 @@
 //! so a step looks at the first of each group and no further: what it costs does not grow with the
 //! queue. A place is counted, not walked to (`sorted`).
 
-use super::entry::Queued;
 use super::rights::Rights;
 use super::sorted::Sorted;
 use super::tenant::{Tenant, Weighed};
@@ -62,6 +61,18 @@ pub(super) enum GroupAt {
     Aside,
     /// An owner's place of which no pod lives: kept, and in nobody's way.
     Resting,
+}
+
+/// A claim in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Queued {
+    pub(super) rank: Rank,
+    /// Among which claims of the queue it is.
+    pub(super) group: GroupAt,
+    /// While its application runs on: until when it may.
+    pub(super) runs_until: Option<BootTime>,
+    /// When a later claim was first granted past it.
+    pub(super) passed: Option<BootTime>,
 }
 
 #[derive(Clone, Debug, Default)]

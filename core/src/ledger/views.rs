@@ -1,6 +1,7 @@
 //! What the books look like from outside: answers, views, numbers.
 
-use super::entry::{Entry, Queued, State, Wait};
+use super::entry::{Entry, State, Wait};
+use super::queue::Queued;
 use super::queue::{Class, OWN};
 use super::refusal::Refusal;
 use super::state::Ledger;

@@ -1,17 +1,17 @@
-//! Promise 18: owners hold for their pods. A judge of its own, of the worlds that have owners: those
-//! beside this one know of no claims that count together.
+//! Promise 18: owners hold for their pods. A judge of its own, of the worlds that have owners:
+//! those beside this one know of no claims that count together.
 //!
-//! What is in use of each pool is, after each step, what the books say that has seats: each claim by
-//! itself; an owner and its pods as many as the larger of the two needs. So an owner is granted all
-//! or nothing, a pod that goes leaves its share while its owner has it, and nothing is counted
+//! What is in use of each pool is, after each step, what the books say that has seats: each claim
+//! by itself; an owner and its pods as many as the larger of the two needs. So an owner is granted
+//! all or nothing, a pod that goes leaves its share while its owner has it, and nothing is counted
 //! twice after a restart. Whose a pod is says the operator that named it last in this run, or else
-//! the receipt that it shows. That may be older than that it was named: then it is not judged
-//! until it is named again.
+//! the receipt that it shows. That may be older than that it was named: then it is not judged until
+//! it is named again.
 //!
 //! Who is alone in line with owners that rest, and fits, is granted in that step. Nobody's pod ends
 //! for silence sooner than D after it was heard, whatever becomes of its owner, and no owner sooner
 //! than five minutes after the operator spoke of it. Of promise 1: those that say `Held` have at
-//! most what there ever was.
+//! most what there ever was; where there were two of a holder that is not asked.
 
 use super::Seen;
 use super::demand;

@@ -1,6 +1,5 @@
 //! The seat policies of a world, and when they come and go.
 
-use super::{Fault, Kind, Pod};
 use crate::history::{AccountNo, GroupNo, License, Ms, Policy, PolicyGroup, Rights};
 use fastrand::Rng;
 
@@ -87,7 +86,7 @@ fn policy(r: &mut Rng, license: &License, weights: bool, d: Ms) -> Policy {
 /// else of seats.
 pub(super) fn fill(r: &mut Rng, policies: &mut [Policy], license: &License, d: Ms) {
     for policy in policies {
-        let (all, alone) = (r.u8(..3) != 0, r.u8(..3) == 0);
+        let (all, alone) = (r.u8(..3) != 0, r.bool());
         for pool in 0..license.pools.len() {
             if all || r.bool() {
                 policy.backfill.push((pool, patience(r, d)));
@@ -101,49 +100,41 @@ pub(super) fn fill(r: &mut Rng, policies: &mut [Policy], license: &License, d: M
     }
 }
 
-/// Has one pod ask for all there is, and others come and go beside it for some time, so that it is
-/// passed again and again.
+/// What has a claim passed again and again: one pod asks for all there is, and others come and go.
+pub(super) struct Churn {
+    /// What the one asks for.
+    pub(super) all: u32,
+    /// When some pod gives back and asks again: which, after how long, and whether at once.
+    pub(super) backs: Vec<(Ms, (usize, Ms, bool))>,
+    /// When the server crashes amid that, and for how long.
+    pub(super) crash: Option<(Ms, Ms)>,
+}
+
+/// Some of that, if a policy has claims passed.
 pub(super) fn churn(
     r: &mut Rng,
-    (pods, faults): (&mut [Pod], &mut Vec<(Ms, Fault)>),
     license: &License,
-    (policies, quiet_at): (&[Policy], Ms),
-) {
-    let patience = policies.iter().flat_map(|p| &p.backfill).next();
-    let Some((_, patience)) = patience.filter(|_| r.u8(..4) != 0) else {
-        return;
-    };
-    let all = license.pools.first().map_or(1, |p| p.0 + p.1);
-    if let Some(pod) = pods.last_mut() {
-        pod.claims.truncate(1);
-        pod.claims[0].1 = vec![(0, all.max(2))];
-    }
-    for pod in pods.iter_mut().rev().skip(1) {
-        for (_, items) in &mut pod.claims {
-            *items = vec![(0, 1)];
-        }
+    policies: &[Policy],
+    quiet_at: Ms,
+) -> Option<Churn> {
+    let (_, patience) = policies.iter().flat_map(|p| &p.backfill).next()?;
+    if r.u8(..4) == 0 {
+        return None;
     }
     let mut at = r.u64(0..quiet_at / 2);
-    // A clock that went back may be followed by no more restarts than there are.
-    let clocks = |(_, f): &(Ms, Fault)| matches!(f.kind(), Kind::WallJump | Kind::ServerMoves);
-    if r.bool() && !faults.iter().any(clocks) {
-        let (at, down) = (at + r.u64(..patience * 2), r.u64(200..1_000));
-        faults.push((at.min(quiet_at - 1), Fault::ServerCrash { down }));
-    }
+    let crash = (at + r.u64(..patience * 2), r.u64(200..1_000));
+    let crash = r.bool().then_some(crash);
+    let mut backs = Vec::new();
     for _ in 0..r.usize(4..16) {
         at += r.u64(patience / 8..patience / 2);
-        let (pod, again) = (r.usize(..1000), r.u64(0..2_000));
-        let back = Fault::GivesBack {
-            pod,
-            again,
-            at_once: r.bool(),
-            crash: None,
-        };
-        if at < quiet_at {
-            faults.push((at, back));
-        }
+        backs.push((at, (r.usize(..1000), r.u64(0..2_000), r.bool())));
     }
-    faults.sort_by_key(|(t, _)| *t);
+    backs.retain(|(at, _)| *at < quiet_at);
+    Some(Churn {
+        all: license.pools.first().map_or(1, |p| p.0 + p.1).max(2),
+        backs,
+        crash: crash.filter(|(at, _)| *at < quiet_at),
+    })
 }
 
 /// From below a lease to several.

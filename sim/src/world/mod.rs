@@ -14,7 +14,7 @@
 //! | `edge` | what reaches the server and what it answers: signed documents are numbers |
 //! | `anchor` | its anchor and license file |
 //! | `operator` | the roster, proof that pods are gone, revocations, the watch |
-//! | `owners` | what it claims for those that have pods run |
+//! | `owners`, `owned` | what it claims for those that have pods run |
 //! | `net` | what becomes of messages |
 //! | `trouble` | what the plan's faults do |
 
@@ -22,6 +22,7 @@ mod anchor;
 mod edge;
 mod net;
 mod operator;
+mod owned;
 mod owners;
 mod pods;
 mod seen;

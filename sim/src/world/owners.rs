@@ -1,37 +1,16 @@
 //! The operator as a holder: it claims for what has pods run, names its pods, asks again in time,
 //! and keeps what it was given in memory.
 
+use super::owned::{Owned, Papers};
 use super::state::{World, lease_no};
-use crate::history::{CopyNo, Fact, GroupNo, HolderNo, Ms, OwnerNo, Stands};
+use crate::history::{CopyNo, Fact, GroupNo, HolderNo, OwnerNo, Stands};
 use crate::plan::{Owner, OwnerKind, Pod};
 use mooring_core::frontend::{InForce, Opened, Opener, ThisRun, answer};
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::{BootId, ClaimName, InstanceId, LeaseId};
-use mooring_core::receipt::{BadProof, Identity, Sealed};
+use mooring_core::names::{BootId, ClaimName, LeaseId};
+use mooring_core::receipt::{BadProof, Identity};
 use mooring_core::wire::{ClaimKind, HeldProof, OwnerClaim, OwnerStands};
 use std::time::Duration;
-
-/// An owner, as the operator has it.
-pub(super) struct Owned {
-    plan: Owner,
-    since: Ms,
-    /// Its pods that are there and do not end.
-    pods: Vec<HolderNo>,
-    /// How many of a gang's pods have not done their work.
-    left: u32,
-    started: bool,
-    over: bool,
-    papers: Papers,
-}
-
-/// What the server gave for it, and for how many seats.
-#[derive(Default)]
-struct Papers {
-    heard: Option<InstanceId>,
-    receipt: Option<(Sealed, Ms)>,
-    ticket: Option<Sealed>,
-    seats: u32,
-}
 
 /// Opens what is sealed.
 struct Desk<'a> {

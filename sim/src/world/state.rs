@@ -2,7 +2,7 @@
 //! beside this one.
 
 use super::net::Net;
-use super::owners::Owned;
+use super::owned::Owned;
 use super::seen::Seen;
 use crate::check::{Checker, Families};
 use crate::clock::Clock;
