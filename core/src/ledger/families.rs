@@ -26,6 +26,7 @@ use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
 use crate::wire::EndReason;
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// For how long what an owner has is kept without a word of the operator.
@@ -249,9 +250,16 @@ impl Ledger {
         self.stands_in(id, group);
     }
 
-    /// A claim that is in no group of the queue enters this one.
+    /// A claim that is in no group of the queue enters this one. A policy that came while it rested
+    /// has ranked those alone that were in one.
     fn stands_in(&mut self, id: LeaseId, group: GroupAt) {
-        if let Some(State::Queued(place)) = self.entries.get_mut(&id).map(|e| &mut e.state) {
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let rights = &self.capacity.rights;
+        let priority = rights.priority(rights.tenant(e.asks()));
+        if let State::Queued(place) = &mut e.state {
+            place.rank.priority = Reverse(priority);
             place.group = group;
             self.queue.enter(place);
         }
