@@ -144,6 +144,22 @@ pub enum Mutant {
     PolicyKeepsRanks,
     /// Weights count for nothing.
     WeightsIgnored,
+    /// A claim that does not fit is passed whatever its patience.
+    PassedForEver,
+    /// A ticket does not say for how long its claim has been passed.
+    PatienceForgotten,
+    /// Each claim that is granted past another starts that one's patience anew.
+    PassedAnew,
+    /// An owner's place of which no pod lives gathers free seats.
+    GhostGathers,
+    /// An owner is granted what is there of what it asks for.
+    GangHalved,
+    /// The seat of an owner's pod that goes is free, though its owner keeps its share.
+    ShareGoesToStrangers,
+    /// A receipt does not say whose share its pod has.
+    FamilyForgotten,
+    /// What an owner's pods have is free with what it has itself, when the operator is silent.
+    OwnerSilenceFreesPods,
 }
 }
 

@@ -56,6 +56,8 @@ pub struct Policy {
     pub notice: Ms,
     /// The first that a holder matches is its own.
     pub groups: Vec<PolicyGroup>,
+    /// By pool: for how long a claim that does not fit is passed there by others that do.
+    pub backfill: Vec<(Index, Ms)>,
 }
 
 /// Holders that share what they own, and what they may have.
@@ -90,11 +92,30 @@ impl Policy {
         self.groups.iter().position(is_of)
     }
 
+    /// For how long a claim that does not fit is passed in a pool; none: it is not.
+    pub fn patience(&self, pool: Index) -> Option<Ms> {
+        let found = self.backfill.iter().find(|(p, _)| *p == pool);
+        found.map(|(_, patience)| *patience)
+    }
+
     /// The priority of a holder's claims.
     pub fn priority(&self, holder: HolderNo) -> i32 {
         let group = self.group_of(holder).and_then(|g| self.groups.get(g));
         group.map_or(0, |g| g.priority)
     }
+}
+
+/// What has pods run, for which the operator claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerNo(pub u32);
+
+/// How an owner's claim stands, as the operator is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    Reserved,
+    Waiting,
+    Refused,
+    Ended,
 }
 
 /// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy
@@ -377,6 +398,31 @@ pub enum Fact {
     /// A seat policy is taken in by the server, in place of what was in force; none: there is none
     /// from now on.
     Policy(Option<Policy>),
+    /// The operator's word of an owner's claim is taken in by the server: what its pods ask for
+    /// together, which they are, whether it rests, or ends.
+    Owned {
+        owner: OwnerNo,
+        items: Items,
+        pods: Vec<HolderNo>,
+        rests: bool,
+        ends: bool,
+    },
+    /// What the operator is told of it.
+    OwnerStands {
+        owner: OwnerNo,
+        lease: Option<LeaseNo>,
+        stands: Stands,
+    },
+    /// An owner's claim changed in the books.
+    OwnerBooked {
+        owner: OwnerNo,
+        lease: LeaseNo,
+        items: Items,
+        book: Book,
+    },
+    /// What is in use of each pool by the books, when a step is over. Stated where there are
+    /// owners.
+    Used(Vec<u64>),
     /// An administrator's word that takes this lease back is taken in by the server.
     TakenBack(LeaseNo),
     /// The follower of the watch has caught up with the server: what it has put together from
@@ -469,7 +515,7 @@ pub struct At {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number in docs/protocol.md, 1 to 17.
+    /// Its number in docs/protocol.md, 1 to 18.
     pub promise: u8,
     pub t: Ms,
     /// What a person needs to understand it.

@@ -6,7 +6,10 @@ use crate::history::{Items, License, Ms, Policy, Reclaim};
 use fastrand::Rng;
 use mooring_core::wire::ClaimKind;
 
+mod owners;
 mod policies;
+
+pub use owners::{Owner, OwnerKind};
 
 /// A world and its troubles.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Plan {
     /// The seat policies that may come into force, and the one that is at the beginning.
     pub policies: Vec<Policy>,
     pub policy: Option<usize>,
+    /// What has pods run for which the operator claims.
+    pub owners: Vec<Owner>,
     pub reclaim: Reclaim,
     /// D of the first run.
     pub lease_for: Ms,
@@ -51,6 +56,8 @@ pub struct Pod {
     pub max_grace: Ms,
     /// Its sidecar is of a version that knows no receipts.
     pub knows_receipts: bool,
+    /// Which of the owners that came has it run.
+    pub owner: Option<usize>,
 }
 
 macro_rules! faults {
@@ -166,7 +173,7 @@ impl Plan {
         let products = licenses[0].products.len();
         let seats = licenses[0].pools.iter().map(|p| p.0);
         let most = seats.max().unwrap_or(1).min(3);
-        let pods: Vec<Pod> = (0..count)
+        let mut pods: Vec<Pod> = (0..count)
             .map(|_| pod(&mut r, lease_for, (products, most), licenses[0].grace))
             .collect();
         // A renewal is about four steps; three quarters of the steps shall see trouble.
@@ -187,19 +194,18 @@ impl Plan {
             size,
         };
         let mut faults = faults(&mut r, quiet_at, of);
-        let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
-        let ruled = size != Size::Storm && shares.u8(..3) == 0;
-        let policies = ruled.then(|| {
-            let times: Vec<Ms> = faults.iter().map(|(t, _)| *t).collect();
-            policies::some(&mut shares, &licenses[0], &times, (quiet_at, lease_for))
-        });
-        let (policies, policy) = policies.map_or_else(Default::default, |p| {
-            let come = |(t, policy)| (t, Fault::Policy { policy });
-            faults.extend(p.come.into_iter().map(come));
-            faults.sort_by_key(|(t, _)| *t);
-            (p.all, p.first)
-        });
-        let confirmed = r.u8(..7) == 0;
+        let until = (quiet_at, lease_for);
+        let (policies, policy) = match size {
+            Size::Storm => Default::default(),
+            _ => policies_of(seed, &licenses[0], (&mut pods, &mut faults), until),
+        };
+        let rest = policies.is_empty() && size != Size::Storm;
+        let owners = if rest {
+            owners_of(seed, &licenses[0], &mut faults, until)
+        } else {
+            Vec::new()
+        };
+        let confirmed = r.u8(..7) == 0 && owners.is_empty();
         Self {
             seed,
             steps,
@@ -212,6 +218,7 @@ impl Plan {
             licenses,
             policies,
             policy,
+            owners,
             lease_for,
             first_start_known: r.u8(..4) != 0,
             delay: pick(&mut r, &[20, 100, 1000]),
@@ -221,6 +228,79 @@ impl Plan {
             end_at: whole,
         }
     }
+}
+
+/// The seat policies of a world, and the one at its beginning.
+fn policies_of(
+    seed: u64,
+    license: &License,
+    (pods, faults): (&mut [Pod], &mut Vec<(Ms, Fault)>),
+    until: (Ms, Ms),
+) -> (Vec<Policy>, Option<usize>) {
+    let mut shares = Rng::with_seed(seed ^ 0x7368_6172_6573);
+    if shares.u8(..3) != 0 {
+        return Default::default();
+    }
+    let times: Vec<Ms> = faults.iter().map(|(t, _)| *t).collect();
+    let mut policies = policies::some(&mut shares, license, &times, until);
+    let come = |(t, policy)| (t, Fault::Policy { policy });
+    faults.extend(policies.come.into_iter().map(come));
+    faults.sort_by_key(|(t, _)| *t);
+    let mut fill = Rng::with_seed(seed ^ 0x6669_6c6c);
+    if fill.bool() {
+        policies::fill(&mut fill, &mut policies.all, license, until.1);
+        let churn = policies::churn(&mut fill, license, &policies.all, until.0);
+        if let Some(churn) = churn {
+            churns(churn, pods, faults);
+        }
+    }
+    (policies.all, policies.first)
+}
+
+fn churns(c: policies::Churn, pods: &mut [Pod], faults: &mut Vec<(Ms, Fault)>) {
+    // It comes last, so that it is none of the others.
+    let at = pods.iter().map(|p| p.at + 1).max().unwrap_or(0);
+    let rest = pods.len().saturating_sub(1).max(1);
+    if let Some(pod) = pods.last_mut() {
+        pod.at = at;
+        pod.claims.truncate(1);
+        pod.claims[0].1 = vec![(0, c.all)];
+    }
+    let others = pods.iter_mut().rev().skip(1).flat_map(|p| &mut p.claims);
+    others.for_each(|(_, items)| *items = vec![(0, 1)]);
+    // A clock that went back may be followed by no more restarts than there are.
+    let clocks = |(_, f): &(Ms, Fault)| matches!(f.kind(), Kind::WallJump | Kind::ServerMoves);
+    let crash = c.crash.filter(|_| !faults.iter().any(clocks));
+    faults.extend(crash.map(|(at, down)| (at, Fault::ServerCrash { down })));
+    let back = |(at, (pod, again, at_once))| {
+        let crash = None;
+        let back = Fault::GivesBack {
+            pod: pod % rest,
+            again,
+            at_once,
+            crash,
+        };
+        (at, back)
+    };
+    faults.extend(c.backs.into_iter().map(back));
+    faults.sort_by_key(|(t, _)| *t);
+}
+
+/// The owners of a world, in some of those where each product has one alternative and no seats end:
+/// what its judge knows of.
+fn owners_of(
+    seed: u64,
+    license: &License,
+    faults: &mut Vec<(Ms, Fault)>,
+    until: (Ms, Ms),
+) -> Vec<Owner> {
+    let mut r = Rng::with_seed(seed ^ 0x006f_776e_6572);
+    let plain = license.dates.is_empty() && license.products.iter().all(|p| p.len() == 1);
+    if !plain || r.u8(..5) >= 2 {
+        return Vec::new();
+    }
+    faults.retain(|(_, f)| !matches!(f.kind(), Kind::WallJump | Kind::ServerMoves));
+    owners::some(&mut r, license, until, license.grace)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -250,6 +330,7 @@ fn pod(r: &mut Rng, lease_for: Ms, (products, most): (usize, u32), grace: Ms) ->
         optimistic: r.u8(..3) == 0,
         max_grace: pick(r, &[8 * 3_600_000, 120_000, 600_000]).min(grace),
         knows_receipts: knows_receipts(r),
+        owner: None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ledger::{Claimed, Granted, OWNER_SILENCE, Part, Place};
 use crate::license::{
     Bundle, Envelope, FreshToken, LeaseToken, License, OpenLicense, TokenItem, TokenPart,
 };
+use crate::mutant::{self, Mutant};
 use crate::names::{BootId, InstanceId};
 use crate::receipt::{Besides, Identity, LeaseReceipt, PartBefore, Sealed, Ticket};
 use crate::request::Item;
@@ -287,6 +288,7 @@ pub fn owner(
 /// The answer to a claim that waits: its place, and a ticket for it.
 pub fn waiting(run: ThisRun<'_>, f: &InForce, p: Place, now: Now) -> Waiting {
     let instance = run.instance;
+    let passed = p.passed.filter(|_| !mutant::on(Mutant::PatienceForgotten));
     let ticket = Ticket {
         instance,
         generation: p.generation,
@@ -296,7 +298,7 @@ pub fn waiting(run: ThisRun<'_>, f: &InForce, p: Place, now: Now) -> Waiting {
         claims: p.claims,
         given: run.given(now, now.boot),
         runs_for: p.runs_until.map_or(Duration::ZERO, |t| now.boot.until(t)),
-        passed_for: p.passed.map(|t| now.boot.since(t)),
+        passed_for: passed.map(|t| now.boot.since(t)),
     };
     let besides = Besides {
         claim: &p.claim,

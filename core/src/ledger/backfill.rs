@@ -9,10 +9,20 @@
 use super::entry::State;
 use super::passers::Backfilled;
 use super::pool::Draws;
-use super::queue::Rank;
+use super::queue::{Next, Queued};
 use super::state::Ledger;
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
+use std::time::Duration;
+
+/// Whom a claim that does not fit lets pass.
+pub(super) enum Yields {
+    Never,
+    ToAll,
+    /// Whose turn is before this: somebody behind it has been passed for long enough.
+    Before(Next),
+}
 
 impl Ledger {
     /// What passing won and cost since the run began.
@@ -20,18 +30,50 @@ impl Ledger {
         self.passers.sum()
     }
 
-    /// A claim is granted past the first of these groups, and past all there that rank higher.
-    pub(super) fn passes(&mut self, (rank, draws): (Rank, Draws), groups: &[usize], now: BootTime) {
+    /// A claim is granted past the first of these groups, and past all there that stand before it.
+    pub(super) fn passes(&mut self, (by, draws): (&Next, Draws), groups: &[usize], now: BootTime) {
         let firsts = groups.iter().filter_map(|g| self.queue.first_of(*g));
         let Some(head) = firsts.min() else { return };
-        self.passers.note(head.id, (rank.id, draws), now);
+        self.passers.note(head.id, (by.rank.id, draws), now);
         for g in groups {
-            for id in self.queue.newly_passed(*g, rank) {
+            for id in self.queue.newly_passed(*g, by, &self.capacity.rights) {
                 let e = self.entries.get_mut(&id);
                 if let Some(State::Queued(place)) = e.map(|e| &mut e.state) {
-                    place.passed.get_or_insert(now);
+                    let before = place.passed.filter(|_| !mutant::on(Mutant::PassedAnew));
+                    let since = before.unwrap_or(now);
+                    self.queue.is_passed(place, since);
+                    place.passed = Some(since);
                 }
             }
+        }
+    }
+
+    /// Whether claims that fit are granted past the first of a group, where that is patient for so
+    /// long; and from whose turn on they are not, if somebody behind it there has been passed for
+    /// longer than it.
+    pub(super) fn yields(&self, first: &Next, patience: Option<Duration>, now: BootTime) -> Yields {
+        let (Some(patience), Some(place)) = (patience, self.place_of(first.rank.id)) else {
+            return Yields::Never;
+        };
+        if mutant::on(Mutant::PassedForEver) {
+            return Yields::ToAll;
+        }
+        let over = |t: BootTime| now.since(t) >= patience;
+        if place.passed.is_some_and(over) {
+            return Yields::Never;
+        }
+        // None, mostly: who came first has been passed for longest.
+        let longer = self.queue.passed(first.group).take_while(|(t, _)| over(*t));
+        let ranks = longer.filter_map(|(_, id)| Some(self.place_of(id)?.rank));
+        let turn = |rank| self.queue.turn_of(first.group, rank, &self.capacity.rights);
+        let from = ranks.min().and_then(turn);
+        from.map_or(Yields::ToAll, Yields::Before)
+    }
+
+    fn place_of(&self, id: LeaseId) -> Option<&Queued> {
+        match self.state_of(id)? {
+            State::Queued(place) => Some(place),
+            _ => None,
         }
     }
 

@@ -281,7 +281,10 @@ impl Capacity {
         free: Free<'_>,
     ) -> Option<Plan> {
         let way = self.way(asks, item, asker, offer)?;
-        let (mut plan, seats) = (Plan::default(), way.seats);
+        let (mut plan, mut seats) = (Plan::default(), way.seats);
+        if asker.is_owner() && mutant::on(Mutant::GangHalved) {
+            seats = seats.min(room(alt, free));
+        }
         if seats > 0 && room(alt, free) < seats {
             return None;
         }

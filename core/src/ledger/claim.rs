@@ -1,7 +1,7 @@
 //! Taking a claim: repeated, restored from a ticket, or new.
 
-use super::entry::{Entry, Queued, State};
-use super::queue::{Class, OWN, Rank};
+use super::entry::{Entry, State};
+use super::queue::{Class, OWN, Queued, Rank};
 use super::refusal::{Changed, Refusal};
 use super::renew::behind;
 use super::state::Ledger;

@@ -8,6 +8,7 @@ use super::alternative::{Alternative, Taken};
 use super::tenant::Tenant;
 use super::who::Asker;
 use crate::license::CountBy;
+use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, ProductName};
 use std::collections::BTreeSet;
 
@@ -202,7 +203,11 @@ impl Share {
 
     /// A claim leaves; returns the seats that nobody needs now, those taken last first.
     pub(super) fn leave(&mut self, lease: LeaseId) -> Taken {
-        let need = self.need_without(lease);
+        let mut need = self.need_without(lease);
+        if self.family && mutant::on(Mutant::ShareGoesToStrangers) {
+            let pods = self.members.iter().filter(|m| m.lease == lease && !m.owns);
+            need = need.min(self.seats() - pods.map(|m| m.seats).sum::<u32>().min(self.seats()));
+        }
         self.members.retain(|m| m.lease != lease);
         self.free_to(need)
     }

@@ -57,6 +57,9 @@ impl Ledger {
                         return false;
                     }
                 }
+                if mutant::on(Mutant::OwnerSilenceFreesPods) {
+                    self.ends_pods_of(id, now);
+                }
                 self.end(id, self.lapsed(id), now);
                 true
             }

@@ -3,7 +3,7 @@
 use super::at::At;
 use super::booked::Spot;
 use super::pool::Drawn;
-use super::queue::{GroupAt, Rank};
+use super::queue::Queued;
 use super::refusal::Refusal;
 use super::types::{CalledBack, Claim};
 use super::who::{Asker, KeptHolder, Who};
@@ -149,17 +149,6 @@ impl Entry {
             (rare.called_back, rare.loan_ends) = (None, None);
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Queued {
-    pub(super) rank: Rank,
-    /// Among which claims of the queue it is.
-    pub(super) group: GroupAt,
-    /// While its application runs on: until when it may.
-    pub(super) runs_until: Option<BootTime>,
-    /// When a later claim was first granted past it.
-    pub(super) passed: Option<BootTime>,
 }
 
 /// A place in the queue, and why its claim still waits.

@@ -12,51 +12,25 @@
 //! when the operator has not asked for [`OWNER_SILENCE`]. One of which no pod lives (`rests`) keeps
 //! its place in line, gathers nothing and is in nobody's way.
 
+use super::count_by::Share;
 use super::entry::{Entry, State};
-use super::queue::{GroupAt, Rank};
+use super::queue::GroupAt;
 use super::refusal::{Changed, Refusal};
 use super::state::Ledger;
 use super::types::Claim;
 use super::who::{Asker, HolderRef, Who};
 use super::wish::WishRef;
 use crate::identity::{Holder, HolderKey};
+use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
 use crate::wire::EndReason;
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// For how long what an owner has is kept without a word of the operator.
 pub const OWNER_SILENCE: Duration = Duration::from_secs(300);
-
-/// Which pods are whose.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Families {
-    of_pod: HashMap<HolderKey, Box<str>>,
-    pods: HashMap<Box<str>, Vec<HolderKey>>,
-}
-
-impl Families {
-    pub(super) fn is_empty(&self) -> bool {
-        self.of_pod.is_empty()
-    }
-
-    fn set(&mut self, family: &str, pods: &[HolderKey]) -> Vec<HolderKey> {
-        for pod in self.pods.remove(family).into_iter().flatten() {
-            if self.of_pod.get(&pod).is_some_and(|f| **f == *family) {
-                self.of_pod.remove(&pod);
-            }
-        }
-        for pod in pods {
-            self.of_pod.insert(pod.clone(), family.into());
-        }
-        if !pods.is_empty() {
-            self.pods.insert(family.into(), pods.to_vec());
-        }
-        pods.to_vec()
-    }
-}
 
 /// What an owner's seats are known by.
 fn family(owner: HolderRef<'_>, claim: &ClaimName) -> Box<str> {
@@ -70,9 +44,9 @@ impl Ledger {
         match &c.holder {
             Holder::Owner { .. } => Some(family(HolderRef::of(&c.holder), &c.name)),
             Holder::Pod { .. } if c.name == ClaimName::pod() => {
-                let named = self.families.of_pod.get(&c.holder.key());
+                let named = self.families.of_pod(&c.holder.key());
                 let shown = || c.held.as_ref()?.family.clone();
-                named.cloned().or_else(shown)
+                named.or_else(shown)
             }
             _ => None,
         }
@@ -113,6 +87,19 @@ impl Ledger {
             self.end(id, EndReason::Released, now);
         }
         self.grant_queue(now);
+    }
+
+    /// The mistake that an owner's pods end with it.
+    pub(super) fn ends_pods_of(&mut self, owner: LeaseId, now: BootTime) {
+        let owner = self.entries.get(&owner).filter(|e| e.is_owner());
+        let Some(family) = owner.and_then(Entry::family) else {
+            return;
+        };
+        let pods = self.entries.iter().filter(|e| e.family() == Some(family));
+        let pods: Vec<LeaseId> = pods.filter(|e| !e.is_owner()).map(|e| e.id).collect();
+        for id in pods {
+            self.end(id, EndReason::Expired, now);
+        }
     }
 
     /// A pod's claim that is there already counts for its share from now on.
@@ -186,22 +173,15 @@ impl Ledger {
         let tenant = self.capacity.rights.tenant(e.asks());
         match e.state.clone() {
             State::Queued(place) => {
-                self.queue.leave(place.rank, place.group);
+                self.queue.leave(&place);
                 self.wish(id, &c.items);
                 let group = self.group_of_owner(&c.items, tenant, c.rests);
-                self.queue.enter(place.rank, group);
-                if let Some(State::Queued(p)) = self.entries.get_mut(&id).map(|e| &mut e.state) {
-                    p.group = group;
-                }
+                self.stands_in(id, group);
                 self.refuse_if_impossible(id, now);
             }
             State::Held { drawn, .. } => {
                 let more = drawn.shared.iter().any(|key| {
-                    let there = self
-                        .capacity
-                        .shares
-                        .get(key)
-                        .map_or(0, super::count_by::Share::seats);
+                    let there = self.capacity.shares.get(key).map_or(0, Share::seats);
                     let asked = c.items.iter().find(|i| i.product == key.product);
                     asked.is_some_and(|i| i.seats.get() > there)
                 });
@@ -245,7 +225,7 @@ impl Ledger {
         tenant: super::tenant::Tenant,
         rests: bool,
     ) -> GroupAt {
-        if rests {
+        if rests && !mutant::on(Mutant::GhostGathers) {
             GroupAt::Resting
         } else {
             self.group_for(items, tenant)
@@ -263,13 +243,25 @@ impl Ledger {
         if (place.group == GroupAt::Resting) == rests {
             return;
         }
-        let (rank, before): (Rank, GroupAt) = (place.rank, place.group);
+        let before = **place;
         let (items, tenant) = (e.items().to_vec(), self.capacity.rights.tenant(e.asks()));
         let group = self.group_of_owner(&items, tenant, rests);
-        self.queue.leave(rank, before);
-        self.queue.enter(rank, group);
-        if let Some(State::Queued(p)) = self.entries.get_mut(&id).map(|e| &mut e.state) {
-            p.group = group;
+        self.queue.leave(&before);
+        self.stands_in(id, group);
+    }
+
+    /// A claim that is in no group of the queue enters this one. A policy that came while it rested
+    /// has ranked those alone that were in one.
+    fn stands_in(&mut self, id: LeaseId, group: GroupAt) {
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let rights = &self.capacity.rights;
+        let priority = rights.priority(rights.tenant(e.asks()));
+        if let State::Queued(place) = &mut e.state {
+            place.rank.priority = Reverse(priority);
+            place.group = group;
+            self.queue.enter(place);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who is granted next.
 
+use super::backfill::Yields;
 use super::count_by::{Share, ShareKey};
 use super::entry::State;
 use super::pool::{Draws, Plan};
@@ -13,7 +14,6 @@ use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
 use std::cmp::Reverse;
-use std::time::Duration;
 
 /// One pass over the queue: what those before keep for themselves.
 #[derive(Default)]
@@ -22,12 +22,21 @@ struct Pass {
     blocked: Vec<bool>,
     /// Limits under which they do.
     gathering: Vec<Limit>,
+    /// Where they do for one that stands behind the first of its group, and whose turn that is.
+    later: Vec<(Keeps, Next)>,
     /// Groups whose first does not fit, and where it may be passed.
     open: Vec<Open>,
     /// Groups whose first does not fit.
     done: Vec<bool>,
     /// Owners that wait for seats of their own in a pool.
     own: Vec<(Tenant, usize)>,
+}
+
+/// What free seats gather in, or under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Pool(usize),
+    Under(Limit),
 }
 
 /// Where the first of a group may be passed.
@@ -65,19 +74,20 @@ impl Ledger {
         self.look_at_owners();
         let mut pass = Pass::default();
         let mut turns = self.queue.turns(&[], &self.capacity.rights);
-        while let Some(Reverse(Next { rank, group, .. })) = turns.pop() {
-            let Some(mut turn) = self.turn(rank.id, group, &pass) else {
+        while let Some(Reverse(next)) = turns.pop() {
+            let Next { rank, group, .. } = next;
+            let Some(mut turn) = self.turn(&next, &pass) else {
                 continue;
             };
             let Some(plan) = turn.plan.take() else {
-                self.keeps(rank.id, group, turn, &mut pass, now);
+                self.keeps(&next, turn, &mut pass, now);
                 continue;
             };
             if !pass.open.is_empty() {
                 let draws = plan.all();
                 let passed = pass.passed_by(&draws, &turn.limits);
                 if !passed.is_empty() {
-                    self.passes((rank, draws), &passed, now);
+                    self.passes((&next, draws), &passed, now);
                 }
             }
             let shared = self.seat(rank.id, plan, now);
@@ -99,15 +109,17 @@ impl Ledger {
         }
     }
 
-    fn turn(&self, id: LeaseId, group: usize, pass: &Pass) -> Option<Turn> {
-        let e = self.entries.get(&id)?;
+    fn turn(&self, next: &Next, pass: &Pass) -> Option<Turn> {
+        let (e, group) = (self.entries.get(&next.rank.id)?, next.group);
         let (pools, tenant) = (self.queue.pools(group), self.queue.tenant(group));
         let (items, asker) = (e.items(), e.asks());
         let owns = self.capacity.owns(items, asker, tenant);
         let mut limits = self.capacity.rights.limits(tenant, pools, owns);
-        let held_back = limits.iter().any(|l| pass.gathering.contains(l))
-            || !self.capacity.is_left(items, asker, tenant);
-        let behind = pools.iter().any(|p| pass.blocked.get(*p) == Some(&true));
+        let under = |l: &Limit| pass.gathering.contains(l) || pass.is_later(Keeps::Under(*l), next);
+        let held_back = limits.iter().any(under) || !self.capacity.is_left(items, asker, tenant);
+        let blocked = |p: usize| pass.blocked.get(p) == Some(&true);
+        let mut each = pools.iter();
+        let behind = each.any(|p| blocked(*p) || pass.is_later(Keeps::Pool(*p), next));
         let behind = behind && !mutant::on(Mutant::SmallOvertakesHead);
         let plan = if behind || held_back {
             None
@@ -130,30 +142,38 @@ impl Ledger {
     }
 
     /// The first of a group cannot be granted: what it keeps from others.
-    fn keeps(&mut self, id: LeaseId, group: usize, turn: Turn, pass: &mut Pass, now: BootTime) {
-        let passed = match self.state_of(id) {
-            Some(State::Queued(place)) => place.passed,
-            _ => None,
-        };
-        let yields = |patience: Option<Duration>| {
-            patience.is_some_and(|p| passed.is_none_or(|t| now.since(t) < p))
-        };
+    fn keeps(&mut self, next: &Next, turn: Turn, pass: &mut Pass, now: BootTime) {
+        let (id, group) = (next.rank.id, next.group);
         let rights = &self.capacity.rights;
         // Who waits for seats that there are not is in nobody's way under a limit.
         let limits = turn.limits.into_iter().filter(|_| turn.held_back);
-        let (limits, kept): (Vec<_>, Vec<_>) = limits.partition(|l| yields(rights.patience_at(*l)));
-        pass.gathering.extend(kept);
-        let (mut pools, mut gathers) = (Vec::new(), false);
-        if !turn.held_back || mutant::on(Mutant::LimitBlocksPool) {
-            for p in self.queue.pools(group) {
-                if yields(rights.patience(*p)) {
-                    pools.push(*p);
-                } else {
-                    mark(&mut pass.blocked, *p);
-                    gathers = !turn.behind;
+        let (mut pools, mut under, mut gathers) = (Vec::new(), Vec::new(), false);
+        for l in limits {
+            match self.yields(next, rights.patience_at(l), now) {
+                Yields::Never => pass.gathering.push(l),
+                Yields::ToAll => under.push(l),
+                Yields::Before(turn) => {
+                    under.push(l);
+                    pass.later.push((Keeps::Under(l), turn));
                 }
             }
         }
+        if !turn.held_back || mutant::on(Mutant::LimitBlocksPool) {
+            for p in self.queue.pools(group) {
+                match self.yields(next, rights.patience(*p), now) {
+                    Yields::Never => {
+                        mark(&mut pass.blocked, *p);
+                        gathers = !turn.behind;
+                    }
+                    Yields::ToAll => pools.push(*p),
+                    Yields::Before(turn) => {
+                        pools.push(*p);
+                        pass.later.push((Keeps::Pool(*p), turn));
+                    }
+                }
+            }
+        }
+        let limits = under;
         if !pools.is_empty() || !limits.is_empty() {
             let open = Open {
                 group,
@@ -293,6 +313,12 @@ impl Ledger {
 }
 
 impl Pass {
+    /// Whether seats gather there for one that stands before this turn.
+    fn is_later(&self, keeps: Keeps, next: &Next) -> bool {
+        let mut later = self.later.iter();
+        later.any(|(k, from)| *k == keeps && from < next)
+    }
+
     /// The groups whose first is passed by who is granted these, under these limits.
     fn passed_by(&self, draws: &Draws, limits: &[Limit]) -> Vec<usize> {
         let takes = |o: &&Open| {

@@ -53,6 +53,7 @@ mod ended;
 mod entries;
 mod entry;
 mod families;
+mod family;
 mod files;
 mod fit;
 mod grant;

@@ -10,9 +10,10 @@
 use super::rights::Rights;
 use super::sorted::Sorted;
 use super::tenant::{Tenant, Weighed};
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
-use crate::time::Timestamp;
+use crate::time::{BootTime, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -62,6 +63,18 @@ pub(super) enum GroupAt {
     Resting,
 }
 
+/// A claim in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Queued {
+    pub(super) rank: Rank,
+    /// Among which claims of the queue it is.
+    pub(super) group: GroupAt,
+    /// While its application runs on: until when it may.
+    pub(super) runs_until: Option<BootTime>,
+    /// When a later claim was first granted past it.
+    pub(super) passed: Option<BootTime>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     groups: Vec<Group>,
@@ -83,6 +96,9 @@ struct Group {
     gathers: Option<LeaseId>,
     /// All before this rank have been passed by a later claim.
     passed_to: Option<Rank>,
+    /// Since when those are passed that have been. Not in their order: one may come to stand before
+    /// others that has not been passed for as long.
+    passed: BTreeSet<(BootTime, LeaseId)>,
     ranks: Sorted<Rank>,
 }
 
@@ -98,12 +114,21 @@ pub(super) struct Next {
 }
 
 impl Group {
-    fn enter(&mut self, rank: Rank) -> bool {
+    fn enter(&mut self, place: &Queued) -> bool {
+        let rank = place.rank;
         // It has not been passed itself.
         if self.passed_to.is_some_and(|to| rank < to) {
             self.passed_to = None;
         }
+        self.passed.extend(place.passed.map(|t| (t, rank.id)));
         self.ranks.insert(rank)
+    }
+
+    fn leave(&mut self, place: &Queued) -> bool {
+        if let Some(t) = place.passed {
+            self.passed.remove(&(t, place.rank.id));
+        }
+        self.ranks.remove(place.rank)
     }
 }
 
@@ -133,6 +158,7 @@ impl Queue {
             held_back: false,
             gathers: None,
             passed_to: None,
+            passed: BTreeSet::new(),
             ranks: Sorted::default(),
         };
         let empty = |g: &Group| g.ranks.first().is_none();
@@ -145,19 +171,19 @@ impl Queue {
         GroupAt::Of(at)
     }
 
-    pub(super) fn enter(&mut self, rank: Rank, at: GroupAt) {
-        let is_new = match at {
-            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.enter(rank)),
-            GroupAt::Aside => self.aside.insert(rank),
+    pub(super) fn enter(&mut self, place: &Queued) {
+        let is_new = match place.group {
+            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.enter(place)),
+            GroupAt::Aside => self.aside.insert(place.rank),
             GroupAt::Resting => false,
         };
         self.len += usize::from(is_new);
     }
 
-    pub(super) fn leave(&mut self, rank: Rank, at: GroupAt) {
-        let was_there = match at {
-            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.ranks.remove(rank)),
-            GroupAt::Aside => self.aside.remove(&rank),
+    pub(super) fn leave(&mut self, place: &Queued) {
+        let was_there = match place.group {
+            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.leave(place)),
+            GroupAt::Aside => self.aside.remove(&place.rank),
             GroupAt::Resting => false,
         };
         self.len -= usize::from(was_there);
@@ -193,18 +219,56 @@ impl Queue {
         self.groups.get(group)?.ranks.first()
     }
 
-    /// A claim of that rank is granted past this group: who is passed that may not have been
+    /// A claim that has this turn is granted past this group: who is passed that may not have been
     /// before.
-    pub(super) fn newly_passed(&mut self, group: usize, by: Rank) -> Vec<LeaseId> {
+    pub(super) fn newly_passed(
+        &mut self,
+        group: usize,
+        by: &Next,
+        rights: &Rights,
+    ) -> Vec<LeaseId> {
         let Some(g) = self.groups.get_mut(group) else {
             return Vec::new();
         };
         let Some(first) = g.ranks.first() else {
             return Vec::new();
         };
-        let from = g.passed_to.unwrap_or(first);
-        g.passed_to = Some(from.max(by));
-        g.ranks.between(from, by).map(|r| r.id).collect()
+        // Who has fewer seats for its weight is passed by those that came before it, too.
+        let to = if rights.share(g.tenant, &g.pools) < by.share {
+            Rank {
+                generation: OWN,
+                arrival: u64::MAX,
+                id: LeaseId::from_bytes([0xff; 16]),
+                ..by.rank
+            }
+        } else {
+            by.rank
+        };
+        let known = g.passed_to.filter(|_| !mutant::on(Mutant::PassedAnew));
+        let from = known.unwrap_or(first);
+        g.passed_to = Some(from.max(to));
+        // It had its turn before, since seats gathered for it.
+        let ahead = (first >= to).then_some(first.id);
+        let passed = g.ranks.between(from, to).map(|r| r.id);
+        passed.chain(ahead).collect()
+    }
+
+    /// One of a group is passed since then.
+    pub(super) fn is_passed(&mut self, place: &Queued, since: BootTime) {
+        if let GroupAt::Of(i) = place.group
+            && let Some(g) = self.groups.get_mut(i)
+        {
+            if let Some(before) = place.passed {
+                g.passed.remove(&(before, place.rank.id));
+            }
+            g.passed.insert((since, place.rank.id));
+        }
+    }
+
+    /// Who of a group is passed, and since when: for longest first.
+    pub(super) fn passed(&self, group: usize) -> impl Iterator<Item = (BootTime, LeaseId)> {
+        let group = self.groups.get(group);
+        group.into_iter().flat_map(|g| &g.passed).copied()
     }
 
     /// Who stands first in each group of a tenant.
@@ -229,8 +293,13 @@ impl Queue {
 
     /// When the first of a group has its turn.
     pub(super) fn next_of(&self, group: usize, rights: &Rights) -> Option<Next> {
+        let first = self.groups.get(group)?.ranks.first()?;
+        self.turn_of(group, first, rights)
+    }
+
+    /// When a claim of a group would have its turn, were it the first there.
+    pub(super) fn turn_of(&self, group: usize, rank: Rank, rights: &Rights) -> Option<Next> {
         let g = self.groups.get(group)?;
-        let rank = g.ranks.first()?;
         let share = if g.gathers == Some(rank.id) {
             Weighed::NONE
         } else {

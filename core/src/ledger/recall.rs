@@ -5,8 +5,8 @@
 //! by which their own group has more than it owns, of what the claim draws on, can be. Each is told
 //! at its next request, and has the policy's notice from then on; what it has is booked for it
 //! until it is given back or its holder is silent. If the owner goes away, or has its seats
-//! otherwise, the next answer lifts it. A run that begins knows of none: owners that wait are
-//! looked at again.
+//! otherwise, or others of its group do that passed it, the next answer lifts it. A run that begins
+//! knows of none: owners that wait are looked at again.
 
 use super::entry::{Entry, State};
 use super::pool::Draws;
@@ -146,6 +146,11 @@ impl Ledger {
             return None;
         }
         let tenant = owner.map(|o| self.capacity.rights.tenant(o.asks()));
+        // Others of its group may have passed it, and have what is theirs.
+        let owns = |o: &Entry, t| self.capacity.owns(o.items(), o.asks(), t);
+        if owner.zip(tenant).is_some_and(|(o, t)| !owns(o, t)) {
+            return None;
+        }
         let group = tenant.and_then(|t| self.capacity.rights.name(t));
         let group = group.unwrap_or_default();
         let detail = format!(

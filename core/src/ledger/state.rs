@@ -5,7 +5,7 @@ use super::capacity::Capacity;
 use super::ended::Past;
 use super::entries::Entries;
 use super::entry::State;
-use super::families::Families;
+use super::family::Families;
 use super::passers::Passers;
 use super::pool::Drawn;
 use super::queue::Queue;

@@ -81,8 +81,8 @@ impl Ledger {
             if let Some(e) = self.entries.get_mut(&rank.id) {
                 if let State::Queued(place) = &mut e.state {
                     (place.group, place.rank) = (at, rank);
+                    self.queue.enter(place);
                 }
-                self.queue.enter(rank, at);
                 let keys = self.capacity.share_keys(&wish.items, e.asks());
                 self.sharers.enter(rank, keys);
                 again.push(rank.id);

@@ -34,7 +34,7 @@ impl Ledger {
         }
         self.tally.enter(&e);
         if let State::Queued(place) = &e.state {
-            self.queue.enter(place.rank, place.group);
+            self.queue.enter(place);
             let keys = self.capacity.share_keys(e.items(), e.asks());
             self.sharers.enter(place.rank, keys);
         }
@@ -76,7 +76,7 @@ impl Ledger {
         self.tally.leave(e);
         let before = std::mem::replace(&mut e.state, state);
         if let State::Queued(place) = &before {
-            self.queue.leave(place.rank, place.group);
+            self.queue.leave(place);
             self.sharers.leave(place.rank);
             if !matches!(e.state, State::Queued(_)) {
                 self.recalls.lift(id);
@@ -84,7 +84,7 @@ impl Ledger {
             }
         }
         if let State::Queued(place) = &e.state {
-            self.queue.enter(place.rank, place.group);
+            self.queue.enter(place);
             let keys = self.capacity.share_keys(e.items(), e.asks());
             self.sharers.enter(place.rank, keys);
         }
@@ -153,7 +153,7 @@ impl Ledger {
         self.cancel_deadline(at, (e.due, e.spot));
         self.tally.leave(&e);
         if let State::Queued(place) = &e.state {
-            self.queue.leave(place.rank, place.group);
+            self.queue.leave(place);
             self.sharers.leave(place.rank);
             self.recalls.lift(id);
             self.passers.waits_no_more(id, now);

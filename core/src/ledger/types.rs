@@ -88,8 +88,8 @@ pub struct Claim {
     pub held: Option<HeldLease>,
     /// How many claims the holder may have, where that is not [`Limits::per_holder`].
     pub claims: Option<u16>,
-    /// Which owner's seats it has a share of, as the operator's word or its receipt says; an owner's
-    /// are its own. The ledger knows better, where it does.
+    /// Which owner's seats it has a share of, as the operator's word or its receipt says; an
+    /// owner's are its own. The ledger knows better, where it does.
     pub family: Option<Box<str>>,
     /// An owner's, of which no pod lives: it keeps its place, and nothing gathers for it.
     pub rests: bool,

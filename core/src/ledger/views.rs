@@ -1,6 +1,7 @@
 //! What the books look like from outside: answers, views, numbers.
 
-use super::entry::{Entry, Queued, State, Wait};
+use super::entry::{Entry, State, Wait};
+use super::queue::Queued;
 use super::queue::{Class, OWN};
 use super::refusal::Refusal;
 use super::state::Ledger;
@@ -81,7 +82,10 @@ impl Ledger {
             secret_hash: e.secret_hash,
             bind: e.bind().filter(|_| !mutant::on(Mutant::BindForgotten)),
             claims: e.wish.claims,
-            family: e.family().map(Into::into),
+            family: e
+                .family()
+                .filter(|_| !mutant::on(Mutant::FamilyForgotten))
+                .map(Into::into),
             called_back: e.called_back().cloned(),
         })
     }

@@ -108,6 +108,8 @@ pub(super) struct App {
     pub(super) started_in_silence: bool,
     /// The run that answered last that it waits.
     pub(super) ticket_of: Option<RunNo>,
+    /// When it did.
+    pub(super) ticket_given: Ms,
     pub(super) last_sent: Option<MsgNo>,
     /// Its sidecar crashed since it was told something last.
     pub(super) crashed: bool,
@@ -198,6 +200,10 @@ pub(super) struct Sent {
     pub(super) runs_for: Ms,
     /// The run whose ticket it shows, if any.
     pub(super) ticket_of: Option<RunNo>,
+    /// When that was given.
+    pub(super) ticket_given: Ms,
+    /// When it was answered first that its claim waits.
+    pub(super) told_waiting: Option<Ms>,
     /// The run that received it last, and when it did first.
     received: Option<(RunNo, Ms)>,
     /// The least and most that a contested holder was granted with it.
@@ -337,6 +343,8 @@ impl Apps {
             renewal,
             runs_for: limit.map_or(0, |limit| limit - now),
             ticket_of: app.and_then(|a| a.ticket_of),
+            ticket_given: app.map_or(0, |a| a.ticket_given),
+            told_waiting: None,
             received: None,
             contested: None,
         };
@@ -398,8 +406,9 @@ impl Apps {
     }
 
     /// A message is answered that its claim waits, while contested holders may go on for `most`.
-    pub(super) fn told_contested(&mut self, msg: MsgNo, most: Ms) {
+    pub(super) fn told_waiting(&mut self, now: Ms, msg: MsgNo, most: Ms) {
         if let Some(sent) = self.sent.get_mut(&msg) {
+            sent.told_waiting.get_or_insert(now);
             let (low, high) = sent.contested.unwrap_or((most, most));
             sent.contested = Some((low.min(most), high.max(most)));
         }

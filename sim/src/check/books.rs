@@ -28,6 +28,8 @@ struct Shown {
     runs_for: Ms,
     /// A ticket that gives back its place.
     restorable: bool,
+    /// When that was given.
+    ticket_given: Ms,
 }
 
 impl Model {
@@ -248,6 +250,7 @@ impl Model {
             unexpired: self.leases.get(&no).is_some_and(|l| !self.expired(l)),
             runs_for: sent.map_or(0, |s| s.runs_for),
             restorable: newest && ticket && self.now <= self.run.started + self.run.settling(),
+            ticket_given: sent.map_or(0, |s| s.ticket_given),
         }
     }
 
@@ -275,9 +278,16 @@ impl Model {
                 self.arrivals += 1;
                 lease.arrival = Some(self.arrivals);
             }
+            // Its ticket says for how long it had been passed.
+            let passed = lease.passed.0.filter(|_| restored);
+            let passed_for = passed.and_then(|t| shown.ticket_given.checked_sub(t));
+            lease.passed.0 = passed_for.and_then(|ms| self.now.checked_sub(ms));
             // Whether it still stands before others depends on a clock that is wrong.
             lease.fuzzy |= restored && self.run.skewed;
             lease.in_line_at_crash = false;
+        }
+        if is == Stand::Seat {
+            lease.passed = (None, None);
         }
         let arrival = lease.arrival.filter(|_| is.in_line() || was.in_line());
         let rank = Key {
@@ -413,7 +423,7 @@ impl Model {
                     l.asked = self.now;
                 }
                 let most = self.license.max_contested;
-                self.apps.told_contested(msg, most);
+                self.apps.told_waiting(self.now, msg, most);
             }
             Reply::Released | Reply::Problem(_) => {}
         }

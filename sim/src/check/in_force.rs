@@ -32,6 +32,11 @@ impl InForce {
         found.map(|(_, rights)| *rights)
     }
 
+    /// For how long a claim that does not fit is passed in a pool.
+    pub(super) fn patience(&self, pool: Index) -> Option<Ms> {
+        self.policy.patience(pool)
+    }
+
     /// Notes who has more than it owns of these pools now.
     pub(super) fn note_over(
         &mut self,

@@ -109,6 +109,8 @@ pub(super) struct Lease {
     pub(super) owns_since: Option<Ms>,
     /// Free seats may have gathered for it.
     pub(super) gathered: bool,
+    /// Since when it is passed by others that fit, as must have been seen and as may have been.
+    pub(super) passed: (Option<Ms>, Option<Ms>),
     /// The run in which an administrator took it back.
     pub(super) taken_back: RunNo,
     /// When the newest of its claims that were received was sent.

@@ -73,6 +73,7 @@ pub(super) fn heard(
             app.at_least((sent.at + low).saturating_sub(slack(low)));
             if fresh {
                 app.ticket_of = sent.run();
+                app.ticket_given = sent.told_waiting.unwrap_or_default();
                 app.heard_waiting = true;
             }
             if fresh && !settling && licensed {

@@ -19,7 +19,8 @@
 //! | `watch` | 13: the watch |
 //! | `dates` | 16: seats begin and end on their day |
 //! | `policy` | 17: what a seat policy gives to whom |
-//! | `turns` | 5: nobody is passed over, where a policy is in force |
+//! | `turns`, `patience` | 5: nobody is passed over, where a policy is in force; for how long who does not fit is |
+//! | `families` | 18: owners hold for their pods; a judge by itself, of the worlds that have them |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand`, `in_force`, `owners` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw, what a policy leaves to whom |
 //! | `measure` | how exact a clock is |
 //!
@@ -38,6 +39,7 @@ mod contested;
 mod copies;
 mod dates;
 mod demand;
+mod families;
 mod freeing;
 mod in_force;
 mod lease;
@@ -47,6 +49,7 @@ mod measure;
 mod model;
 mod overtaking;
 mod owners;
+mod patience;
 mod policy;
 mod queue;
 mod repeat;
@@ -66,6 +69,7 @@ mod watch;
 use std::cmp::Reverse;
 
 use apps::{App, Told};
+pub use families::Families;
 use measure::Verdict;
 use model::{Cause, Model, Step};
 pub use seen::Seen;

@@ -20,7 +20,7 @@ use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg
 
 pub(super) use super::lease::{ClaimOf, Lease, Stand};
 pub(super) use super::run::KnownRun;
-pub(super) use super::step::{Cause, Change, Message, Step};
+pub(super) use super::step::{Cause, Change, Message, Passed, Step};
 
 /// Everything that is known.
 #[derive(Debug, Default)]

@@ -33,6 +33,13 @@ pub(super) enum Limit {
     Kept(Index),
 }
 
+impl Limit {
+    pub(super) fn pool(self) -> Index {
+        let (Self::Max(_, pool) | Self::Kept(pool)) = self;
+        pool
+    }
+}
+
 /// A claim in line that is not dead for sure.
 #[derive(Debug)]
 pub(super) struct Waits {
@@ -84,6 +91,8 @@ pub(super) struct Shares {
     rights: Vec<Vec<Rights>>,
     /// Pools that the policy speaks of.
     ruled: Vec<bool>,
+    /// By pool: who does not fit there is passed by others.
+    passed: Vec<bool>,
     has: Vec<Vec<u64>>,
     cap: Vec<u64>,
     /// Who waits for seats of its own: surely, maybe.
@@ -127,6 +136,7 @@ impl Shares {
         });
         let mut shares = Self {
             ruled: (0..pools).map(ruled).collect(),
+            passed: (0..pools).map(|p| policy.patience(p).is_some()).collect(),
             has: vec![vec![0; pools]; rights.len()],
             wants: vec![vec![(false, false); pools]; rights.len()],
             rights,
@@ -387,7 +397,9 @@ impl Shares {
             };
             w.held.0 |= w.needs.is_some() && !w.fuzzy && lacked.iter().any(lacks);
             if !w.fuzzy && w.alive && self.weights.is_none() {
-                lacked.extend(&w.lacks);
+                // Where it is passed it stands in nobody's way for some time.
+                let stays = |l: &&Limit| self.passed.get(l.pool()) != Some(&true);
+                lacked.extend(w.lacks.iter().filter(stays));
             }
         }
         // Behind one that may wait for a limit; where weights count, in any order.

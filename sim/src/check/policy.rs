@@ -17,8 +17,9 @@
 use super::Seen;
 use super::authority;
 use super::measure::{Verdict, margin, slack};
-use super::model::{Change, Model, Stand, Step};
+use super::model::{Change, Model, Passed, Stand, Step};
 use super::owners::{How, Shares, Waits};
+use super::patience;
 use super::turns;
 use crate::history::{Book, Index, LeaseNo, Ms, MsgNo, Policy, Reclaim, Reply};
 
@@ -32,7 +33,7 @@ pub(super) fn taken_in(m: &mut Model, policy: Option<&Policy>) {
 #[derive(Debug, Default)]
 pub(super) struct Before {
     beyond: Option<String>,
-    passed: Vec<(LeaseNo, String)>,
+    passed: Vec<Passed>,
 }
 
 /// A claim is about to be booked.
@@ -66,7 +67,7 @@ pub(super) fn before(m: &Model, no: LeaseNo, book: &Book, seen: &mut Seen) -> Op
 
 /// It is booked.
 pub(super) fn booked(
-    m: &Model,
+    m: &mut Model,
     step: &mut Step,
     change: &Change,
     before: Option<Before>,
@@ -80,10 +81,10 @@ pub(super) fn booked(
     }
     let first = m.leases.get(&change.lease).and_then(|l| l.owns_since);
     seen.owners_served += u64::from(first.is_some());
-    let so_far = step.changes.len();
+    patience::may_be_passed(m, &before.passed);
+    let after = step.changes.len();
     let passed = before.passed.into_iter();
-    step.passed
-        .extend(passed.map(|(no, what)| (no, what, so_far)));
+    step.passed.extend(passed.map(|p| Passed { after, ..p }));
     Ok(())
 }
 
@@ -193,8 +194,10 @@ fn others_notice(m: &Model, pools: &[Index]) -> bool {
 fn bound(m: &Model) -> Ms {
     let d = m.run.lease_for;
     let silence = d.max(m.run.longest_before);
-    let notice = m.run.policy.as_ref().map_or(0, |p| p.policy.notice).max(d);
-    let bound = silence + margin(silence) + notice + margin(notice);
+    let policy = m.run.policy.as_ref().map(|p| &p.policy);
+    let notice = policy.map_or(0, |p| p.notice).max(d);
+    let patience = policy.and_then(|p| p.backfill.iter().map(|b| b.1).max());
+    let bound = silence + margin(silence) + notice + margin(notice) + patience.unwrap_or(0);
     bound + slack(bound) + 2_000
 }
 

@@ -214,7 +214,9 @@ fn keeps_its_place(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -
         return Ok(());
     };
     let stand = m.stand(*no);
-    seen.came_with_ticket += u64::from(message.before.is_none() && stand.live());
+    let came = message.before.is_none() && stand.live();
+    seen.came_with_ticket += u64::from(came);
+    seen.passed_over_restart += u64::from(came && lease.passed.0.is_some());
     if stand != Stand::Absent
         || message.before.is_some()
         || !lease.in_line_at_crash

@@ -130,6 +130,14 @@ seen! {
     held_by_owners,
     /// 5: a grant passed a better-ranked claim that was held back.
     passed_held_back,
+    /// 5: one was passed that does not fit, and is patient.
+    passed_by_fill,
+    /// 5: or waits for a limit that the other comes under, too.
+    passed_under_limit,
+    /// 5: free seats gathered for one whose patience was over.
+    patience_over,
+    /// 5: a claim came back to a new run with a ticket that says for how long it has been passed.
+    passed_over_restart,
     /// 5: it was looked at who has fewer seats for its weight.
     by_weight,
     /// 17: an owner's claim was first in line for seats of its own.
@@ -148,6 +156,18 @@ seen! {
     loans_begun_anew,
     /// 17: a claim was told that the policy holds it back.
     told_held_back,
+    /// 18: what is in use was compared, where an owner or its pods had some of it.
+    families_counted,
+    /// 18: an owner had its seats.
+    owners_reserved,
+    /// 18: a pod of one ended while its owner kept its share.
+    shares_left,
+    /// 18: an owner ended that the operator did not speak of any more.
+    owners_expired,
+    /// 18: a claim of an owner's pod was reinstated before anybody had named it.
+    shares_shown,
+    /// 18: a claim could not be granted, and nobody but resting owners was in line with it.
+    beside_resting,
     /// 13: the follower compared.
     followed,
     /// 13: it had to list anew.

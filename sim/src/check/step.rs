@@ -83,6 +83,18 @@ impl fmt::Display for Change {
     }
 }
 
+/// A claim that was passed over by a grant.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) no: LeaseNo,
+    /// Why that is wrong, if it is.
+    pub(super) wrong: Option<String>,
+    /// Its patience has begun for sure.
+    pub(super) surely: bool,
+    /// After how many changes of the step.
+    pub(super) after: usize,
+}
+
 /// A step of the server: what it was about, what it changed, what it answered.
 #[derive(Debug, Default)]
 pub(super) struct Step {
@@ -93,8 +105,8 @@ pub(super) struct Step {
     /// Answers to requests that had been held open.
     pub(super) closed: Vec<(ClaimOf, Reply)>,
     pub(super) settled: bool,
-    /// Who was passed over by a grant, and how; and after how many changes.
-    pub(super) passed: Vec<(LeaseNo, String, usize)>,
+    /// Who was passed over by grants.
+    pub(super) passed: Vec<Passed>,
     /// A place that was told and is wrong.
     pub(super) misplaced: Option<Broken>,
 }

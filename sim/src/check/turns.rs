@@ -9,58 +9,103 @@
 
 use super::Seen;
 use super::measure::Verdict;
-use super::model::{Model, Step};
+use super::model::{Model, Passed, Step};
 use super::owners::{How, Limit, Shares, Waits};
+use super::patience;
 use crate::history::{Index, LeaseNo};
 
-/// A claim is about to be granted these: who is passed over, and must not be if it still waits when
-/// the step is over.
+/// A claim is about to be granted these: who is passed over, and, if it still waits when the step
+/// is over, whether that is wrong.
 pub(super) fn passes(
     m: &Model,
     shares: &Shares,
     no: LeaseNo,
     draws: &[(Index, u32)],
     seen: &mut Seen,
-) -> Vec<(LeaseNo, String)> {
+) -> Vec<Passed> {
     let Some(granted) = shares.line.iter().find(|w| w.no == no) else {
         return Vec::new();
     };
-    let drawn = |w: &&Waits| w.no != no && w.shares(draws.iter().map(|d| d.0));
     let turn = m.leases.get(&no).is_none_or(|l| l.gathered);
+    let near = |w: &&Waits| w.no != no && w.shares(granted.pools.iter().copied());
     let mut passed = Vec::new();
-    for waits in shares.line.iter().filter(drawn) {
-        if !waits.alive || !shares.is_before(m, waits, granted, turn) {
-            continue;
+    for waits in shares.line.iter().filter(near) {
+        let drawn = waits.shares(draws.iter().map(|d| d.0));
+        let better = drawn && waits.alive && shares.is_before(m, waits, granted, turn);
+        let mut wrong = None;
+        let mut surely = false;
+        if better {
+            let by_weight = (waits.key.class, waits.key.rank)
+                == (granted.key.class, granted.key.rank)
+                && (waits.tenant, &waits.pools) != (granted.tenant, &granted.pools)
+                && shares.weights.is_some();
+            seen.by_weight += u64::from(by_weight);
+            (wrong, surely) = why_not(m, shares, waits, granted, draws, seen);
         }
-        let by_weight = (waits.key.class, waits.key.rank) == (granted.key.class, granted.key.rank)
-            && (waits.tenant, &waits.pools) != (granted.tenant, &granted.pools)
-            && shares.weights.is_some();
-        seen.by_weight += u64::from(by_weight);
-        let why = if !waits.held_back(How::Maybe) {
-            "is not held back by the policy".to_owned()
-        } else if let Some(limit) = stands_before(shares, waits, granted, draws) {
-            format!("waits for {limit:?}, as it does itself")
-        } else {
-            seen.passed_held_back += 1;
-            continue;
-        };
-        let what = format!(
-            "{no:?} of group {} ({:?}) is granted {draws:?} while {:?} of group {} ({:?}) waits, is better-ranked, shares a \
-             pool and {why}",
-            granted.tenant, granted.key, waits.no, waits.tenant, waits.key
-        );
-        passed.push((waits.no, what));
+        let wrong = wrong.map(|why| {
+            format!(
+                "{no:?} of group {} ({:?}) is granted {draws:?} while {:?} of group {} ({:?}) waits, is better-ranked, shares a \
+                 pool and {why}",
+                granted.tenant, granted.key, waits.no, waits.tenant, waits.key
+            )
+        });
+        // Whose rank is not known may be passed, too.
+        let worse = shares.weights.is_none() && m.is_better(&granted.key, &waits.key);
+        if !worse {
+            passed.push(Passed {
+                no: waits.no,
+                wrong,
+                surely,
+                after: 0,
+            });
+        }
     }
     passed
 }
 
-/// The limit for which one who is held back stands before another, if it does for sure.
+/// Why a better-ranked claim must not be passed, if that is so; and else whether its patience has
+/// begun for sure.
+fn why_not(
+    m: &Model,
+    shares: &Shares,
+    waits: &Waits,
+    granted: &Waits,
+    draws: &[(Index, u32)],
+    seen: &mut Seen,
+) -> (Option<String>, bool) {
+    if !waits.held_back(How::Maybe) {
+        let mut pools = draws.iter().map(|d| d.0).filter(|p| waits.shares([*p]));
+        if let Some(pool) = pools.find(|p| patience::is_over(m, waits.no, *p)) {
+            let since = patience::told(m, waits.no, pool);
+            return (
+                Some(format!("is not held back by the policy{since}")),
+                false,
+            );
+        }
+        seen.passed_by_fill += 1;
+        return (None, true);
+    }
+    let limits = stands_before(shares, waits, granted, draws);
+    if let Some(limit) = limits
+        .iter()
+        .find(|l| patience::is_over(m, waits.no, l.pool()))
+    {
+        let since = patience::told(m, waits.no, limit.pool());
+        let why = format!("waits for {limit:?}, as it does itself{since}");
+        return (Some(why), false);
+    }
+    seen.passed_held_back += 1;
+    seen.passed_under_limit += u64::from(!limits.is_empty());
+    (None, !limits.is_empty())
+}
+
+/// The limits for which one who is held back stands before another, as far as it does for sure.
 fn stands_before(
     shares: &Shares,
     held: &Waits,
     other: &Waits,
     draws: &[(Index, u32)],
-) -> Option<Limit> {
+) -> Vec<Limit> {
     let stands = |limit: &&Limit| match **limit {
         Limit::Max(tenant, pool) => tenant == other.tenant && draws.iter().any(|(p, _)| *p == pool),
         Limit::Kept(pool) => draws.iter().any(|(p, n)| {
@@ -68,7 +113,7 @@ fn stands_before(
             *p == pool && has + u64::from(*n) > shares.owned(other.tenant, pool)
         }),
     };
-    held.lacks.iter().find(stands).copied()
+    held.lacks.iter().filter(stands).copied().collect()
 }
 
 /// At the end of a step: who could have seats has them.
@@ -92,7 +137,9 @@ pub(super) fn can_be_granted(m: &Model, shares: &Shares, seen: &mut Seen) -> Ver
             seen.held_by_max += u64::from(by_max);
             seen.held_by_owners += u64::from(!by_max && !w.lacks.is_empty());
         } else {
-            blocked.extend(&w.pools);
+            let stays = |p: &&Index| !patience::yields(m, w.no, **p);
+            blocked.extend(w.pools.iter().filter(stays));
+            seen.patience_over += u64::from(patience::has_run_out(m, w));
         }
     }
     Ok(())
@@ -119,13 +166,19 @@ pub(super) fn who_gathers(m: &mut Model, shares: &Shares) {
 }
 
 /// What was passed over in a step, and still waits.
-pub(super) fn step_end(m: &Model, step: &Step) -> Verdict {
-    for (no, what, after) in &step.passed {
+pub(super) fn step_end(m: &mut Model, step: &Step) -> Verdict {
+    for passed in &step.passed {
         // One that came in this step is told last, and may have held others back before.
-        let mut later = step.changes.iter().skip(*after);
+        let mut later = step.changes.iter().skip(passed.after);
         let came = later.any(|c| c.is.in_line() && !c.was.in_line());
-        if m.stand(*no).in_line() && !came {
+        if !m.stand(passed.no).in_line() || came {
+            continue;
+        }
+        if let Some(what) = &passed.wrong {
             return m.broken(5, what.clone());
+        }
+        if passed.surely {
+            patience::begins(m, passed.no);
         }
     }
     Ok(())

@@ -78,6 +78,70 @@ fn policy(r: &mut Rng, license: &License, weights: bool, d: Ms) -> Policy {
     Policy {
         notice,
         groups: groups.collect(),
+        backfill: Vec::new(),
+    }
+}
+
+/// Has claims that fit pass those that do not, by some of the policies; some of those say nothing
+/// else of seats.
+pub(super) fn fill(r: &mut Rng, policies: &mut [Policy], license: &License, d: Ms) {
+    for policy in policies {
+        let (all, alone) = (r.u8(..3) != 0, r.bool());
+        for pool in 0..license.pools.len() {
+            if all || r.bool() {
+                policy.backfill.push((pool, patience(r, d)));
+            }
+        }
+        if alone {
+            for group in &mut policy.groups {
+                group.pools.clear();
+            }
+        }
+    }
+}
+
+/// What has a claim passed again and again: one pod asks for all there is, and others come and go.
+pub(super) struct Churn {
+    /// What the one asks for.
+    pub(super) all: u32,
+    /// When some pod gives back and asks again: which, after how long, and whether at once.
+    pub(super) backs: Vec<(Ms, (usize, Ms, bool))>,
+    /// When the server crashes amid that, and for how long.
+    pub(super) crash: Option<(Ms, Ms)>,
+}
+
+/// Some of that, if a policy has claims passed.
+pub(super) fn churn(
+    r: &mut Rng,
+    license: &License,
+    policies: &[Policy],
+    quiet_at: Ms,
+) -> Option<Churn> {
+    let (_, patience) = policies.iter().flat_map(|p| &p.backfill).next()?;
+    if r.u8(..4) == 0 {
+        return None;
+    }
+    let mut at = r.u64(0..quiet_at / 2);
+    let crash = (at + r.u64(..patience * 2), r.u64(200..1_000));
+    let crash = r.bool().then_some(crash);
+    let mut backs = Vec::new();
+    for _ in 0..r.usize(4..16) {
+        at += r.u64(patience / 8..patience / 2);
+        backs.push((at, (r.usize(..1000), r.u64(0..2_000), r.bool())));
+    }
+    backs.retain(|(at, _)| *at < quiet_at);
+    Some(Churn {
+        all: license.pools.first().map_or(1, |p| p.0 + p.1).max(2),
+        backs,
+        crash: crash.filter(|(at, _)| *at < quiet_at),
+    })
+}
+
+/// From below a lease to several.
+fn patience(r: &mut Rng, d: Ms) -> Ms {
+    match r.u8(..3) {
+        0 => r.u64(1_000..d),
+        _ => r.u64(d..d * 6),
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `edge` | what reaches the server and what it answers: signed documents are numbers |
 //! | `anchor` | its anchor and license file |
 //! | `operator` | the roster, proof that pods are gone, revocations, the watch |
+//! | `owners`, `owned` | what it claims for those that have pods run |
 //! | `net` | what becomes of messages |
 //! | `trouble` | what the plan's faults do |
 
@@ -21,6 +22,8 @@ mod anchor;
 mod edge;
 mod net;
 mod operator;
+mod owned;
+mod owners;
 mod pods;
 mod seen;
 mod server;
@@ -32,7 +35,7 @@ pub use self::state::World;
 
 use self::net::Net;
 use self::state::{Names, Operator, Server};
-use crate::check::Checker;
+use crate::check::{Checker, Families};
 use crate::coverage::Coverage;
 use crate::history::{At, Broken, Fact, Ms};
 use crate::plan::Plan;
@@ -81,7 +84,9 @@ impl World {
                 });
             }
         }
-        w.coverage.checks(w.checker.seen().each());
+        let mut seen = w.checker.seen().clone();
+        seen.add(w.families.seen());
+        w.coverage.checks(seen.each());
         Outcome {
             steps: w.steps,
             time: w.now,
@@ -108,6 +113,8 @@ impl World {
             rng,
             steps: 0,
             checker: Checker::new(),
+            families: Families::default(),
+            owners: Vec::new(),
             coverage: Coverage::default(),
             broken: None,
             trace: keep_trace.then(Vec::new),
@@ -135,6 +142,9 @@ impl World {
             self.at(pod.at, move |w| {
                 w.pod_starts(&pod);
             });
+        }
+        for owner in self.plan.owners.clone() {
+            self.at(owner.at, move |w| w.owner_comes(owner));
         }
         for (t, fault) in self.plan.faults.clone() {
             self.at(t, move |w| w.trouble(&fault));

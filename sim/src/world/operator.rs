@@ -5,7 +5,7 @@ use super::server::RING;
 use super::state::{World, lease_no};
 use crate::history::{self, AccountNo, CopyNo, Fact, GroupNo, HolderNo, Policy, Rights};
 use mooring_core::identity::HolderKey;
-use mooring_core::policy::{PolicyGroup, PoolRights, SeatPolicy};
+use mooring_core::policy::{Backfill, PolicyGroup, PoolRights, SeatPolicy};
 use mooring_core::wire::{AllowedNamespaces, Policies, ViewState};
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -78,6 +78,9 @@ impl World {
         self.operator.down_until = self.operator.down_until.max(self.now + lasts);
         self.operator.follows = None;
         self.operator.connected = None;
+        if !self.owners.is_empty() && self.rng.bool() {
+            self.operator_forgets();
+        }
         let back = self.operator.down_until;
         self.at(back, World::operator_connects);
     }
@@ -162,7 +165,11 @@ impl World {
 
     /// A policy of the plan, as the server reads it.
     fn seat_policy(&self, n: usize) -> SeatPolicy {
-        let Policy { notice, groups } = &self.plan.policies[n];
+        let Policy {
+            notice,
+            groups,
+            backfill,
+        } = &self.plan.policies[n];
         let pool = |(p, rights): &(usize, Rights)| {
             let Rights { owned, max, lend } = *rights;
             (
@@ -172,6 +179,10 @@ impl World {
         };
         let account = |(namespace, AccountNo(a)): &(GroupNo, AccountNo)| {
             format!("{}/sa-{a}", World::namespace(*namespace))
+        };
+        let fill = |(p, patience): &(usize, u64)| {
+            let patience = Duration::from_millis(*patience);
+            (self.names.pools[*p].clone(), Backfill { patience })
         };
         let group = |(n, g): (usize, &history::PolicyGroup)| PolicyGroup {
             name: format!("group-{n}"),
@@ -190,7 +201,7 @@ impl World {
             name: format!("policy-{n}"),
             notice: Duration::from_millis(*notice),
             groups: groups.iter().enumerate().map(group).collect(),
-            ..SeatPolicy::default()
+            backfill: backfill.iter().map(fill).collect(),
         }
     }
 

@@ -48,6 +48,9 @@ impl World {
         copy.no_token = self.no_token;
         let no = self.is_there(copy);
         self.operator.there.insert(holder);
+        if let Some(owner) = pod.owner {
+            self.owner_has(owner, no, holder);
+        }
         for (i, (kind, items)) in pod.claims.iter().enumerate() {
             self.claim_begins(no, (claim_no(i), *kind, items.clone()));
         }
@@ -66,7 +69,13 @@ impl World {
         let (now, life) = (self.now, self.new_life());
         let (claim, kind, items) = &wish;
         let items_of_it = self.real_items(items);
-        let (Some(copy), Some(name)) = (self.copies.get_mut(&no), claim_name(*claim)) else {
+        let owned = self.copies.get(&no).is_some_and(|c| c.plan.owner.is_some());
+        let name = if owned {
+            Some(ClaimName::pod())
+        } else {
+            claim_name(*claim)
+        };
+        let (Some(copy), Some(name)) = (self.copies.get_mut(&no), name) else {
             return;
         };
         let start = if copy.plan.optimistic {
@@ -154,7 +163,7 @@ impl World {
         self.planned
     }
 
-    fn real_items(&self, items: &Items) -> Vec<Item> {
+    pub(super) fn real_items(&self, items: &Items) -> Vec<Item> {
         let real = items.iter().filter_map(|(p, n)| {
             Some(Item {
                 product: self.names.products.get(*p)?.clone(),
@@ -607,6 +616,13 @@ impl World {
             return;
         };
         copy.ending = true;
+        let (owner, holder) = (copy.plan.owner, copy.holder);
+        if let Some(owner) = owner {
+            self.owner_has_not(owner, holder);
+        }
+        let Some(copy) = self.copies.get(&no) else {
+            return;
+        };
         for life in copy.lives() {
             self.claim_is_given_back(no, life, Then::End);
         }
@@ -619,6 +635,9 @@ impl World {
             return;
         };
         self.state(Fact::Died(no));
+        if let Some(owner) = copy.plan.owner {
+            self.owner_has_not(owner, copy.holder);
+        }
         if !self.copies.values().any(|c| c.holder == copy.holder) {
             let after = self.rng.u64(0..20_000);
             self.after(after, move |w| w.operator_learns_gone(copy.holder));

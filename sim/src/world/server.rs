@@ -1,13 +1,13 @@
 //! The license server's runs: the real frontend and ledger, started, killed, frozen and moved; and
 //! the facts of what comes of it.
 
+use super::owners::owner_no;
 use super::seen::Seen;
 use super::state::{Packet, Run, World, lease_no};
 use crate::history::{Book, ClaimNo, Fact, HolderNo, Ms, RunNo};
 use foldhash::HashMap;
 use mooring_core::frontend::Frontend;
 use mooring_core::holder::Answer;
-use mooring_core::identity::HolderKey;
 use mooring_core::ledger::{self, Capacity, Ledger, Limits, Settings, generation, settle_for};
 use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
@@ -194,7 +194,7 @@ impl World {
     }
 
     /// States what came of a step, and answers.
-    fn handed_out(&mut self) {
+    pub(super) fn handed_out(&mut self) {
         while let Some(run) = self.server.run.as_mut() {
             let Some(e) = run.frontend.next_event() else {
                 break;
@@ -236,14 +236,22 @@ impl World {
             };
             self.answers_claim(&packet, answer);
         }
+        if let Some(run) = self
+            .server
+            .run
+            .as_ref()
+            .filter(|_| !self.plan.owners.is_empty())
+        {
+            let pools = run.frontend.ledger().pools();
+            let used = pools.iter().map(|p| u64::from(p.used)).collect();
+            self.state(Fact::Used(used));
+        }
         self.plan_tick();
     }
 
     fn booked(&self, e: &ledger::Event, draws: Vec<(usize, u32)>) -> Option<Fact> {
         let v = &e.view;
-        let HolderKey(uid) = v.holder.key();
-        let holder = HolderNo(uid.strip_prefix("uid-")?.parse().ok()?);
-        let claim = v.claim.as_str().strip_prefix("claim")?.parse().ok()?;
+        let key = v.holder.key();
         let book = match v.state {
             ViewState::Waiting => Book::Waiting,
             ViewState::Contested => Book::Contested,
@@ -251,6 +259,20 @@ impl World {
             ViewState::Silent => Book::Silent { draws },
             ViewState::Refused => Book::Refused,
             ViewState::Ended => Book::Ended(v.ended.map_or("ended", EndReason::as_str)),
+        };
+        if let Some(owner) = owner_no(&key) {
+            return Some(Fact::OwnerBooked {
+                owner,
+                lease: lease_no(v.lease),
+                items: self.items_of(&v.items),
+                book,
+            });
+        }
+        let holder = HolderNo(key.0.strip_prefix("uid-")?.parse().ok()?);
+        let claim = match v.claim.as_str().strip_prefix("claim") {
+            Some(no) => no.parse().ok()?,
+            // The pod's own, where it may be an owner's.
+            None => 0,
         };
         Some(Fact::Booked {
             seq: e.seq,

@@ -2,8 +2,9 @@
 //! beside this one.
 
 use super::net::Net;
+use super::owned::Owned;
 use super::seen::Seen;
-use crate::check::Checker;
+use crate::check::{Checker, Families};
 use crate::clock::Clock;
 use crate::coverage::Coverage;
 use crate::history::{
@@ -46,6 +47,9 @@ pub struct World {
     pub(super) rng: Rng,
     pub steps: u64,
     pub(super) checker: Checker,
+    /// What judges worlds with owners.
+    pub(super) families: Families,
+    pub(super) owners: Vec<Owned>,
     pub coverage: Coverage,
     /// The first promise broken.
     pub broken: Option<Broken>,
@@ -402,10 +406,13 @@ impl World {
     pub(super) fn state(&mut self, fact: Fact) {
         self.coverage.fact(&fact);
         let at = At { t: self.now, fact };
-        if self.broken.is_none()
-            && let Err(b) = self.checker.see(&at)
-        {
-            self.broken = Some(b);
+        if self.broken.is_none() {
+            let verdict = if self.plan.owners.is_empty() {
+                self.checker.see(&at)
+            } else {
+                self.families.see(&at)
+            };
+            self.broken = verdict.err();
         }
         if let Some(trace) = &mut self.trace {
             trace.push(at);

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::ledger::entry::State;
-use crate::policy::Backfill;
+use crate::policy::{Backfill, PoolRights};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 const PATIENCE: u64 = 60_000;
 
@@ -134,6 +135,114 @@ fn a_restart_forgets_no_patience() {
     }
     place(l.claim(claim(4, "render"), at(63_000)));
     assert!(!held(&l, 4));
+}
+
+/// A group for this namespace, of weight 1.
+fn weighs(namespace: &str) -> PolicyGroup {
+    PolicyGroup {
+        name: namespace.to_owned(),
+        namespaces: vec![namespace.to_owned()],
+        weight: NonZeroU32::new(1),
+        ..PolicyGroup::default()
+    }
+}
+
+fn of(namespace: &str, n: u8, what: &str) -> Claim {
+    let mut c = claim(n, what);
+    if let Holder::Pod { namespace: ns, .. } = &mut c.holder {
+        *ns = namespace.into();
+    }
+    c
+}
+
+#[test]
+fn who_has_fewer_seats_for_its_weight_is_passed_by_who_came_before_it_for_no_longer() {
+    let mut l = ledger(4);
+    let groups = ["a", "b"].map(weighs).into();
+    let weighed = SeatPolicy {
+        groups,
+        ..(*policy()).clone()
+    };
+    l.set_policy(Some(Arc::new(weighed)), at(0));
+    granted(l.claim(of("a", 1, "render:3"), at(0)));
+    granted(l.claim(claim(2, "render"), at(0)));
+    for n in [3, 4] {
+        place(l.claim(of("a", n, "render"), at(1)));
+    }
+    // It has nothing, and so stands before them.
+    place(l.claim(of("b", 5, "render:4"), at(2)));
+    back(&mut l, 2, 1_000);
+    assert!(held(&l, 3), "it passes the one for four");
+    for ms in (10_000..=60_000).step_by(10_000) {
+        for (n, what) in [(1, "render:3"), (3, "render"), (4, "render")] {
+            let _ = l.claim(of("a", n, what), at(ms));
+        }
+        place(l.claim(of("b", 5, "render:4"), at(ms)));
+    }
+    back(&mut l, 3, 1_000 + PATIENCE);
+    assert!(!held(&l, 4), "a seat gathers for the one for four");
+}
+
+#[test]
+fn who_comes_to_stand_in_front_of_one_that_was_passed_brings_it_no_new_patience() {
+    let mut l = ledger(4);
+    granted(l.claim(claim(1, "render:2"), at(0)));
+    let early = place(l.claim(claim(2, "render:4"), at(1)));
+    let license = license(&[("r", 4)], &[("render", "r")]);
+    let mut l = Ledger::new(settings(2, D), one(&license), at(2_000));
+    l.set_policy(Some(policy()), at(2_000));
+    l.expected(&[], &[], at(2_000));
+    granted(l.claim(claim(1, "render:2"), at(2_001)));
+    place(l.claim(claim(3, "render:4"), at(2_002)));
+    granted(l.claim(claim(4, "render"), at(3_000)));
+    // One of the earlier run comes back to its place, which nobody has passed.
+    let mut again = claim(2, "render:4");
+    again.ticket = Some(ticket(&early, 1));
+    assert_eq!(place(l.claim(again, at(20_000))).place, 1);
+    let all = [
+        (1, "render:2"),
+        (2, "render:4"),
+        (3, "render:4"),
+        (4, "render"),
+    ];
+    for ms in (20_000..=60_000).step_by(10_000) {
+        ask(&mut l, &all, ms);
+    }
+    place(l.claim(claim(5, "render"), at(3_000 + PATIENCE)));
+}
+
+#[test]
+fn nothing_is_called_back_for_an_owner_whose_own_others_of_its_group_have_that_passed_it() {
+    let mut l = ledger(4);
+    let rights = PoolRights {
+        owned: 3,
+        ..PoolRights::default()
+    };
+    let owns = PolicyGroup {
+        name: "a".to_owned(),
+        namespaces: vec!["a".to_owned()],
+        pools: [("r".parse().unwrap(), rights)].into(),
+        ..PolicyGroup::default()
+    };
+    let owned = SeatPolicy {
+        groups: vec![owns],
+        notice: Duration::from_secs(60),
+        ..(*policy()).clone()
+    };
+    l.set_policy(Some(Arc::new(owned)), at(0));
+    granted(l.claim(of("a", 1, "render"), at(0)));
+    granted(l.claim(of("a", 2, "render"), at(0)));
+    let lent = [3, 4].map(|n| granted(l.claim(claim(n, "render"), at(0))));
+    place(l.claim(of("a", 5, "render:2"), at(1)));
+    place(l.claim(of("a", 6, "render"), at(2)));
+    // One seat is back, and another would let the first have its two. But the second has it.
+    back(&mut l, 2, 3);
+    assert!(held(&l, 6) && !held(&l, 5));
+    for g in lent {
+        let n = g.lease.to_bytes()[0];
+        let again = granted(l.claim(claim(n, "render"), at(4)));
+        assert_eq!(again.called_back, None, "its group has two of its three");
+    }
 }
 
 proptest! {

@@ -169,6 +169,34 @@ fn a_place_of_which_no_pod_lives_is_kept_and_in_nobodys_way() {
 }
 
 #[test]
+fn a_policy_that_comes_while_an_owner_rests_ranks_it_anew() {
+    let of = |rests| {
+        let mut c = owner(9, 1);
+        if let Holder::Owner { namespace, .. } = &mut c.holder {
+            *namespace = "first".into();
+        }
+        Claim { rests, ..c }
+    };
+    let mut l = seats(1);
+    granted(l.claim(claim(1, "render"), at(0)));
+    place(l.claim(claim(2, "render"), at(1)));
+    place(l.claim(of(true), at(2)));
+    let first = PolicyGroup {
+        name: "first".into(),
+        namespaces: vec!["first".into()],
+        priority: 1,
+        ..PolicyGroup::default()
+    };
+    let policy = SeatPolicy {
+        name: "ranks".into(),
+        groups: vec![first],
+        ..SeatPolicy::default()
+    };
+    l.set_policy(Some(Arc::new(policy)), at(3));
+    assert_eq!(place(l.claim(of(false), at(4))).place, 1);
+}
+
+#[test]
 fn what_an_owner_has_is_kept_for_five_minutes_of_the_operators_silence() {
     let mut l = seats(2);
     granted(l.claim(owner(9, 2), at(0)));

@@ -24,6 +24,7 @@ fn policy(rights: &[(u32, Option<u32>, Option<u32>)]) -> Policy {
     Policy {
         notice: NOTICE,
         groups: (0..).zip(rights).map(group).collect(),
+        backfill: Vec::new(),
     }
 }
 
