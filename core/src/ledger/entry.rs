@@ -6,7 +6,7 @@ use super::pool::Drawn;
 use super::queue::Queued;
 use super::refusal::Refusal;
 use super::types::{CalledBack, Claim};
-use super::who::{Asker, KeptHolder, Who};
+use super::who::{Asker, AskerRef, KeptHolder};
 use super::wish::Wish;
 use crate::names::{LeaseId, RequestId};
 use crate::request::Item;
@@ -98,7 +98,7 @@ impl Entry {
 
     /// Whom its seats are for.
     pub(super) fn asks(&self) -> Asker<'_> {
-        Asker::of(Who::Kept(&self.who), self.family())
+        Asker::of(AskerRef::Kept(&self.who), self.family())
     }
 
     /// Which owner's seats it has a share of, if it has.

@@ -18,7 +18,7 @@ use super::queue::GroupAt;
 use super::refusal::{Changed, Refusal};
 use super::state::Ledger;
 use super::types::Claim;
-use super::who::{Asker, HolderRef, Who};
+use super::who::{Asker, AskerRef, HolderRef};
 use super::wish::WishRef;
 use crate::identity::{Holder, HolderKey};
 use crate::mutant::{self, Mutant};
@@ -54,7 +54,7 @@ impl Ledger {
 
     /// Whom a new claim's seats would be for.
     pub(super) fn asker(c: &Claim) -> Asker<'_> {
-        Asker::of(Who::New(&c.holder), c.family.as_deref())
+        Asker::of(AskerRef::New(&c.holder), c.family.as_deref())
     }
 
     /// The operator names the pods that may take shares of an owner's claim: these, and no others.

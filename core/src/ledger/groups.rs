@@ -66,7 +66,7 @@ impl Groups {
 
 #[cfg(test)]
 mod tests {
-    use super::super::who::Who;
+    use super::super::who::AskerRef;
     use super::*;
     use crate::identity::Holder;
     use proptest::prelude::*;
@@ -103,7 +103,7 @@ mod tests {
                 node: None,
             };
             for holder in [pod, Holder::External { subject }] {
-                let found = groups.tenant(Asker::of(Who::New(&holder), None));
+                let found = groups.tenant(Asker::of(AskerRef::New(&holder), None));
                 let first = policy.group_of(&holder).unwrap_or(policy.groups.len());
                 prop_assert_eq!(found, Tenant(first));
             }

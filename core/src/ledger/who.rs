@@ -116,7 +116,7 @@ impl KeptHolder {
     }
 
     pub(super) fn namespace(&self) -> Option<&str> {
-        let who = Asker::of(Who::Kept(self), None);
+        let who = Asker::of(AskerRef::Kept(self), None);
         who.account().map(|(namespace, _)| namespace)
     }
 }
@@ -163,26 +163,26 @@ impl<'a> From<&'a HolderKey> for HolderRef<'a> {
 /// Whom seats are for: what tells which claims count as one is taken from it where that matters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker<'a> {
-    who: Who<'a>,
+    who: AskerRef<'a>,
     /// Which owner's seats it has a share of, if it has.
     pub(super) family: Option<&'a str>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Who<'a> {
+pub(super) enum AskerRef<'a> {
     New(&'a Holder),
     Kept(&'a KeptHolder),
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn of(who: Who<'a>, family: Option<&'a str>) -> Self {
+    pub(super) fn of(who: AskerRef<'a>, family: Option<&'a str>) -> Self {
         Self { who, family }
     }
 
     pub(super) fn key(self) -> HolderRef<'a> {
         match self.who {
-            Who::New(holder) => HolderRef::of(holder),
-            Who::Kept(who) => who.key(),
+            AskerRef::New(holder) => HolderRef::of(holder),
+            AskerRef::Kept(who) => who.key(),
         }
     }
 
@@ -190,19 +190,19 @@ impl<'a> Asker<'a> {
     pub(super) fn is_owner(self) -> bool {
         matches!(
             self.who,
-            Who::New(Holder::Owner { .. }) | Who::Kept(KeptHolder::Owner(_))
+            AskerRef::New(Holder::Owner { .. }) | AskerRef::Kept(KeptHolder::Owner(_))
         )
     }
 
     /// A pod's namespace and service account, or an owner's.
     pub(super) fn account(self) -> Option<(&'a str, &'a str)> {
         let holder = match self.who {
-            Who::Kept(KeptHolder::Pod { account, .. }) => {
+            AskerRef::Kept(KeptHolder::Pod { account, .. }) => {
                 return Some((&account.namespace, &account.name));
             }
-            Who::Kept(KeptHolder::Owner(holder)) => &**holder,
-            Who::Kept(KeptHolder::External(_)) => return None,
-            Who::New(holder) => holder,
+            AskerRef::Kept(KeptHolder::Owner(holder)) => &**holder,
+            AskerRef::Kept(KeptHolder::External(_)) => return None,
+            AskerRef::New(holder) => holder,
         };
         match holder {
             Holder::Pod {
@@ -222,16 +222,16 @@ impl<'a> Asker<'a> {
     /// Who it is outside Kubernetes.
     pub(super) fn subject(self) -> Option<&'a str> {
         match self.who {
-            Who::New(Holder::External { subject }) => Some(subject),
-            Who::Kept(KeptHolder::External(subject)) => Some(subject),
+            AskerRef::New(Holder::External { subject }) => Some(subject),
+            AskerRef::Kept(KeptHolder::External(subject)) => Some(subject),
             _ => None,
         }
     }
 
     pub(super) fn node(self) -> Option<&'a str> {
         match self.who {
-            Who::New(Holder::Pod { node, .. }) => node.as_deref(),
-            Who::Kept(KeptHolder::Pod { node, .. }) => node.as_deref(),
+            AskerRef::New(Holder::Pod { node, .. }) => node.as_deref(),
+            AskerRef::Kept(KeptHolder::Pod { node, .. }) => node.as_deref(),
             _ => None,
         }
     }
