@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit sbom release down
+.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions soak bench clib images crds openapi audit sbom release down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,11 +29,14 @@ sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=100
 fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|message|admission|route|socket|answer|worker] [SECONDS=60]
 	e2e/fuzz "$(or $(T),all)" "$(or $(SECONDS),60)"
 
-e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage|anchors|devices|revoke|strangers|rotation] [ONLY=name]
+e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage|anchors|devices|pods|revoke|strangers|rotation] [ONLY=name]
 	e2e/run scenarios $(or $(T),main_job) $(ONLY)
 
 e2e-versions: ## the same on the other versions of Kubernetes that are supported: make e2e-versions [MOORING_K8S="1.34.4 1.36.3"]
 	e2e/versions $(MOORING_K8S)
+
+soak: ## what takes long: 50 pods for 5 seats, two groups ten times, 500 pods in a minute: make soak [ONLY=name]
+	e2e/run scenarios soak $(ONLY)
 
 bench: ## against the simplest thing that could answer, beside the goals: make bench [PART="renew claim"] [DRAW=1]
 	DRAW="$(DRAW)" e2e/bench $(PART)

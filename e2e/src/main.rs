@@ -24,7 +24,7 @@ enum What {
     /// Runs the scenarios of a topic.
     Scenarios {
         /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `pods`, `revoke`, `anchors`,
-        /// `devices`, `rotation` or `strangers`.
+        /// `devices`, `rotation`, `strangers`, or `soak`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
         }
         What::Instructions => tokio::task::spawn_blocking(processes::instructions).await?,
         What::Scenarios { topic, only } => {
-            let known = "main_job, gate, corpus, leases, outage, pods, revoke, anchors, devices, rotation, strangers";
+            let known = "main_job, gate, corpus, leases, outage, pods, revoke, anchors, devices, rotation, strangers, soak";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "gate" => gate::scenarios(),
@@ -63,6 +63,7 @@ async fn main() -> Result<()> {
                 "devices" => devices::scenarios(),
                 "rotation" => rotation::scenarios(),
                 "strangers" => strangers::scenarios(),
+                "soak" => pods::soak(),
                 other => bail!("no topic is called {other:?}; there are: {known}"),
             };
             let lab = Lab::open().await?;

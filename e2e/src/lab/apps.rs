@@ -110,6 +110,18 @@ impl App {
         app
     }
 
+    /// What the application of a pod has written, which may be at its end.
+    pub async fn wrote(lab: &Lab, namespace: &str, name: &str) -> Result<Vec<Line>> {
+        let pods = Api::<Pod>::namespaced(lab.client.clone(), namespace);
+        let params = LogParams {
+            container: Some("app".into()),
+            ..LogParams::default()
+        };
+        let text = pods.logs(name, &params).await?;
+        let line = |l: &str| serde_json::from_str(l).unwrap_or_else(|_| Value::String(l.into()));
+        Ok(text.lines().map(line).collect())
+    }
+
     fn pods(&self, lab: &Lab) -> Api<Pod> {
         Api::namespaced(lab.client.clone(), &self.namespace)
     }

@@ -2,6 +2,7 @@
 
 mod anchor;
 mod apps;
+pub mod audit;
 mod card;
 mod command;
 mod dump;

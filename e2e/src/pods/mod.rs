@@ -1,6 +1,8 @@
 //! Whose seats are whose: policies, loans that are called back, limits, lines that may be passed;
-//! pods that wait before they are scheduled.
+//! pods that wait before they are scheduled; many that come and go.
 
+mod churn;
+mod curve;
 mod fill;
 mod gated;
 mod loans;
@@ -17,5 +19,15 @@ pub fn scenarios() -> Vec<Scenario> {
         fill::one_that_fits_passes_one_that_does_not_for_a_while,
         gated::pods_that_have_no_seat_take_no_node,
         gated::groups_are_there_as_a_whole_or_not_at_all,
+        churn::a_lease_costs_three_writes_at_most,
+    ]
+}
+
+/// The same with more pods, and for longer.
+pub fn soak() -> Vec<Scenario> {
+    crate::suite::scenarios![
+        gated::fifty_pods_for_five_seats,
+        gated::two_groups_ten_times,
+        churn::five_hundred_pods_in_a_minute,
     ]
 }

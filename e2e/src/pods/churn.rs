@@ -1,0 +1,99 @@
+//! Many pods that come and go: what they cost at the API server.
+
+use super::gated::{List, until_all_end};
+use crate::lab::{App, Lab, OPERATOR, Server, audit};
+use crate::main_job::begin;
+use crate::seats::{self, Span};
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+use std::time::{Duration, Instant};
+
+/// How many writes a lease may cost: that it waits, that it is there, that it is gone.
+const WRITES: usize = 3;
+
+/// Pods that wait at their start for seats of others: each lease's mirror is written thrice at most.
+pub(super) async fn a_lease_costs_three_writes_at_most(lab: &Lab) -> Result<()> {
+    churn(lab, "a_lease_costs_three_writes_at_most", 8, 4).await
+}
+
+/// 500 in a minute, on two nodes that take some 200 of them at a time.
+pub(super) async fn five_hundred_pods_in_a_minute(lab: &Lab) -> Result<()> {
+    churn(lab, "five_hundred_pods_in_a_minute", 500, 40).await
+}
+
+async fn churn(lab: &Lab, name: &str, pods: usize, seats: u32) -> Result<()> {
+    let ns = begin(lab, name).await?;
+    let server = Server::new(&ns, seats);
+    server.ready(lab).await?;
+    let begun = Instant::now();
+    let apps = start(lab, &ns, pods).await?;
+    let created = begun.elapsed();
+    let list = List::of(lab, &ns);
+    // Each renewal in that time would be a write, if renewals were written.
+    until_all_end(&list, &apps, Duration::from_secs(1800), async |_| Ok(())).await?;
+    let took = begun.elapsed();
+    count_seats(lab, &ns, &apps, seats).await?;
+    let writes = audit::writes(&ns, "licenseleases", OPERATOR)?;
+    ensure!(
+        writes.len() == pods,
+        "{} leases were written, of {pods} pods: {writes:?}",
+        writes.len()
+    );
+    let sum: usize = writes.values().map(Vec::len).sum();
+    let most = writes.iter().max_by_key(|(_, verbs)| verbs.len());
+    let (dearest, verbs) = most.context("no lease was written")?;
+    println!(
+        "  {pods} pods made in {:.0} s, all at their end after {:.0} s; writes per lease: {:.2}, at most {}",
+        created.as_secs_f64(),
+        took.as_secs_f64(),
+        sum as f64 / pods as f64,
+        verbs.len()
+    );
+    ensure!(
+        verbs.len() <= WRITES,
+        "{dearest} was written {} times: {verbs:?}",
+        verbs.len()
+    );
+    Ok(())
+}
+
+/// Seats on the holders' side, from what all of them have written. It is read at their end: to
+/// follow it would be hundreds of streams.
+async fn count_seats(lab: &Lab, ns: &str, names: &[String], seats: u32) -> Result<()> {
+    let read = async |name: &String| {
+        let lines = App::wrote(lab, ns, name).await;
+        let lines = lines.with_context(|| format!("what {name} wrote"))?;
+        anyhow::Ok(seats::spans(name, 1, &lines))
+    };
+    let all = futures::stream::iter(names).map(read).buffer_unordered(8);
+    let spans: Vec<Vec<Span>> = all.try_collect().await?;
+    let without = spans.iter().filter(|s| s.is_empty()).count();
+    ensure!(without == 0, "{without} applications were never Held");
+    let most = seats::most(&spans.concat());
+    ensure!(
+        most.seats <= seats,
+        "{} of {seats} were held: {most:?}",
+        most.seats
+    );
+    Ok(())
+}
+
+/// Makes them within a minute.
+async fn start(lab: &Lab, ns: &str, pods: usize) -> Result<Vec<String>> {
+    let names: Vec<String> = (1..=pods).map(|n| format!("one-{n}")).collect();
+    let make = async |name: &String| {
+        let spec = "  restartPolicy: Never\n";
+        let yaml = App::yaml(lab, ns, name, "render", None, "", spec);
+        let yaml = yaml.replace("args: [run]", "args: [run, --for=8s]");
+        let pod: k8s_openapi::api::core::v1::Pod = serde_yaml::from_str(&yaml)?;
+        let api = kube::Api::namespaced(lab.client.clone(), ns);
+        api.create(&kube::api::PostParams::default(), &pod).await?;
+        anyhow::Ok(())
+    };
+    let mut made = futures::stream::iter(&names).map(make).buffer_unordered(8);
+    while let Some(done) = made.next().await {
+        done.context("starting a pod")?;
+    }
+    drop(made);
+    Ok(names)
+}
