@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How many writes a lease may cost: that it waits, that it is there, that it is gone.
 const WRITES: usize = 3;
 
-/// Pods that wait at their start for seats of others: each lease's mirror is written thrice at most.
+/// Pods that wait at their start for seats of others: no mirror is written more than thrice.
 pub(super) async fn a_lease_costs_three_writes_at_most(lab: &Lab) -> Result<()> {
     churn(lab, "a_lease_costs_three_writes_at_most", 8, 4).await
 }
