@@ -44,6 +44,10 @@ pub struct OwnerClaim {
     /// No pod of it lives: it keeps its place in line, and nothing gathers for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rests: bool,
+    /// Pods that replace others of it before those have gone: each may run on loan, where the
+    /// license allows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replacing>,
     /// It is given back: what no pod has taken is free.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ends: bool,
@@ -65,6 +69,17 @@ pub struct OwnerClaim {
     /// The place in line that an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Sealed>,
+}
+
+/// A pod that comes before the one goes that it replaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Replacing {
+    /// The one that goes.
+    pub pod: HolderKey,
+    /// The one that comes.
+    pub by: HolderKey,
 }
 
 /// How the claims of owners stand, in the order of the request.
