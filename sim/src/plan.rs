@@ -2,7 +2,7 @@
 //! failing one can be made smaller.
 
 use crate::clock::MAX_DRIFT;
-use crate::history::{Items, License, Ms, Policy, Reclaim};
+use crate::history::{HolderNo, Items, License, Ms, Policy, Reclaim};
 use fastrand::Rng;
 use mooring_core::wire::ClaimKind;
 

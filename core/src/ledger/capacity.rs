@@ -242,7 +242,9 @@ impl Capacity {
     pub(super) fn draws_alike(&self, items: &[Item], before: &[Item], drawn: &Drawn) -> bool {
         let is_sold = |i: &Item, file: usize| {
             let rule = self.rule(&i.product);
-            let mut offers = rule.into_iter().flat_map(|r| r.offers_for(i.version.as_ref()));
+            let mut offers = rule
+                .into_iter()
+                .flat_map(|r| r.offers_for(i.version.as_ref()));
             offers.any(|o| o.license == file)
         };
         let mut each = items.iter().zip(before).zip(&drawn.licenses);
@@ -553,7 +555,11 @@ impl Capacity {
     }
 
     /// What a lease goes by of each pool, seats that it counts as one with others included.
-    pub(super) fn shown_of(&self, lease: LeaseId, drawn: &Drawn) -> impl Iterator<Item = (usize, u32)> {
+    pub(super) fn shown_of(
+        &self,
+        lease: LeaseId,
+        drawn: &Drawn,
+    ) -> impl Iterator<Item = (usize, u32)> {
         let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
         let shared = shares.flat_map(move |s| s.shown_to(lease));
         let shared = shared.flat_map(|(n, alt)| draws(n, alt));

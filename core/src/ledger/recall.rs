@@ -15,7 +15,6 @@ use super::tenant::Tenant;
 use super::types::CallBack;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
-use crate::time::BootTime;
 use crate::wire::{Problem, ProblemType};
 
 /// A lease that may be called back.
@@ -119,7 +118,9 @@ impl Ledger {
                 return None;
             };
             let tenant = self.capacity.rights.tenant(e.asks());
-            let is_free = tenant != owner && e.handover().is_none() && !self.recalls.for_whom.contains_key(&e.id);
+            let is_free = tenant != owner
+                && e.handover().is_none()
+                && !self.recalls.for_whom.contains_key(&e.id);
             is_free.then(|| {
                 let draws = self.draws(e.id);
                 let lease = e.id;
@@ -140,9 +141,9 @@ impl Ledger {
 
     /// What speaks against a lease that an owner wants back.
     pub(super) fn wanted_back(&self, lease: LeaseId) -> Option<CallBack> {
-        if let Some(until) = self.told_to_go(lease) {
+        if self.is_told_to_go(lease) {
             let why = Problem::new(ProblemType::CalledBack, "it is replaced");
-            let notice = until.since(BootTime::default());
+            let notice = self.settings.lease_for;
             let told = true;
             return Some(CallBack { why, notice, told });
         }

@@ -78,7 +78,7 @@ impl Ledger {
             if let Some(t) = longer {
                 e.rare().not_before = t;
             }
-            if handed.is_some() {
+            if handed.is_some() || handover.is_some() {
                 (e.rare().handed, e.rare().handover) = (handed, handover);
             }
         };

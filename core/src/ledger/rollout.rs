@@ -125,8 +125,8 @@ impl Ledger {
             && !self.bars(before.who.key())
             && self.wanted_back(before.id).is_none();
         let most = self.capacity.max_handover(drawn);
-        let chain = before.handover().is_some()
-            || before.handed().is_some_and(|t| now < t + most * AGAIN);
+        let chain =
+            before.handover().is_some() || before.handed().is_some_and(|t| now < t + most * AGAIN);
         let may = goes_on
             && !most.is_zero()
             && (!chain || mutant::on(Mutant::ChainOfHandovers))
@@ -144,7 +144,10 @@ impl Ledger {
         }
         let e = self.entries.get(&id).filter(|e| e.handover().is_none())?;
         let is_held = matches!(e.state, State::Held { .. }) && e.wish.name == ClaimName::pod();
-        let lease = self.handovers.of(&e.who.key().owned()).filter(|_| is_held)?;
+        let lease = self
+            .handovers
+            .of(&e.who.key().owned())
+            .filter(|_| is_held)?;
         Some(Heir {
             lease,
             in_vain: self.wanted_back(id).is_some(),
@@ -238,7 +241,10 @@ impl Ledger {
     pub(super) fn comes_beyond(&mut self, id: LeaseId, h: &Handover) {
         self.handovers.begins(h.from.clone(), id);
         let before = self.entries.of_name((&h.from).into(), &ClaimName::pod());
-        if let Some(e) = before.map(|e| e.id).and_then(|id| self.entries.get_mut(&id)) {
+        if let Some(e) = before
+            .map(|e| e.id)
+            .and_then(|id| self.entries.get_mut(&id))
+        {
             let rare = e.rare();
             rare.handed = rare.handed.max(Some(h.since));
         }
@@ -258,10 +264,10 @@ impl Ledger {
     }
 
     /// The mistake that a pod is told to go for its successor.
-    pub(super) fn told_to_go(&self, id: LeaseId) -> Option<BootTime> {
-        let e = self.entries.get(&id).filter(|_| mutant::on(Mutant::PredecessorTold))?;
-        let heir = self.handovers.of(&e.who.key().owned())?;
-        self.entries.get(&heir)?.handover().map(|h| h.until)
+    pub(super) fn is_told_to_go(&self, id: LeaseId) -> bool {
+        let e = self.entries.get(&id);
+        let e = e.filter(|_| mutant::on(Mutant::PredecessorTold));
+        e.is_some_and(|e| self.handovers.of(&e.who.key().owned()).is_some())
     }
 }
 
@@ -278,7 +284,8 @@ impl Entry {
 
     /// When nobody goes by it any more, if it is a lease beyond the seats.
     pub(super) fn handover_over(&self) -> BootTime {
-        self.handover().map_or(BootTime::NEVER, Handover::is_over_at)
+        self.handover()
+            .map_or(BootTime::NEVER, Handover::is_over_at)
     }
 
     /// What its holder is told of that.

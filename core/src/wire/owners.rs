@@ -102,7 +102,10 @@ impl OwnerClaim {
             }
             if coming.contains(pod) || going.contains(by) {
                 let expected = "a pod that goes, and one that comes";
-                return Some((format!("replaces[{i}]"), format!("{pod} and {by}, expected {expected}")));
+                return Some((
+                    format!("replaces[{i}]"),
+                    format!("{pod} and {by}, expected {expected}"),
+                ));
             }
         }
         None
@@ -184,10 +187,22 @@ mod tests {
         for (pairs, field, what) in [
             (&[("a", "x")][..], "replaces[0].by", "x, expected one of"),
             (&[("x", "a")], "replaces[0].pod", "x, expected one of"),
-            (&[("a", "b"), ("a", "c")], "replaces[1].pod", "a, expected each"),
-            (&[("a", "c"), ("b", "c")], "replaces[1].by", "c, expected each"),
+            (
+                &[("a", "b"), ("a", "c")],
+                "replaces[1].pod",
+                "a, expected each",
+            ),
+            (
+                &[("a", "c"), ("b", "c")],
+                "replaces[1].by",
+                "c, expected each",
+            ),
             (&[("a", "a")], "replaces[0]", "a and a, expected"),
-            (&[("a", "b"), ("b", "c")], "replaces[1]", "b and c, expected"),
+            (
+                &[("a", "b"), ("b", "c")],
+                "replaces[1]",
+                "b and c, expected",
+            ),
         ] {
             let (of, problem) = claim(pairs).bad_pair().unwrap();
             assert_eq!(of, field);

@@ -341,7 +341,12 @@ impl Families {
             self.seen.shares_left += u64::from(had && kept);
             let (heard, of) = (c.heard, c.family);
             let by_time = self.handovers.was_beyond(no);
-            if *why == "expired" && had && of.is_some() && !by_time && now + slack(d) + 2 < heard + d {
+            if *why == "expired"
+                && had
+                && of.is_some()
+                && !by_time
+                && now + slack(d) + 2 < heard + d
+            {
                 let what = format!(
                     "{no:?} of {holder:?}, a pod of {of:?}, has lost its seat for silence; it was heard at {heard} ms"
                 );

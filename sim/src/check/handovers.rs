@@ -199,6 +199,7 @@ impl Handovers {
         match (self.is_beyond(lease), known) {
             (false, None) => Ok(()),
             (true, None) => self.begins(lease, holder, seen),
+            (true, Some(h)) if h.stands == Stands::Over => self.begins(lease, holder, seen),
             (true, Some(h)) if h.stands == Stands::Beyond => Ok(()),
             (true, Some(h)) if comes => {
                 seen.handovers_back += 1;

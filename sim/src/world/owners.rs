@@ -98,8 +98,8 @@ impl World {
     ) {
         self.owners[no].pods.push(pod);
         let comes_first = replaces.is_some_and(|(old, broken)| {
-            let before = self.copies.iter().find(|(_, copy)| copy.holder == old);
-            let before = before.map(|(copy, _)| *copy);
+            let before = self.copies.iter().filter(|(_, copy)| copy.holder == old);
+            let before = before.map(|(copy, _)| *copy).min();
             before.is_some_and(|copy| self.comes_before(no, (copy, old), (c, pod), broken))
         });
         if self.rng.bool() {

@@ -100,7 +100,11 @@ fn a_successor_is_held_beyond_the_seats_and_has_the_seat_of_who_goes_in_that_ste
     assert_eq!((l.gauges().handover_seats, l.gauges().held), (1, 3));
     assert_eq!(l.products()[0].used, 2);
     assert!(l.draws(id(3)).is_empty() && l.is_beyond(id(3)));
-    assert_eq!(until(&asks(&mut l, 1, 30)), None, "who is to go is told nothing");
+    assert_eq!(
+        until(&asks(&mut l, 1, 30)),
+        None,
+        "who is to go is told nothing"
+    );
     place(l.claim(claim(7, "render"), at(40)));
     back(&mut l, 1, 50);
     assert!(!l.is_beyond(id(3)));
@@ -322,14 +326,20 @@ fn a_seat_that_its_owner_has_called_for_is_that_owners() {
     }
     names(&mut l, &[1, 2, 3], &[(2, 3)], 10);
     asks(&mut l, 3, 20);
-    l.set_policy(super::policy::policy(&[("theirs", (1, None, None))]), at(30));
+    l.set_policy(
+        super::policy::policy(&[("theirs", (1, None, None))]),
+        at(30),
+    );
     l.grants(at(30));
     let mut theirs = claim(8, "render");
     if let Holder::Pod { namespace, .. } = &mut theirs.holder {
         *namespace = "theirs".into();
     }
     place(l.claim(theirs.clone(), at(40)));
-    assert!(until(&asks(&mut l, 2, 50)).is_some(), "the youngest that has seats");
+    assert!(
+        until(&asks(&mut l, 2, 50)).is_some(),
+        "the youngest that has seats"
+    );
     assert_eq!(until(&asks(&mut l, 3, 50)), Some(at(20 + H)));
     back(&mut l, 2, 60);
     granted(l.claim(theirs, at(70)));

@@ -148,7 +148,10 @@ fn a_seat_is_handed_over_in_the_step_in_which_it_is_free() {
     s.hands_over();
     s.answers(NEW, false);
     s.right();
-    assert_eq!((s.seen.handovers_begun, s.seen.handovers_taken_over), (1, 1));
+    assert_eq!(
+        (s.seen.handovers_begun, s.seen.handovers_taken_over),
+        (1, 1)
+    );
     let mut s = Told::new();
     s.ends(OLD, "released");
     s.wrong("has none");
