@@ -160,6 +160,16 @@ pub enum Mutant {
     FamilyForgotten,
     /// What an owner's pods have is free with what it has itself, when the operator is silent.
     OwnerSilenceFreesPods,
+    /// A seat that was handed over is handed over again at once.
+    ChainOfHandovers,
+    /// A lease beyond the seats is renewed for as long as its holder asks.
+    HandoverNeverEnds,
+    /// The pod whose seats are to be handed over is told to go.
+    PredecessorTold,
+    /// A receipt does not say that its lease has no seats of its own.
+    HandoverForgotten,
+    /// The seats of a pod that goes are free, though another waits for them.
+    HandoverLeaksSeat,
 }
 }
 

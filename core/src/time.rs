@@ -100,6 +100,9 @@ pub const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
 /// How long a `Contested` holder may go on, where the license says nothing.
 pub const DEFAULT_MAX_CONTESTED: Duration = Duration::from_secs(15 * 60);
 
+/// The longest handover that a license may allow.
+pub const LONGEST_HANDOVER: Duration = Duration::from_secs(15 * 60);
+
 /// M, the margin by which the server waits longer than the holder: 1 s + D/1000.
 pub fn margin(lease: Duration) -> Duration {
     Duration::from_secs(1) + lease / 1000

@@ -209,6 +209,7 @@ fn all_fields() -> License {
     l.policy = Policy {
         max_grace: d,
         max_contested: d,
+        max_handover: d,
         max_anchor_grace: d,
         max_lease: d,
         reclaim: Some(Reclaim::Confirmed),

@@ -56,7 +56,9 @@ metrics! {
     claims: IntGaugeVec, "mooring_claims" ["state"], "Claims in the books, by state.";
     queue: IntGauge, "mooring_queue", "Claims in the queue.";
     overlap: IntGauge, "mooring_overlap_seats",
-        "Seats of contested claims: how many more run than were granted.";
+        "Seats of contested claims, and of handovers: how many more run than were granted.";
+    handover: IntGauge, "mooring_handover_seats",
+        "Seats of pods that run beside those that they replace, as the license allows.";
     backfill_grants: Counter, "mooring_backfill_grants_total",
         "Claims that were granted past others which did not fit.";
     backfill_won: Counter, "mooring_backfill_won_seat_seconds_total",
@@ -210,6 +212,7 @@ impl Metrics {
         }
         self.queue.set(int(gauges.waiting + gauges.contested));
         self.overlap.set(int(gauges.overlap_seats));
+        self.handover.set(int(gauges.handover_seats));
         self.settling.set(i64::from(settling));
         for (counter, value) in [
             (&self.backfill_grants, filled.grants as f64),

@@ -170,6 +170,8 @@ pub struct License {
     pub ends: i64,
     /// For how long renewals go on without the anchor.
     pub anchor_grace: Ms,
+    /// How long a pod may run beside the one that it replaces; zero: not at all.
+    pub max_handover: Ms,
 }
 
 impl License {
@@ -399,11 +401,13 @@ pub enum Fact {
     /// from now on.
     Policy(Option<Policy>),
     /// The operator's word of an owner's claim is taken in by the server: what its pods ask for
-    /// together, which they are, whether it rests, or ends.
+    /// together, which they are, which of them replace which (the second the first), whether it
+    /// rests, or ends.
     Owned {
         owner: OwnerNo,
         items: Items,
         pods: Vec<HolderNo>,
+        replaces: Vec<(HolderNo, HolderNo)>,
         rests: bool,
         ends: bool,
     },
@@ -420,6 +424,8 @@ pub enum Fact {
         items: Items,
         book: Book,
     },
+    /// Whether the books have a lease beyond the seats: before it changes there, where that changed.
+    Beyond { lease: LeaseNo, is: bool },
     /// What is in use of each pool by the books, when a step is over. Stated where there are
     /// owners.
     Used(Vec<u64>),
@@ -515,7 +521,7 @@ pub struct At {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number in docs/protocol.md, 1 to 18.
+    /// Its number in docs/protocol.md, 1 to 19.
     pub promise: u8,
     pub t: Ms,
     /// What a person needs to understand it.

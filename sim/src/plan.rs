@@ -2,7 +2,7 @@
 //! failing one can be made smaller.
 
 use crate::clock::MAX_DRIFT;
-use crate::history::{Items, License, Ms, Policy, Reclaim};
+use crate::history::{HolderNo, Items, License, Ms, Policy, Reclaim};
 use fastrand::Rng;
 use mooring_core::wire::ClaimKind;
 
@@ -58,6 +58,8 @@ pub struct Pod {
     pub knows_receipts: bool,
     /// Which of the owners that came has it run.
     pub owner: Option<usize>,
+    /// Whom it replaces there, and whether it never comes up.
+    pub replaces: Option<(HolderNo, bool)>,
 }
 
 macro_rules! faults {
@@ -201,7 +203,7 @@ impl Plan {
         };
         let rest = policies.is_empty() && size != Size::Storm;
         let owners = if rest {
-            owners_of(seed, &licenses[0], &mut faults, until)
+            owners_of(seed, &mut licenses, &mut faults, until)
         } else {
             Vec::new()
         };
@@ -290,17 +292,24 @@ fn churns(c: policies::Churn, pods: &mut [Pod], faults: &mut Vec<(Ms, Fault)>) {
 /// what its judge knows of.
 fn owners_of(
     seed: u64,
-    license: &License,
+    licenses: &mut [License],
     faults: &mut Vec<(Ms, Fault)>,
     until: (Ms, Ms),
 ) -> Vec<Owner> {
+    let license = &licenses[0];
     let mut r = Rng::with_seed(seed ^ 0x006f_776e_6572);
     let plain = license.dates.is_empty() && license.products.iter().all(|p| p.len() == 1);
     if !plain || r.u8(..5) >= 2 {
         return Vec::new();
     }
     faults.retain(|(_, f)| !matches!(f.kind(), Kind::WallJump | Kind::ServerMoves));
-    owners::some(&mut r, license, until, license.grace)
+    let mut owners = owners::some(&mut r, license, until, license.grace);
+    // Of their own chance: worlds without are as they were before there were any.
+    let mut r = Rng::with_seed(seed ^ 0x726f_6c6c);
+    if r.bool() {
+        owners::roll_out(&mut r, &mut owners, licenses);
+    }
+    owners
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -331,6 +340,7 @@ fn pod(r: &mut Rng, lease_for: Ms, (products, most): (usize, u32), grace: Ms) ->
         max_grace: pick(r, &[8 * 3_600_000, 120_000, 600_000]).min(grace),
         knows_receipts: knows_receipts(r),
         owner: None,
+        replaces: None,
     }
 }
 
@@ -407,6 +417,7 @@ fn licenses(r: &mut Rng, size: Size) -> Vec<License> {
         // Beyond the world's end, unless the clock is set by days.
         ends: 47 * 3_600_000,
         anchor_grace,
+        max_handover: 0,
     };
     let mut all = vec![license(first.clone())];
     for _ in 0..2 {

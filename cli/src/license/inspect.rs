@@ -262,6 +262,11 @@ fn policy(p: &Policy) -> Vec<String> {
         Some(start.to_owned()),
         span(p.max_contested, "at most", " once the seat was given away"),
         span(
+            p.max_handover.filter(|d| !d.is_zero()),
+            "a pod may run at most",
+            " beside the one that it replaces",
+        ),
+        span(
             p.max_anchor_grace,
             "renewals go on at most",
             " without the anchor",

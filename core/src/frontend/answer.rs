@@ -4,14 +4,14 @@
 use super::authority::{InForce, LeaseTerms, Served};
 use super::terms::terms_id;
 use crate::age::{BootStamp, Given};
-use crate::identity::Holder;
+use crate::identity::{Holder, HolderKey};
 use crate::ledger::{Claimed, Granted, OWNER_SILENCE, Part, Place};
 use crate::license::{
     Bundle, Envelope, FreshToken, LeaseToken, License, OpenLicense, TokenItem, TokenPart,
 };
 use crate::mutant::{self, Mutant};
 use crate::names::{BootId, InstanceId};
-use crate::receipt::{Besides, Identity, LeaseReceipt, PartBefore, Sealed, Ticket};
+use crate::receipt::{Besides, HandoverBefore, Identity, LeaseReceipt, PartBefore, Sealed, Ticket};
 use crate::request::Item;
 use crate::time::{BootTime, Now, Timestamp};
 use crate::wire::{Grant, Have, OwnerStands, Problem, ProblemType, Renewed, True, Waiting};
@@ -171,6 +171,11 @@ fn receipt(
             draws: part.draws.clone(),
         })
     };
+    // Which of them it is, no later run can know otherwise.
+    let before = |(from, until): &(HolderKey, BootTime)| HandoverBefore {
+        from: from.clone(),
+        left: g.received.until(*until),
+    };
     let receipt = LeaseReceipt {
         lease: g.lease,
         instance: run.instance,
@@ -181,6 +186,8 @@ fn receipt(
         claims: g.claims,
         parts: g.parts.iter().map(part).collect::<Result<_, Problem>>()?,
         family: g.family.as_deref().map(ToOwned::to_owned),
+        handover: g.handover.as_ref().map(before),
+        handed_ago: g.handed.map(|t| g.received.since(t)),
     };
     let besides = Besides {
         claim: &g.claim,

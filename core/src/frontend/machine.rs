@@ -272,6 +272,8 @@ impl<R> Frontend<R> {
         }
         // Before: what they have counts for it.
         self.ledger.set_pods(&owner, &name, &c.pods, now.boot);
+        self.ledger
+            .set_replaces(&owner, &name, &c.replaces, now.boot);
         let against = entitled.err().map(|why| self.call_back(why, now));
         let claim = Claim {
             call_back: against,

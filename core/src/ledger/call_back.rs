@@ -18,8 +18,19 @@ use crate::time::{BootTime, margin};
 use crate::wire::EndReason;
 
 impl Ledger {
-    /// What is said now of a granted lease whose holder asks: `Err` if its notice has run out.
+    /// What is said now of a granted lease whose holder asks: `Err` if its notice, or its handover,
+    /// has run out.
     pub(super) fn judge(
+        &mut self,
+        id: LeaseId,
+        against: Option<&CallBack>,
+        now: BootTime,
+    ) -> Result<(), Refusal> {
+        self.judge_notice(id, against, now)?;
+        self.judge_handover(id, now)
+    }
+
+    fn judge_notice(
         &mut self,
         id: LeaseId,
         against: Option<&CallBack>,

@@ -19,6 +19,7 @@ use crate::request::Item;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Pools and products in force, and how many seats are in use.
 #[derive(Clone, Debug, Default)]
@@ -222,6 +223,36 @@ impl Capacity {
     /// What is free in a pool.
     pub(super) fn free(&self, pool: usize) -> u32 {
         self.pools.get(pool).map_or(0, PoolUse::free)
+    }
+
+    /// What is in use of a pool.
+    pub(super) fn used(&self, pool: usize) -> u32 {
+        self.pools.get(pool).map_or(0, |p| p.used)
+    }
+
+    /// For how long what a lease has may be handed over: as its license files all allow.
+    pub(super) fn max_handover(&self, drawn: &Drawn) -> Duration {
+        let files = drawn.licenses.iter().filter_map(|l| self.licenses.get(*l));
+        let most = files.map(|l| l.max_handover).min();
+        most.unwrap_or_default()
+    }
+
+    /// Whether a claim can have what another has: as many seats of each product, by a version that
+    /// the same file covers, and counted for the other alone.
+    pub(super) fn draws_alike(&self, items: &[Item], before: &[Item], drawn: &Drawn) -> bool {
+        let is_sold = |i: &Item, file: usize| {
+            let rule = self.rule(&i.product);
+            let mut offers = rule
+                .into_iter()
+                .flat_map(|r| r.offers_for(i.version.as_ref()));
+            offers.any(|o| o.license == file)
+        };
+        let mut each = items.iter().zip(before).zip(&drawn.licenses);
+        let alike = each.all(|((a, b), file)| {
+            a.product == b.product && a.seats == b.seats && is_sold(a, *file)
+        });
+        let mut shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
+        items.len() == before.len() && alike && shares.all(Share::is_one_lease_s)
     }
 
     /// Of each pool.
@@ -524,7 +555,11 @@ impl Capacity {
     }
 
     /// What a lease goes by of each pool, seats that it counts as one with others included.
-    fn shown_of(&self, lease: LeaseId, drawn: &Drawn) -> impl Iterator<Item = (usize, u32)> {
+    pub(super) fn shown_of(
+        &self,
+        lease: LeaseId,
+        drawn: &Drawn,
+    ) -> impl Iterator<Item = (usize, u32)> {
         let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
         let shared = shares.flat_map(move |s| s.shown_to(lease));
         let shared = shared.flat_map(|(n, alt)| draws(n, alt));
@@ -548,17 +583,7 @@ impl Capacity {
         asker: Asker<'_>,
         before: &[PartBefore],
     ) -> Option<Plan> {
-        // A license that is not here any more was replaced: by which, its pools' names say.
-        let is_here = |id: &str| self.licenses.iter().any(|l| l.in_force && l.id == id);
-        let had = |p: &PoolUse| {
-            let of = self.licenses.get(p.license).map(|l| &l.id);
-            let parts = before.iter();
-            let parts = parts.filter(|part| Some(&part.license) == of || !is_here(&part.license));
-            let draws = parts.flat_map(|part| &part.draws);
-            let of_it = draws.filter(|d| d.pool == p.name);
-            of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
-        };
-        let had: Vec<u32> = self.pools.iter().map(had).collect();
+        let had = self.had(before);
         let of = |list: &[u32]| {
             let list = list.to_vec();
             move |p: usize| list.get(p).copied().unwrap_or(0)
@@ -572,6 +597,38 @@ impl Capacity {
         let same = std::iter::zip(had, left).map(|(had, left)| had.min(left));
         let same: Vec<u32> = same.collect();
         plan(&of(&same))
+    }
+
+    /// As [`plan_as_before`](Self::plan_as_before), of a lease that had nothing of it yet.
+    pub(super) fn plan_beyond(&self, items: &[Item], before: &[PartBefore]) -> Option<Plan> {
+        let (mut wants, mut files) = (Vec::<Want<'_>>::new(), Vec::new());
+        for item in items {
+            let offers = self.rule(&item.product)?.offers_for(item.version.as_ref());
+            files.push(offers.map(|o| o.license).collect::<Vec<_>>());
+            wants.push(self.want(item)?);
+        }
+        let mut plan = Plan::default();
+        for ((place, taken), files) in fit(&wants, &self.had(before))?.into_iter().zip(files) {
+            plan.licenses.push(*files.get(place)?);
+            let taken = taken.iter();
+            plan.own.extend(taken.flat_map(|(n, alt)| draws(*n, alt)));
+        }
+        Some(plan)
+    }
+
+    /// What an earlier lease had of each pool.
+    fn had(&self, before: &[PartBefore]) -> Vec<u32> {
+        // A license that is not here any more was replaced: by which, its pools' names say.
+        let is_here = |id: &str| self.licenses.iter().any(|l| l.in_force && l.id == id);
+        let had = |p: &PoolUse| {
+            let of = self.licenses.get(p.license).map(|l| &l.id);
+            let parts = before.iter();
+            let parts = parts.filter(|part| Some(&part.license) == of || !is_here(&part.license));
+            let draws = parts.flat_map(|part| &part.draws);
+            let of_it = draws.filter(|d| d.pool == p.name);
+            of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
+        };
+        self.pools.iter().map(had).collect()
     }
 
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.

@@ -48,6 +48,7 @@ impl Ledger {
         self.grant_queue(now);
         self.grant_sharers(now);
         let id = answer?;
+        self.hand_over(id, now);
         if let Some(State::Held { .. }) = self.state_of(id) {
             // It may have been stranded until settling ended in this step.
             self.judge(id, c.call_back.as_ref(), now)?;

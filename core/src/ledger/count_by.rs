@@ -163,6 +163,11 @@ impl Share {
         self.taken.extend(joins.taken);
     }
 
+    /// Whether a lease has its seats for itself: as an owner's pod, or as the only one.
+    pub(super) fn is_one_lease_s(&self) -> bool {
+        self.family || self.members.len() == 1
+    }
+
     /// How many its claims of one tenant need.
     pub(super) fn need_of(&self, tenant: Tenant) -> u32 {
         self.need(|m| m.tenant == tenant)

@@ -110,7 +110,7 @@ impl Capacity {
         self.prospects(&pools).nth(1)
     }
 
-    fn is_open(&self, pool: usize) -> bool {
+    pub(super) fn is_open(&self, pool: usize) -> bool {
         self.pools.get(pool).is_none_or(|p| p.open)
     }
 
@@ -330,8 +330,9 @@ impl Ledger {
         let ids: Vec<LeaseId> = self.stranded.iter().copied().collect();
         let mut moved = false;
         for id in ids {
-            let barred = |e: &Entry| e.taken_back || self.bars(e.who.key());
-            let Some(e) = self.entries.get(&id).filter(|e| !barred(e)) else {
+            let stays =
+                |e: &Entry| e.taken_back || e.handover().is_some() || self.bars(e.who.key());
+            let Some(e) = self.entries.get(&id).filter(|e| !stays(e)) else {
                 continue;
             };
             let State::Held { drawn, silent, .. } = &e.state else {

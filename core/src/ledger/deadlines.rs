@@ -47,7 +47,7 @@ impl Ledger {
         }
         match &e.state {
             State::Held { silent, .. } => {
-                let over = e.loan_ends().min(e.stranded().unwrap_or(BootTime::NEVER));
+                let over = Self::over(e);
                 if !silent && over > now {
                     self.set_silent(id, true, now);
                     let due = self.entries.at(at).map(|e| self.due_at(e));
@@ -104,8 +104,7 @@ impl Ledger {
     /// its seats are free.
     pub(super) fn due_at(&self, e: &Entry) -> BootTime {
         let d = self.silence_of(e);
-        let stranded = e.stranded().unwrap_or(BootTime::NEVER);
-        let over = e.loan_ends().min(stranded);
+        let over = Self::over(e);
         match &e.state {
             // Two renewals missed: worth showing to people.
             State::Held { silent: false, .. } if !e.taken_back => (e.last + d * 2 / 3).min(over),
@@ -119,6 +118,12 @@ impl Ledger {
             }
             State::Refused(_) => e.last + REFUSED,
         }
+    }
+
+    /// When a granted lease ends, whatever its holder asks.
+    fn over(e: &Entry) -> BootTime {
+        let stranded = e.stranded().unwrap_or(BootTime::NEVER);
+        e.loan_ends().min(stranded).min(e.handover_over())
     }
 
     /// When the seats of a granted lease are free, if nothing of its holder counts any more.

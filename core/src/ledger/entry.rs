@@ -2,6 +2,7 @@
 
 use super::at::At;
 use super::booked::Spot;
+use super::handover::Handover;
 use super::pool::Drawn;
 use super::queue::Queued;
 use super::refusal::Refusal;
@@ -62,6 +63,10 @@ pub(super) struct Rare {
     pub(super) stranded: Option<BootTime>,
     /// Which owner's seats it has a share of; an owner's are its own.
     pub(super) family: Option<Box<str>>,
+    /// It has no seats of its own yet: those of the pod that it replaces will be.
+    pub(super) handover: Option<Handover>,
+    /// When its seats were handed over last, or were to be.
+    pub(super) handed: Option<BootTime>,
 }
 
 impl Entry {
@@ -137,6 +142,10 @@ impl Entry {
 
     pub(super) fn stranded(&self) -> Option<BootTime> {
         self.rare.as_ref()?.stranded
+    }
+
+    pub(super) fn rare_of(&self) -> Option<&Rare> {
+        self.rare.as_deref()
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {

@@ -33,7 +33,7 @@ use std::time::Duration;
 pub const OWNER_SILENCE: Duration = Duration::from_secs(300);
 
 /// What an owner's seats are known by.
-fn family(owner: HolderRef<'_>, claim: &ClaimName) -> Box<str> {
+pub(super) fn family(owner: HolderRef<'_>, claim: &ClaimName) -> Box<str> {
     format!("owner:{}/{claim}", owner.owned()).into()
 }
 
@@ -82,6 +82,7 @@ impl Ledger {
         self.tick(now);
         let family = family(owner.into(), claim);
         self.families.set(&family, &[]);
+        self.handovers.set(&family, &[]);
         let of_name = self.entries.of_name(owner.into(), claim);
         if let Some(id) = of_name.filter(|e| e.is_owner()).map(|e| e.id) {
             self.end(id, EndReason::Released, now);
@@ -118,6 +119,8 @@ impl Ledger {
                 let keys = self.capacity.share_keys(e.items(), e.asks());
                 self.sharers.enter(place.rank, keys);
             }
+            // It has nothing yet.
+            State::Held { .. } if e.handover().is_some() => e.rare().family = Some(family.into()),
             // What it has moves into the family's part; what counts for others, too, stays theirs.
             State::Held {
                 drawn, overdraft, ..

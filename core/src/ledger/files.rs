@@ -44,6 +44,7 @@ impl Capacity {
             digest: digest.clone(),
             supersedes: license.supersedes.clone(),
             in_force: true,
+            max_handover: license.policy.max_handover.unwrap_or_default(),
         });
         let within = if beside_others {
             // A server whose clock is behind the vendor's signs nothing of it yet.

@@ -68,6 +68,7 @@ impl Ledger {
             return;
         }
         self.move_stranded(now);
+        self.take_over_from_gone(now);
         if self.queue.len() == 0 {
             return;
         }
@@ -220,7 +221,7 @@ impl Ledger {
         !self.capacity.rights.is_wanted_as(&before)
     }
 
-    fn may_grant(&self) -> bool {
+    pub(super) fn may_grant(&self) -> bool {
         let settling = self.settling.is_on() && !mutant::on(Mutant::GrantedWhileSettling);
         !settling && self.paused.is_none()
     }
@@ -232,6 +233,7 @@ impl Ledger {
             return None;
         }
         self.move_stranded(now);
+        self.take_over_from_gone(now);
         // Nobody waits, so no owner does.
         self.capacity.rights.nobody_wants();
         let asker = Self::asker(c);

@@ -29,6 +29,7 @@
 //! | `queue`, `sorted`, `sharers`, `grant` | ranks and places, counting them; who may share others' seats; who is granted next |
 //! | `backfill`, `passers` | claims that were granted past others which did not fit |
 //! | `families` | owners, whose pods take their shares over |
+//! | `handover`, `rollout` | pods that replace others which have not gone yet: leases beyond the seats |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
 //! | `call_back` | leases that end at a limit although they are renewed |
@@ -58,6 +59,7 @@ mod files;
 mod fit;
 mod grant;
 mod groups;
+mod handover;
 mod label;
 mod passers;
 mod permits;
@@ -73,6 +75,7 @@ mod reinstate;
 mod renew;
 mod revoke;
 mod rights;
+mod rollout;
 mod settling;
 mod shared;
 mod sharers;

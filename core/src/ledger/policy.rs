@@ -55,7 +55,9 @@ impl Ledger {
         rights.clear();
         let entries = &self.entries;
         for e in entries.iter() {
-            if let State::Held { drawn, .. } = &e.state {
+            if let State::Held { drawn, .. } = &e.state
+                && e.handover().is_none()
+            {
                 rights.draw(rights.tenant(e.asks()), &drawn.own);
             }
         }

@@ -8,6 +8,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::{PoolName, ProductName, Version};
 use crate::time::{Timestamp, is_within};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A license file whose pools are in the books.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Source {
     pub(super) supersedes: Vec<String>,
     /// Whether it is in force. One that is no more keeps its place while seats of it are out.
     pub(super) in_force: bool,
+    /// How long a pod may run beside the one that it replaces.
+    pub(super) max_handover: Duration,
 }
 
 #[derive(Clone, Debug)]

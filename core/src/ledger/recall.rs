@@ -118,7 +118,9 @@ impl Ledger {
                 return None;
             };
             let tenant = self.capacity.rights.tenant(e.asks());
-            let is_free = tenant != owner && !self.recalls.for_whom.contains_key(&e.id);
+            let is_free = tenant != owner
+                && e.handover().is_none()
+                && !self.recalls.for_whom.contains_key(&e.id);
             is_free.then(|| {
                 let draws = self.draws(e.id);
                 let lease = e.id;
@@ -139,6 +141,12 @@ impl Ledger {
 
     /// What speaks against a lease that an owner wants back.
     pub(super) fn wanted_back(&self, lease: LeaseId) -> Option<CallBack> {
+        if self.is_told_to_go(lease) {
+            let why = Problem::new(ProblemType::CalledBack, "it is replaced");
+            let notice = self.settings.lease_for;
+            let told = true;
+            return Some(CallBack { why, notice, told });
+        }
         let owner = self.recalls.for_whom.get(&lease)?;
         let policy = self.capacity.rights.policy()?;
         let owner = self.entries.get(owner);

@@ -1,8 +1,9 @@
 //! Reinstating: the leases of earlier runs that their holders show, with their ids and from the
 //! pools they had (promise 3).
 
-use super::entry::State;
-use super::pool::Plan;
+use super::entry::{Entry, State};
+use super::handover::Handover;
+use super::pool::{Drawn, Plan};
 use super::state::Ledger;
 use super::types::{Claim, HeldLease};
 use crate::identity::{Holder, HolderKey};
@@ -28,6 +29,12 @@ impl Ledger {
         if (own || ended) && !mutant::on(Mutant::ReinstatedTwice) {
             return None;
         }
+        if let Some(h) = &held.handover {
+            let others = self.handovers.of(&h.from).is_some();
+            let is_over = h.left.is_zero() || others;
+            let plan = self.capacity.plan_beyond(&c.items, &held.parts);
+            return plan.filter(|_| !is_over).map(|plan| (held, plan));
+        }
         let asker = Self::asker(c);
         let plan = self.capacity.plan_as_before(&c.items, asker, &held.parts)?;
         let is_asked = mutant::on(Mutant::LimitAtReinstating);
@@ -46,11 +53,36 @@ impl Ledger {
         // a longer lease.
         let (d, run) = (held.lease_for, &self.settings);
         let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
-        let state = self.booked(id, self.tenant_of(c), plan);
-        self.insert(id, c, state, now);
-        if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
-            e.rare().not_before = t;
+        let shown = held.handed_ago.map(|ago| now - ago);
+        let handed = shown.max(self.handed_by(&c.holder.key()));
+        let handover = held.handover.as_ref().map(|h| Handover {
+            from: h.from.clone(),
+            since: handed.unwrap_or(now),
+            until: now + h.left,
+            in_vain: false,
+        });
+        let state = if handover.is_some() {
+            let (licenses, own) = (plan.licenses, plan.own);
+            self.beyond(Drawn {
+                licenses,
+                own,
+                shared: Vec::new(),
+            })
+        } else {
+            self.booked(id, self.tenant_of(c), plan)
+        };
+        if let Some(h) = &handover {
+            self.comes_beyond(id, h);
         }
+        let also = |e: &mut Entry| {
+            if let Some(t) = longer {
+                e.rare().not_before = t;
+            }
+            if handed.is_some() || handover.is_some() {
+                (e.rare().handed, e.rare().handover) = (handed, handover);
+            }
+        };
+        self.insert_as(id, c, (state, also), now);
         self.strands(id, now);
         Some(id)
     }

@@ -77,12 +77,15 @@ impl Ledger {
     }
 
     /// Whether a claim shows that its holder has heard that its lease was taken back, or that the
-    /// notice of its loan is over: it has begun anew with a secret that this run has not seen, and
+    /// notice of its loan, or its handover, is over: it has begun anew with a secret that this run has not seen, and
     /// is no duplicate of what it asked before.
     pub(super) fn has_heard(&self, id: LeaseId, c: &Claim, now: BootTime) -> bool {
         let early = mutant::on(Mutant::LoanFreedBeforeNotice);
-        let over =
-            |e: &Entry| e.is_loan() && e.called_back().is_some_and(|c| c.until <= now || early);
+        let over = |e: &Entry| {
+            let loan = e.called_back().filter(|_| e.is_loan());
+            loan.is_some_and(|c| c.until <= now || early)
+                || e.handover().is_some_and(|h| h.until <= now)
+        };
         let Some(e) = self.entries.get(&id).filter(|e| e.taken_back || over(e)) else {
             return false;
         };

@@ -6,6 +6,7 @@ use super::ended::Past;
 use super::entries::Entries;
 use super::entry::State;
 use super::family::Families;
+use super::handover::Handovers;
 use super::passers::Passers;
 use super::pool::Drawn;
 use super::queue::Queue;
@@ -39,6 +40,7 @@ pub struct Ledger {
     pub(super) recalls: Recalls,
     pub(super) passers: Passers,
     pub(super) families: Families,
+    pub(super) handovers: Handovers,
     pub(super) tally: Tally,
     /// Holders that an administrator has barred, and what they are told.
     pub(super) revoked: HashMap<HolderKey, String>,
@@ -70,6 +72,7 @@ impl Ledger {
             recalls: Recalls::default(),
             passers: Passers::default(),
             families: Families::default(),
+            handovers: Handovers::default(),
             tally: Tally::default(),
             revoked: HashMap::new(),
             stranded: BTreeSet::new(),

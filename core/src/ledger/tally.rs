@@ -18,9 +18,11 @@ pub struct Gauges {
     pub refused: u64,
     /// Owners' that are granted, for their pods.
     pub reserved: u64,
-    /// Seats of contested claims: by how much more runs than was granted, as far as the server
-    /// knows.
+    /// Seats of contested claims, and of handovers: by how much more runs than was granted, as far
+    /// as the server knows.
     pub overlap_seats: u64,
+    /// Those of handovers.
+    pub handover_seats: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,6 +60,12 @@ impl Tally {
 
     fn count(&mut self, e: &Entry, add: impl Fn(&mut u64, u64)) {
         let g = &mut self.gauges;
+        let seats = || e.items().iter().map(|i| u64::from(i.seats.get())).sum();
+        let is_beyond = matches!(e.state, State::Held { .. }) && e.handover().is_some();
+        if is_beyond {
+            add(&mut g.overlap_seats, seats());
+            add(&mut g.handover_seats, seats());
+        }
         match &e.state {
             // What its pods have counts by them.
             State::Held { .. } if e.is_owner() => return add(&mut g.reserved, 1),
@@ -66,8 +74,7 @@ impl Tally {
             State::Queued(place) if place.runs_until.is_none() => add(&mut g.waiting, 1),
             State::Queued(_) => {
                 add(&mut g.contested, 1);
-                let seats = e.items().iter().map(|i| u64::from(i.seats.get())).sum();
-                add(&mut g.overlap_seats, seats);
+                add(&mut g.overlap_seats, seats());
             }
             State::Refused(_) => return add(&mut g.refused, 1),
         }
@@ -79,6 +86,7 @@ impl Tally {
                 None => self.products.entry(item.product.clone()).or_default(),
             };
             match &e.state {
+                State::Held { .. } if is_beyond => {}
                 State::Held { .. } => add(&mut p.used, u64::from(item.seats.get())),
                 _ => add(&mut p.waiting, 1),
             }

@@ -7,6 +7,7 @@ mod families;
 mod files;
 mod names;
 mod policy;
+mod rollout;
 mod sharers;
 mod taken_back;
 
@@ -179,6 +180,8 @@ fn shown(g: &Granted, instance: u8) -> HeldLease {
         counter: g.counter.max(1),
         age: None,
         family: g.family.clone(),
+        handover: None,
+        handed_ago: None,
     }
 }
 

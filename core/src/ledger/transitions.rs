@@ -17,6 +17,17 @@ impl Ledger {
     /// A new claim. One that waits is told of, and has its deadline, when the step is over
     /// ([`arrived`](Self::arrived)): mostly it is granted by then.
     pub(super) fn insert(&mut self, id: LeaseId, c: &Claim, state: State, now: BootTime) {
+        self.insert_as(id, c, (state, |_| ()), now);
+    }
+
+    /// The same of one of which more is known.
+    pub(super) fn insert_as(
+        &mut self,
+        id: LeaseId,
+        c: &Claim,
+        (state, also): (State, impl FnOnce(&mut Entry)),
+        now: BootTime,
+    ) {
         let waits = matches!(state, State::Queued(_));
         let wish = WishRef {
             name: &c.name,
@@ -26,6 +37,7 @@ impl Ledger {
         let kept = (self.places.keep(&c.holder), wish.one(&mut self.wishes));
         let mut e = Entry::new((id, state), c, kept);
         (e.since, e.last) = (now, now);
+        also(&mut e);
         if let Some(ns) = c.holder.namespace() {
             match self.per_namespace.get_mut(ns) {
                 Some(n) => *n += 1,
@@ -114,13 +126,11 @@ impl Ledger {
     /// Ends a claim: its seats are free, its place is gone, its late messages change nothing from
     /// here on.
     pub(super) fn end(&mut self, id: LeaseId, how: EndReason, now: BootTime) {
+        let heir = self.heir_of(id);
         let Some(e) = self.remove(id, now) else {
             return;
         };
-        if let State::Held { drawn, .. } = &e.state {
-            let tenant = self.capacity.rights.tenant(e.asks());
-            self.capacity.give_back((id, tenant), drawn);
-        }
+        self.gives_back(&e, heir, now);
         let over = how == EndReason::Released || matches!(e.state, State::Held { .. });
         if !matches!(e.state, State::Refused(_)) {
             let ended = Ended {

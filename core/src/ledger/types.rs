@@ -1,10 +1,10 @@
 //! What the ledger is told and what it answers: plain data.
 
-use crate::identity::Holder;
+use crate::identity::{Holder, HolderKey};
 use crate::license::{Digest, LeaseToken, TokenDraw, TokenPart};
 use crate::names::{BootId, ClaimName, InstanceId, LeaseId, PoolName, RequestId};
 use crate::policy::Reclaim;
-use crate::receipt::{LeaseReceipt, PartBefore, Ticket};
+use crate::receipt::{HandoverBefore, LeaseReceipt, PartBefore, Ticket};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::{BootTime, Now, Timestamp, margin};
@@ -175,6 +175,10 @@ pub struct HeldLease {
     pub age: Option<Duration>,
     /// Which owner's seats it had a share of.
     pub family: Option<Box<str>>,
+    /// It had no seats of its own yet.
+    pub handover: Option<HandoverBefore>,
+    /// How long ago its seats were handed over last, or were to be.
+    pub handed_ago: Option<Duration>,
 }
 
 impl HeldLease {
@@ -189,6 +193,7 @@ impl HeldLease {
             r.given.is_younger(limit, sent_ago, here)
         };
         let age = r.given.age(here.0.boot, here.1);
+        let ago = age.or(sent_ago).unwrap_or_default();
         // On another machine its clock alone makes nothing young: two could be `Held` for one seat.
         let known = age.is_some() || sent_ago.is_some();
         Self {
@@ -201,6 +206,16 @@ impl HeldLease {
             lease_for: r.lease_for,
             parts: r.parts,
             family: r.family.map(Into::into),
+            handover: r.handover.map(|h| HandoverBefore {
+                left: h.left.saturating_sub(ago),
+                ..h
+            }),
+            // A request that was held open came before its grant, by nobody knows how much: then
+            // as if it were now.
+            handed_ago: r.handed_ago.map(|h| match h {
+                Duration::ZERO => h,
+                h => h.saturating_add(ago),
+            }),
         }
     }
 
@@ -221,6 +236,8 @@ impl HeldLease {
             parts: t.parts.into_iter().map(part).collect(),
             // Who shows tokens alone is of before owners.
             family: None,
+            handover: None,
+            handed_ago: None,
         };
         Self::by_receipt(receipt, (shown.sent_ago, shown.counter), here)
     }
@@ -284,6 +301,10 @@ pub struct Granted {
     /// Which owner's seats it has a share of, for its receipt.
     pub family: Option<Box<str>>,
     pub called_back: Option<CalledBack>,
+    /// It has no seats of its own yet: whose they will be its, and until when, for its receipt.
+    pub handover: Option<(HolderKey, BootTime)>,
+    /// When its seats were handed over last, or were to be, for its receipt.
+    pub handed: Option<BootTime>,
 }
 
 /// The dates of the pools that a lease's seats come from, as the license says.

@@ -86,7 +86,12 @@ impl Ledger {
                 .family()
                 .filter(|_| !mutant::on(Mutant::FamilyForgotten))
                 .map(Into::into),
-            called_back: e.called_back().cloned(),
+            called_back: e.ends(),
+            handover: e
+                .handover()
+                .filter(|_| !mutant::on(Mutant::HandoverForgotten))
+                .map(|h| (h.from.clone(), h.until)),
+            handed: e.handed(),
         })
     }
 
@@ -117,17 +122,17 @@ impl Ledger {
                 v.state = ViewState::Silent;
                 let left = now.until(self.due_at(e));
                 v.free_in_ms = Some(whole_millis(left));
-                let over = e.called_back().filter(|c| c.until <= now);
+                let over = e.ends().filter(|c| c.until <= now);
                 let taken = self.taken(e).map(Problem::from);
-                let taken = taken.or_else(|| over.map(|c| c.why.clone()));
+                let taken = taken.or_else(|| over.map(|c| c.why));
                 v.problem = taken.or_else(|| self.why_stranded(e));
             }
             State::Held { .. } => {
                 v.state = ViewState::Held;
-                let called_back = e.called_back();
+                let called_back = e.ends();
                 let taken = self.taken(e).map(Problem::from);
                 let taken_away = taken.is_some();
-                let taken = taken.or_else(|| called_back.map(|c| c.why.clone()));
+                let taken = taken.or_else(|| called_back.as_ref().map(|c| c.why.clone()));
                 v.problem = taken.or_else(|| self.why_stranded(e));
                 let left = if taken_away {
                     Some(now.until(self.free_at(e)))
@@ -169,9 +174,18 @@ impl Ledger {
         }
     }
 
-    /// What a granted lease has of each pool, by the pool's place in [`pools`](Self::pools).
+    /// Whether a granted lease has no seats of its own yet.
+    pub fn is_beyond(&self, lease: LeaseId) -> bool {
+        let e = self.entries.get(&lease);
+        e.is_some_and(|e| e.handover().is_some())
+    }
+
+    /// What a granted lease has of each pool, by the pool's place in [`pools`](Self::pools):
+    /// nothing of one beyond the seats.
     pub fn draws(&self, lease: LeaseId) -> Vec<(usize, u32)> {
-        match self.state_of(lease) {
+        let e = self.entries.get(&lease);
+        let e = e.filter(|e| e.handover().is_none());
+        match e.map(|e| &e.state) {
             Some(State::Held { drawn, .. }) => self.capacity.drawn_by(lease, drawn),
             _ => Vec::new(),
         }

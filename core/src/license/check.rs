@@ -6,7 +6,7 @@ use super::dsse::DsseError;
 use super::file::{License, Pool, PoolsByName, Product};
 use crate::names::BadName;
 use crate::reason::LicenseReason;
-use crate::time::{MIN_LEASE, MIN_TEST_LEASE, Timestamp, print_span};
+use crate::time::{LONGEST_HANDOVER, MIN_LEASE, MIN_TEST_LEASE, Timestamp, print_span};
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -18,8 +18,8 @@ const SCHEMA: u32 = 1;
 /// they stand.
 const UNDERSTOOD: &str = "schema critical id supersedes customer issued notBefore expires maintenanceUntil test \
     emergency pools seats overdraft products versions features countBy from weight anchors \
-    software standby usb hwid policy maxGrace optimisticStart maxContested maxAnchorGrace \
-    maxLease reclaim scheme";
+    software standby usb hwid policy maxGrace optimisticStart maxContested maxHandover \
+    maxAnchorGrace maxLease reclaim scheme";
 
 /// Why a license is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,8 +112,17 @@ impl License {
     }
 
     /// A lease shorter than the protocol's shortest would have holders ask without end; tests of
-    /// what happens at its end need not wait for so long.
+    /// what happens at its end need not wait for so long. A handover is an overlap, and no second
+    /// license.
     fn check_policy(&self) -> Result<(), LicenseError> {
+        let handover = self.policy.max_handover;
+        if let Some(d) = handover.filter(|d| *d > LONGEST_HANDOVER) {
+            let (is, most) = (print_span(d), print_span(LONGEST_HANDOVER));
+            return bad(
+                "policy.maxHandover",
+                format!("{is}, expected at most {most}"),
+            );
+        }
         let least = if self.test { MIN_TEST_LEASE } else { MIN_LEASE };
         match self.policy.max_lease.filter(|d| *d < least) {
             Some(d) => {

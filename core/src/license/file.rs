@@ -172,6 +172,11 @@ pub struct Policy {
     #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_contested: Option<Duration>,
+    /// How long a pod may run beside the one that it replaces, on top of the seats. Without it not
+    /// at all.
+    #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
+    pub max_handover: Option<Duration>,
     /// How long renewals go on without the anchor.
     #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]

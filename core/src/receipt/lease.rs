@@ -5,9 +5,10 @@ use super::identity::Identity;
 use super::seal::{self, Kind, Sealed};
 use super::shown::{BadProof, BadReceipt, Besides, Shown};
 use crate::age::{BootStamp, Given};
+use crate::identity::HolderKey;
 use crate::license::TokenDraw;
 use crate::names::{BootId, InstanceId, LeaseId, PoolName};
-use crate::time::{BootTime, Timestamp};
+use crate::time::{BootTime, Timestamp, whole_millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -30,6 +31,19 @@ pub struct LeaseReceipt {
     pub parts: Vec<PartBefore>,
     /// Which owner's seats it has a share of, if it has.
     pub family: Option<String>,
+    /// It has no seats of its own yet.
+    pub handover: Option<HandoverBefore>,
+    /// How long ago its seats were handed over last, or were to be.
+    pub handed_ago: Option<Duration>,
+}
+
+/// A lease that ends unless the pod that it replaces goes before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandoverBefore {
+    /// That pod.
+    pub from: HolderKey,
+    /// What was left of it.
+    pub left: Duration,
 }
 
 /// What a lease had of one license file.
@@ -74,7 +88,16 @@ struct Says<'a> {
     claims: Option<u16>,
     #[serde(borrow)]
     parts: Vec<(&'a str, Vec<(&'a str, u32)>)>,
-    family: Option<&'a str>,
+    family: Option<FamilySays<'a>>,
+}
+
+/// What a lease of an owner's pod says besides.
+#[derive(Serialize, Deserialize)]
+struct FamilySays<'a> {
+    family: &'a str,
+    /// Whose seats it will have, and how many milliseconds are left.
+    handover: Option<(&'a str, u64)>,
+    handed_ago_ms: Option<u64>,
 }
 
 impl LeaseReceipt {
@@ -92,15 +115,33 @@ impl LeaseReceipt {
             counter: self.counter,
             claims: self.claims,
             parts: self.parts.iter().map(PartBefore::says).collect(),
-            family: self.family.as_deref(),
+            family: self.family_says(),
         };
         seal::seal(identity, Kind::Lease, &says, besides)
     }
+
+    fn family_says(&self) -> Option<FamilySays<'_>> {
+        let h = self.handover.as_ref();
+        Some(FamilySays {
+            family: self.family.as_deref()?,
+            handover: h.map(|h| (h.from.0.as_str(), whole_millis(h.left))),
+            handed_ago_ms: self.handed_ago.map(whole_millis),
+        })
+    }
+
     /// Opens it for who shows it, if it was given to that holder for that claim.
     pub fn open(sealed: &Sealed, identity: &Identity, shown: &Shown<'_>) -> Result<Self, BadProof> {
         let besides = shown.besides()?;
         let s: Says<'_> = seal::open(identity, Kind::Lease, sealed, &besides)?;
         let parts = s.parts.into_iter().map(PartBefore::read);
+        let handover = |f: &FamilySays<'_>| {
+            let (from, left) = f.handover?;
+            Some(HandoverBefore {
+                from: HolderKey(from.to_owned()),
+                left: Duration::from_millis(left),
+            })
+        };
+        let family = s.family.as_ref();
         let nonsense = || BadProof::from(BadReceipt::Malformed);
         Ok(Self {
             lease: LeaseId::from_bytes(s.lease),
@@ -117,7 +158,9 @@ impl LeaseReceipt {
             counter: s.counter,
             claims: s.claims,
             parts: parts.collect::<Option<_>>().ok_or_else(nonsense)?,
-            family: s.family.map(ToOwned::to_owned),
+            family: family.map(|f| f.family.to_owned()),
+            handover: family.and_then(handover),
+            handed_ago: family.and_then(|f| Some(Duration::from_millis(f.handed_ago_ms?))),
         })
     }
 }

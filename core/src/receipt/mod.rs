@@ -23,7 +23,7 @@ mod tests;
 mod ticket;
 
 pub use identity::{IDENTITY_KEY, Identity};
-pub use lease::{LeaseReceipt, PartBefore};
+pub use lease::{HandoverBefore, LeaseReceipt, PartBefore};
 pub use seal::Sealed;
 pub(crate) use shown::Besides;
 pub use shown::{BadProof, BadReceipt, Shown};

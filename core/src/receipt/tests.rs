@@ -36,6 +36,8 @@ fn lease() -> LeaseReceipt {
         counter: 300,
         claims: None,
         family: Some("owner:u/owner".into()),
+        handover: None,
+        handed_ago: None,
         parts: vec![PartBefore {
             license: "L-2026-0001".into(),
             draws: vec![TokenDraw {
@@ -113,6 +115,19 @@ fn what_was_sealed_is_read_again_and_is_short() {
     let text = String::from(sealed.clone());
     assert!(text.len() <= 160, "{} characters", text.len());
     assert_eq!(Sealed::try_from(text), Ok(sealed));
+    let handover = LeaseReceipt {
+        handover: Some(HandoverBefore {
+            from: says.holder.key(),
+            left: Duration::from_millis(54_321),
+        }),
+        handed_ago: Some(Duration::from_millis(5_679)),
+        ..lease()
+    };
+    let sealed = handover.seal(&id, &says.besides());
+    assert_eq!(
+        LeaseReceipt::open(&sealed, &id, &says.shown()),
+        Ok(handover)
+    );
     let sealed = ticket().seal(&id, &says.besides());
     assert_eq!(Ticket::open(&sealed, &id, &says.shown()), Ok(ticket()));
 }

@@ -10,6 +10,7 @@ use crate::request::Item;
 use crate::request::MAX_ITEMS;
 use crate::time::millis_option;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How many owners one request may speak of.
@@ -44,6 +45,10 @@ pub struct OwnerClaim {
     /// No pod of it lives: it keeps its place in line, and nothing gathers for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rests: bool,
+    /// Pods that replace others of it before those have gone: each may run on loan, where the
+    /// license allows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replacing>,
     /// It is given back: what no pod has taken is free.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ends: bool,
@@ -65,6 +70,46 @@ pub struct OwnerClaim {
     /// The place in line that an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Sealed>,
+}
+
+/// A pod that comes before the one goes that it replaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Replacing {
+    /// The one that goes.
+    pub pod: HolderKey,
+    /// The one that comes.
+    pub by: HolderKey,
+}
+
+impl OwnerClaim {
+    /// What is wrong with the pairs of pods, if something is: the field, and what was expected.
+    pub fn bad_pair(&self) -> Option<(String, String)> {
+        let named: HashSet<&HolderKey> = self.pods.iter().collect();
+        let (mut going, mut coming) = (HashSet::new(), HashSet::new());
+        for (i, Replacing { pod, by }) in self.replaces.iter().enumerate() {
+            for (field, key, seen) in [("pod", pod, &mut going), ("by", by, &mut coming)] {
+                let expected = if !named.contains(key) {
+                    "one of the claim's pods"
+                } else if !seen.insert(key) {
+                    "each pod once"
+                } else {
+                    continue;
+                };
+                let field = format!("replaces[{i}].{field}");
+                return Some((field, format!("{key}, expected {expected}")));
+            }
+            if coming.contains(pod) || going.contains(by) {
+                let expected = "a pod that goes, and one that comes";
+                return Some((
+                    format!("replaces[{i}]"),
+                    format!("{pod} and {by}, expected {expected}"),
+                ));
+            }
+        }
+        None
+    }
 }
 
 /// How the claims of owners stand, in the order of the request.
@@ -117,4 +162,51 @@ pub enum OwnerStands {
         /// Why.
         problem: Problem,
     },
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_that_replace_others_are_the_owners_and_each_is_named_once() {
+        let claim = |pairs: &[(&str, &str)]| -> OwnerClaim {
+            let pair = |(pod, by): &(&str, &str)| serde_json::json!({"pod": pod, "by": by});
+            let owner = serde_json::json!({
+                "owner": {"kind": "owner", "namespace": "ns", "owner": "Deployment/d", "uid": "u", "serviceAccount": "s"},
+                "claim": "owner",
+                "items": [],
+                "pods": ["a", "b", "c"],
+                "replaces": pairs.iter().map(pair).collect::<Vec<_>>(),
+            });
+            serde_json::from_value(owner).unwrap()
+        };
+        assert_eq!(claim(&[]).bad_pair(), None);
+        assert_eq!(claim(&[("a", "b")]).bad_pair(), None);
+        for (pairs, field, what) in [
+            (&[("a", "x")][..], "replaces[0].by", "x, expected one of"),
+            (&[("x", "a")], "replaces[0].pod", "x, expected one of"),
+            (
+                &[("a", "b"), ("a", "c")],
+                "replaces[1].pod",
+                "a, expected each",
+            ),
+            (
+                &[("a", "c"), ("b", "c")],
+                "replaces[1].by",
+                "c, expected each",
+            ),
+            (&[("a", "a")], "replaces[0]", "a and a, expected"),
+            (
+                &[("a", "b"), ("b", "c")],
+                "replaces[1]",
+                "b and c, expected",
+            ),
+        ] {
+            let (of, problem) = claim(pairs).bad_pair().unwrap();
+            assert_eq!(of, field);
+            assert!(problem.starts_with(what), "{problem}");
+        }
+    }
 }

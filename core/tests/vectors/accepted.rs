@@ -223,7 +223,7 @@ pub fn accepted(c: &mut Cases) {
         |c| {
             let all = "id supersedes customer notBefore expires maintenanceUntil test emergency pools overdraft products versions \
                 features countBy from weight anchors software standby usb hwid policy maxGrace optimisticStart maxContested \
-                maxAnchorGrace maxLease reclaim";
+                maxHandover maxAnchorGrace maxLease reclaim";
             c.license.critical = all.split_whitespace().map(str::to_owned).collect();
         },
         |_| {},

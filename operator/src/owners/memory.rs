@@ -323,6 +323,7 @@ impl Remembered {
             items: self.items.clone(),
             pods: self.pods.clone(),
             rests: self.rests,
+            replaces: Vec::new(),
             ends: self.ends,
             heard: self.heard,
             receipt: receipt.map(|(r, _)| r.clone()),

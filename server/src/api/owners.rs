@@ -34,6 +34,9 @@ fn one(app: &App, c: OwnerClaim) -> Result<OwnerStands, Problem> {
     if !matches!(c.owner, Holder::Owner { .. }) {
         return Err(bad_field("owner.kind", "expected owner"));
     }
+    if let Some((field, problem)) = c.bad_pair() {
+        return Err(bad_field(field, problem));
+    }
     let entitled = app.policies.entitled(&c.owner);
     let proofs = app.chain.proofs(clock::boot());
     let stands = app.engine.own(c, entitled, &proofs, random::lease_id())?;

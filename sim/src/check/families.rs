@@ -1,4 +1,4 @@
-//! Promise 18: owners hold for their pods. A judge of its own, of the worlds that have owners:
+//! Promise 18: owners hold for their pods; with what `handovers` knows of promise 19. A judge of its own, of the worlds that have owners:
 //! those beside this one know of no claims that count together.
 //!
 //! What is in use of each pool is, after each step, what the books say that has seats: each claim
@@ -15,6 +15,7 @@
 
 use super::Seen;
 use super::demand;
+use super::handovers::Handovers;
 use super::measure::{Verdict, slack};
 use crate::history::{
     At, Book, Broken, ClaimNo, CopyNo, Fact, HolderNo, Index, Items, LeaseNo, License, Ms, Msg,
@@ -30,6 +31,7 @@ const SILENCE: Ms = 300_000;
 pub struct Families {
     now: Ms,
     seen: Seen,
+    handovers: Handovers,
     license: License,
     lease_for: Ms,
     /// The most seats that each pool ever had.
@@ -87,6 +89,7 @@ struct Claim {
 #[derive(Debug, Default)]
 struct App {
     items: Items,
+    lease: Option<LeaseNo>,
     held_until: Option<Ms>,
 }
 
@@ -107,6 +110,7 @@ impl Families {
     /// The promise that is broken.
     pub fn see(&mut self, at: &At) -> Verdict {
         self.now = at.t;
+        self.handovers.see(at, &mut self.seen)?;
         match &at.fact {
             Fact::Owned { .. } | Fact::OwnerStands { .. } | Fact::OwnerBooked { .. } => {
                 self.of_owners(&at.fact)
@@ -336,7 +340,13 @@ impl Families {
                 .is_some_and(|o| o.has.is_some() && !o.waits);
             self.seen.shares_left += u64::from(had && kept);
             let (heard, of) = (c.heard, c.family);
-            if *why == "expired" && had && of.is_some() && now + slack(d) + 2 < heard + d {
+            let by_time = self.handovers.was_beyond(no);
+            if *why == "expired"
+                && had
+                && of.is_some()
+                && !by_time
+                && now + slack(d) + 2 < heard + d
+            {
                 let what = format!(
                     "{no:?} of {holder:?}, a pod of {of:?}, has lost its seat for silence; it was heard at {heard} ms"
                 );
@@ -363,7 +373,8 @@ impl Families {
                 of.or_default().0 += n;
             }
         }
-        for c in self.claims.values().filter(|c| c.here && c.has) {
+        let has = |no: &LeaseNo, c: &Claim| c.here && c.has && !self.handovers.is_beyond(*no);
+        for (_, c) in self.claims.iter().filter(|(no, c)| has(no, c)) {
             if c.unsure {
                 return None;
             }
@@ -463,6 +474,7 @@ impl Families {
                 self.copies.insert(*copy, *holder);
                 let app = App {
                     items: items.clone(),
+                    lease: None,
                     held_until: None,
                 };
                 self.apps.insert((*copy, *claim), app);
@@ -472,10 +484,12 @@ impl Families {
                 copy,
                 claim,
                 says,
+                lease,
                 held_until,
                 ..
             } => {
                 if let Some(app) = self.apps.get_mut(&(*copy, *claim)) {
+                    app.lease = *lease;
                     app.held_until = held_until.filter(|_| *says == Says::Held);
                 }
                 self.count_held()
@@ -488,7 +502,8 @@ impl Families {
     fn count_held(&mut self) -> Verdict {
         let mut each: HashMap<(HolderNo, ClaimNo), &Items> = HashMap::default();
         for ((copy, claim), app) in &self.apps {
-            let holds = app.held_until.is_some_and(|t| t > self.now);
+            let beyond = app.lease.is_some_and(|l| self.handovers.runs_beyond(l));
+            let holds = app.held_until.is_some_and(|t| t > self.now) && !beyond;
             if let Some(holder) = self.copies.get(copy).filter(|_| holds)
                 && !self.asleep.contains(copy)
                 && !self.copied.contains(holder)

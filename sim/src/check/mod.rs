@@ -20,7 +20,7 @@
 //! | `dates` | 16: seats begin and end on their day |
 //! | `policy` | 17: what a seat policy gives to whom |
 //! | `turns`, `patience` | 5: nobody is passed over, where a policy is in force; for how long who does not fit is |
-//! | `families` | 18: owners hold for their pods; a judge by itself, of the worlds that have them |
+//! | `families`, `handovers` | 18, 19: owners hold for their pods; a rollout hands over; a judge by itself, of the worlds that have them |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand`, `in_force`, `owners` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw, what a policy leaves to whom |
 //! | `measure` | how exact a clock is |
 //!
@@ -41,6 +41,7 @@ mod dates;
 mod demand;
 mod families;
 mod freeing;
+mod handovers;
 mod in_force;
 mod lease;
 mod licensed;

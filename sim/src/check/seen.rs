@@ -168,6 +168,14 @@ seen! {
     shares_shown,
     /// 18: a claim could not be granted, and nobody but resting owners was in line with it.
     beside_resting,
+    /// 19: a lease was granted beyond the seats.
+    handovers_begun,
+    /// 19: it had the seats of the pod that it replaced.
+    handovers_taken_over,
+    /// 19: it ended without.
+    handovers_over,
+    /// 19: a run took one of an earlier run in.
+    handovers_back,
     /// 13: the follower compared.
     followed,
     /// 13: it had to list anew.

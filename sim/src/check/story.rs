@@ -35,6 +35,7 @@ pub(super) fn license(seats: u32) -> License {
         max_contested: C,
         ends: i64::MAX,
         anchor_grace: 600_000,
+        max_handover: 0,
     }
 }
 

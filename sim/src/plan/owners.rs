@@ -20,6 +20,9 @@ pub struct Owner {
     pub leaves: Option<Ms>,
     /// Its pods' sidecars: see [`Pod`](super::Pod).
     pub max_grace: Ms,
+    /// Its pods are replaced by others that come first: once one has been `Held` for so long the
+    /// one before it goes.
+    pub ready: Option<Ms>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +60,23 @@ pub(super) fn some(
             rests: if r.u8(..3) == 0 { r.u64(d..d * 6) } else { 0 },
             leaves: (r.u8(..4) == 0).then(|| r.u64(d..d * 10)),
             max_grace,
+            ready: None,
         }
     };
     (0..count).map(|_| one(r)).collect()
+}
+
+/// The vendor allows handovers, and most owners make use of that.
+pub(super) fn roll_out(r: &mut Rng, owners: &mut [Owner], licenses: &mut [License]) {
+    let most = [20_000, 60_000, 180_000][r.usize(..3)];
+    for l in licenses.iter_mut() {
+        l.max_handover = if r.u8(..6) == 0 { 0 } else { most };
+    }
+    licenses[0].max_handover = most;
+    for o in owners.iter_mut().filter(|_| r.u8(..4) != 0) {
+        o.kind = OwnerKind::Standing;
+        o.ready = Some(r.u64(1_000..most * 3 / 2));
+        o.stays /= r.u64(1..=4);
+        o.leaves = o.leaves.filter(|_| r.bool());
+    }
 }

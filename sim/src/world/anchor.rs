@@ -138,6 +138,7 @@ impl World {
                 max_grace: Some(Duration::from_millis(l.grace)),
                 optimistic_start: OptimisticStart::Allow,
                 max_contested: Some(Duration::from_millis(l.max_contested)),
+                max_handover: Some(Duration::from_millis(l.max_handover)),
                 max_anchor_grace: Some(Duration::from_millis(l.anchor_grace)),
                 ..Policy::default()
             },

@@ -14,7 +14,7 @@
 //! | `edge` | what reaches the server and what it answers: signed documents are numbers |
 //! | `anchor` | its anchor and license file |
 //! | `operator` | the roster, proof that pods are gone, revocations, the watch |
-//! | `owners`, `owned` | what it claims for those that have pods run |
+//! | `owners`, `owned`, `rollouts` | what it claims for those that have pods run; pods that come before those go that they replace |
 //! | `net` | what becomes of messages |
 //! | `trouble` | what the plan's faults do |
 
@@ -25,6 +25,7 @@ mod operator;
 mod owned;
 mod owners;
 mod pods;
+mod rollouts;
 mod seen;
 mod server;
 mod state;

@@ -11,6 +11,8 @@ pub(super) struct Owned {
     pub(super) since: Ms,
     /// Its pods that are there and do not end.
     pub(super) pods: Vec<HolderNo>,
+    /// Which of them are to be replaced, and by which.
+    pub(super) replaces: Vec<(HolderNo, HolderNo)>,
     /// How many of a gang's pods have not done their work.
     pub(super) left: u32,
     pub(super) started: bool,

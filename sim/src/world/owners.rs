@@ -9,7 +9,7 @@ use mooring_core::frontend::{InForce, Opened, Opener, ThisRun, answer};
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::{BootId, ClaimName, LeaseId};
 use mooring_core::receipt::{BadProof, Identity};
-use mooring_core::wire::{ClaimKind, HeldProof, OwnerClaim, OwnerStands};
+use mooring_core::wire::{ClaimKind, HeldProof, OwnerClaim, OwnerStands, Replacing};
 use std::time::Duration;
 
 /// Opens what is sealed.
@@ -60,17 +60,18 @@ impl World {
             plan,
             since: self.now,
             pods: Vec::new(),
+            replaces: Vec::new(),
             started: standing,
             over: false,
             papers: Papers::default(),
         });
         for _ in 0..if standing { pods } else { 0 } {
-            self.owners_pod_starts(no);
+            self.owners_pod_starts(no, None);
         }
         self.owner_speaks(no);
     }
 
-    fn owners_pod_starts(&mut self, no: usize) {
+    pub(super) fn owners_pod_starts(&mut self, no: usize, replaces: Option<(HolderNo, bool)>) {
         let plan = &self.owners[no].plan;
         let pod = Pod {
             at: 0,
@@ -80,6 +81,7 @@ impl World {
             max_grace: plan.max_grace,
             knows_receipts: true,
             owner: Some(no),
+            replaces,
         };
         let after = self.rng.u64(0..2_000);
         self.after(after, move |w| {
@@ -88,16 +90,36 @@ impl World {
     }
 
     /// A pod of an owner has started.
-    pub(super) fn owner_has(&mut self, no: usize, c: CopyNo, pod: HolderNo) {
-        let stays = self.owners[no].plan.stays;
-        let stays = stays + self.rng.u64(0..stays);
+    pub(super) fn owner_has(
+        &mut self,
+        no: usize,
+        (c, pod): (CopyNo, HolderNo),
+        replaces: Option<(HolderNo, bool)>,
+    ) {
         self.owners[no].pods.push(pod);
+        let comes_first = replaces.is_some_and(|(old, broken)| {
+            let before = self.copies.iter().filter(|(_, copy)| copy.holder == old);
+            let before = before.map(|(copy, _)| *copy).min();
+            before.is_some_and(|copy| self.comes_before(no, (copy, old), (c, pod), broken))
+        });
         if self.rng.bool() {
             self.owner_says(no);
         }
+        if !comes_first {
+            self.owners_pod_stays(no, c, pod);
+        }
+    }
+
+    /// It does, for some time.
+    pub(super) fn owners_pod_stays(&mut self, no: usize, c: CopyNo, pod: HolderNo) {
+        let stays = self.owners[no].plan.stays;
+        let stays = stays + self.rng.u64(0..stays);
         self.after(stays, move |w| {
             if w.quiet || w.copies.get(&c).is_none_or(|copy| copy.ending) {
                 return;
+            }
+            if w.owners[no].plan.ready.is_some() && !w.owners[no].over {
+                return w.rolls_out(no, pod);
             }
             let its = &mut w.owners[no];
             if its.plan.kind == OwnerKind::Gang {
@@ -105,7 +127,7 @@ impl World {
             } else if !its.over {
                 // Its successor comes, and is named in its place, while it is on its way out.
                 w.owner_has_not(no, pod);
-                w.owners_pod_starts(no);
+                w.owners_pod_starts(no, None);
                 let slow = w.rng.u64(0..w.server.lease_for * 2);
                 return w.after(slow, move |w| w.pod_ends(c));
             }
@@ -115,7 +137,9 @@ impl World {
 
     /// A pod of an owner ends, or is gone.
     pub(super) fn owner_has_not(&mut self, no: usize, pod: HolderNo) {
-        self.owners[no].pods.retain(|p| *p != pod);
+        let its = &mut self.owners[no];
+        its.pods.retain(|p| *p != pod);
+        its.replaces.retain(|(old, new)| *old != pod && *new != pod);
     }
 
     /// It asks again from time to time.
@@ -143,7 +167,7 @@ impl World {
     }
 
     /// The operator's word of an owner's claim.
-    fn owner_says(&mut self, no: usize) {
+    pub(super) fn owner_says(&mut self, no: usize) {
         if self.now < self.operator.down_until || !self.server_runs() {
             return;
         }
@@ -164,7 +188,7 @@ impl World {
             !its.started && self.now < its.since + its.plan.rests
         };
         let (items, owner) = (vec![(its.plan.product, seats)], OwnerNo(no as u32));
-        let (ends, pods) = (its.over, its.pods.clone());
+        let (ends, pods, replaces) = (its.over, its.pods.clone(), its.replaces.clone());
         let (receipt, sent) = p.receipt.clone().unzip();
         let sent_ago = sent.map(|t| Duration::from_millis(self.now - t));
         let (ticket, heard) = (p.ticket.clone(), p.heard);
@@ -172,6 +196,7 @@ impl World {
             owner,
             items: items.clone(),
             pods: pods.clone(),
+            replaces: replaces.clone(),
             rests,
             ends,
         });
@@ -181,6 +206,7 @@ impl World {
             items: self.real_items(&items),
             pods: pods.iter().map(|h| World::real_holder(*h).key()).collect(),
             rests,
+            replaces: replaces.iter().map(real_pair).collect(),
             ends,
             heard,
             receipt,
@@ -254,7 +280,7 @@ impl World {
             stands,
         });
         for _ in 0..if starts { pods } else { 0 } {
-            self.owners_pod_starts(no);
+            self.owners_pod_starts(no, None);
         }
     }
 
@@ -263,6 +289,13 @@ impl World {
         for its in &mut self.owners {
             its.papers = Papers::default();
         }
+    }
+}
+
+fn real_pair((old, new): &(HolderNo, HolderNo)) -> Replacing {
+    Replacing {
+        pod: World::real_holder(*old).key(),
+        by: World::real_holder(*new).key(),
     }
 }
 

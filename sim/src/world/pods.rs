@@ -49,7 +49,7 @@ impl World {
         let no = self.is_there(copy);
         self.operator.there.insert(holder);
         if let Some(owner) = pod.owner {
-            self.owner_has(owner, no, holder);
+            self.owner_has(owner, (no, holder), pod.replaces);
         }
         for (i, (kind, items)) in pod.claims.iter().enumerate() {
             self.claim_begins(no, (claim_no(i), *kind, items.clone()));

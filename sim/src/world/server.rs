@@ -81,6 +81,7 @@ impl World {
             ring: VecDeque::new(),
             tick: 0,
             draws: HashMap::default(),
+            beyond: BTreeSet::new(),
             overlap: 0,
             papers: 0,
         };
@@ -206,6 +207,7 @@ impl World {
                 draws => draws,
             };
             run.draws.insert(v.lease, draws.clone());
+            self.states_beyond(&e);
             let fact = self.booked(&e, draws);
             if let Some(run) = self.server.run.as_mut() {
                 run.ring.push_back(e);
@@ -247,6 +249,24 @@ impl World {
             self.state(Fact::Used(used));
         }
         self.plan_tick();
+    }
+
+    /// Whether a lease has no seats of its own yet, where that is news.
+    fn states_beyond(&mut self, e: &ledger::Event) {
+        let lease = e.view.lease;
+        let Some(run) = self.server.run.as_mut() else {
+            return;
+        };
+        let is = run.frontend.ledger().is_beyond(lease);
+        let news = if is {
+            run.beyond.insert(lease)
+        } else {
+            run.beyond.remove(&lease)
+        };
+        if news {
+            let lease = lease_no(lease);
+            self.state(Fact::Beyond { lease, is });
+        }
     }
 
     fn booked(&self, e: &ledger::Event, draws: Vec<(usize, u32)>) -> Option<Fact> {

@@ -305,6 +305,8 @@ pub(super) struct Run {
     pub(super) tick: u64,
     /// What each lease drew when that was last told.
     pub(super) draws: HashMap<LeaseId, Vec<(usize, u32)>>,
+    /// Those that were stated beyond the seats.
+    pub(super) beyond: BTreeSet<LeaseId>,
     pub(super) settling: bool,
     pub(super) overlap: u64,
     pub(super) papers: u64,

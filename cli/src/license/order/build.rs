@@ -8,7 +8,9 @@ use mooring_core::license::{
     is_placeholder,
 };
 use mooring_core::names::{PoolName, ProductName};
-use mooring_core::time::{LONGEST_GRACE, MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
+use mooring_core::time::{
+    LONGEST_GRACE, LONGEST_HANDOVER, MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span,
+};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -366,6 +368,7 @@ fn policy(p: &OrderPolicy) -> Result<Policy, OrderError> {
         max_grace: span("maxGrace", &p.max_grace, none, LONGEST_GRACE)?,
         optimistic_start: p.optimistic_start,
         max_contested: span("maxContested", &p.max_contested, none, DAY)?,
+        max_handover: span("maxHandover", &p.max_handover, none, LONGEST_HANDOVER)?,
         max_anchor_grace: span(
             "maxAnchorGrace",
             &p.max_anchor_grace,

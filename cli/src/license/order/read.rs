@@ -75,6 +75,7 @@ pub struct OrderPolicy {
     pub max_grace: Option<String>,
     pub optimistic_start: OptimisticStart,
     pub max_contested: Option<String>,
+    pub max_handover: Option<String>,
     pub max_anchor_grace: Option<String>,
     pub max_lease: Option<String>,
     /// What proof a silent holder's seat needs.

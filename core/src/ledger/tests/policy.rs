@@ -9,7 +9,7 @@ type Has = (u32, Option<u32>, Option<u32>);
 
 /// A group for each namespace, with what it has of pool `r`: (owned, max, lend).
 #[allow(clippy::unnecessary_wraps)] // as the ledger takes it
-fn policy(groups: &[(&str, Has)]) -> Option<Arc<SeatPolicy>> {
+pub(super) fn policy(groups: &[(&str, Has)]) -> Option<Arc<SeatPolicy>> {
     let group = |(name, (owned, max, lend)): &(&str, Has)| {
         let rights = PoolRights {
             owned: *owned,

@@ -75,6 +75,8 @@ fn held(run: u8) -> HeldProof {
         claims: None,
         family: None,
         called_back: None,
+        handover: None,
+        handed: None,
     };
     let t = now(1011, "2026-05-01T12:00:11Z");
     let b = answer::token(&mut &c, &f, &g, t, None).unwrap();

@@ -50,6 +50,7 @@ impl Told {
             owner: OWNER,
             items: vec![(0, seats)],
             pods: pods.iter().map(|n| HolderNo(*n)).collect(),
+            replaces: vec![],
             rests,
             ends: false,
         });

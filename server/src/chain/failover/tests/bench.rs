@@ -353,5 +353,7 @@ fn granted(received: BootTime, f: &InForce) -> Granted {
         claims: None,
         family: None,
         called_back: None,
+        handover: None,
+        handed: None,
     }
 }
