@@ -23,7 +23,7 @@ pub use operator::{
     AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, ReplacedElsewhere,
     Revoke, RevokedHolder, RevokedHolders,
 };
-pub use owners::{MAX_OWNERS, OwnerClaim, OwnerStands, Owners, OwnersAnswer};
+pub use owners::{MAX_OWNERS, OwnerClaim, OwnerStands, Owners, OwnersAnswer, Replacing};
 pub use policy::{GroupUse, PolicyChange, PolicyTest, PolicyView, UnderPolicy};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{

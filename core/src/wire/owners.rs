@@ -41,6 +41,10 @@ pub struct OwnerClaim {
     /// The pods that may take shares of it: these, and no others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<HolderKey>,
+    /// Pods that replace others of it before those have gone: each may run on loan, where the license
+    /// allows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replacing>,
     /// No pod of it lives: it keeps its place in line, and nothing gathers for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rests: bool,
@@ -65,6 +69,17 @@ pub struct OwnerClaim {
     /// The place in line that an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Sealed>,
+}
+
+/// A pod that replaces another of the same owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Replacing {
+    /// That goes.
+    pub pod: HolderKey,
+    /// That comes.
+    pub by: HolderKey,
 }
 
 /// How the claims of owners stand, in the order of the request.

@@ -3,11 +3,11 @@
 
 use crate::leases::Known;
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::LeaseId;
+use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::request::MAX_ITEMS;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{EndReason, LeaseView, Leases, ViewState};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// How many claims of one server are kept.
 const MOST: usize = 20_000;
@@ -147,6 +147,22 @@ impl LeaseCache {
     pub fn owners(&self) -> impl Iterator<Item = &LeaseView> {
         let views = self.leases.values().map(|k| &k.view);
         views.filter(|v| matches!(v.holder, Holder::Owner { .. }))
+    }
+
+    /// Pods that have been given a lease of their own, and pods whose own claim stands in line.
+    pub fn pods(&self) -> (HashSet<HolderKey>, HashSet<HolderKey>) {
+        let (mut held, mut waiting) = (HashSet::new(), HashSet::new());
+        let views = self.leases.values().map(|k| &k.view);
+        let own =
+            |v: &&LeaseView| matches!(v.holder, Holder::Pod { .. }) && v.claim == ClaimName::pod();
+        for view in views.filter(own) {
+            match view.state {
+                ViewState::Held | ViewState::Silent => held.insert(view.holder.key()),
+                ViewState::Waiting => waiting.insert(view.holder.key()),
+                _ => false,
+            };
+        }
+        (held, waiting)
     }
 
     /// All holders that the server knows.
