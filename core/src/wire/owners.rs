@@ -41,13 +41,13 @@ pub struct OwnerClaim {
     /// The pods that may take shares of it: these, and no others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<HolderKey>,
-    /// Pods that replace others of it before those have gone: each may run on loan, where the license
-    /// allows it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaces: Vec<Replacing>,
     /// No pod of it lives: it keeps its place in line, and nothing gathers for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rests: bool,
+    /// Pods that replace others of it before those have gone: each may run on loan, where the
+    /// license allows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replacing>,
     /// It is given back: what no pod has taken is free.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ends: bool,
@@ -71,14 +71,14 @@ pub struct OwnerClaim {
     pub ticket: Option<Sealed>,
 }
 
-/// A pod that replaces another of the same owner.
+/// A pod that comes before the one goes that it replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Replacing {
-    /// That goes.
+    /// The one that goes.
     pub pod: HolderKey,
-    /// That comes.
+    /// The one that comes.
     pub by: HolderKey,
 }
 

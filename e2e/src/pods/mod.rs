@@ -1,10 +1,13 @@
 //! Whose seats are whose: policies, loans that are called back, limits, lines that may be passed;
-//! pods that wait before they are scheduled.
+//! pods that wait before they are scheduled, and pods that others replace.
 
+mod drain;
 mod fill;
+mod fleet;
 mod gated;
 mod loans;
 mod steps;
+mod surge;
 mod trial;
 
 use crate::suite::Scenario;
@@ -17,5 +20,8 @@ pub fn scenarios() -> Vec<Scenario> {
         fill::one_that_fits_passes_one_that_does_not_for_a_while,
         gated::pods_that_have_no_seat_take_no_node,
         gated::groups_are_there_as_a_whole_or_not_at_all,
+        drain::every_replacement_gets_its_predecessors_seat,
+        surge::a_rollout_at_full_seats_hands_over,
+        surge::without_it_the_event_says_who_waits_for_whom,
     ]
 }
