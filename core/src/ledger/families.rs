@@ -261,11 +261,13 @@ impl Ledger {
         };
         let rights = &self.capacity.rights;
         let priority = rights.priority(rights.tenant(e.asks()));
+        self.tally.leave(e);
         if let State::Queued(place) = &mut e.state {
             place.rank.priority = Reverse(priority);
             place.group = group;
             self.queue.enter(place);
         }
+        self.tally.enter(e);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) async fn every_replacement_gets_its_predecessors_seat(lab: &Lab) -> R
     let mut strangers = Vec::new();
     for n in 1..=5 {
         let name = format!("stranger-{n}");
-        let stranger = App::start(lab, &ns, &name, "render", Some(here)).await?;
+        let stranger = App::start(lab, &ns, &name, "render", Some(here.as_str())).await?;
         strangers.push(stranger);
     }
     server.shows(lab, &[("Waiting", 5)], 60).await?;
@@ -35,18 +35,30 @@ pub(super) async fn every_replacement_gets_its_predecessors_seat(lab: &Lab) -> R
         "one of the old pods is there: {new:?}"
     );
     for s in &strangers {
-        ensure!(s.state().is_none(), "{} has a seat: {:?}", s.name, s.state());
+        ensure!(
+            s.state().is_none(),
+            "{} has a seat: {:?}",
+            s.name,
+            s.state()
+        );
     }
 
     // Nothing is kept for pods that are wanted no more.
     fleet.scale(lab, 8).await?;
     eventually("two strangers have their seats", within(20), async || {
-        let held = strangers.iter().filter(|s| s.state().as_deref() == Some("Held"));
+        let held = strangers
+            .iter()
+            .filter(|s| s.state().as_deref() == Some("Held"));
         let held = held.count();
         so(held == 2, || format!("{held} have"))
     })
     .await?;
-    let all: Vec<&App> = old.iter().chain(&new).map(|(a, _)| a).chain(&strangers).collect();
+    let all: Vec<&App> = old
+        .iter()
+        .chain(&new)
+        .map(|(a, _)| a)
+        .chain(&strangers)
+        .collect();
     let all: Vec<(&App, u32)> = all.into_iter().map(|a| (a, 1)).collect();
     count_seats(&all, 10).map(drop)
 }
@@ -59,22 +71,35 @@ async fn drain(
     fleet: &Fleet<'_>,
     old: &[(App, String)],
 ) -> Result<Vec<(App, String)>> {
-    lab.kubectl(format!("cordon {node}")).await?.ok("cordoning a node")?;
+    lab.kubectl(format!("cordon {node}"))
+        .await?
+        .ok("cordoning a node")?;
     // All at once, which is worse than what a drain does.
     let selector = format!("-n {ns} delete pod -l fleet={} --wait=false", fleet.name);
     lab.kubectl(&selector).await?.ok("taking pods off a node")?;
     let before = uids(old);
-    eventually("ten replacements hold their seats", within(120), async || {
-        let now = fleet.apps(lab).await?;
-        let new: Vec<_> = now.into_iter().filter(|(_, uid)| !before.contains(uid)).collect();
-        let mut held = Vec::new();
-        for (app, uid) in new {
-            if app.started(lab).await? {
-                held.push((app, uid));
+    eventually(
+        "ten replacements hold their seats",
+        within(120),
+        async || {
+            let now = fleet.apps(lab).await?;
+            let new: Vec<_> = now
+                .into_iter()
+                .filter(|(_, uid)| !before.contains(uid))
+                .collect();
+            let mut held = Vec::new();
+            for (app, uid) in new {
+                if app.started(lab).await? {
+                    held.push((app, uid));
+                }
             }
-        }
-        let count = held.len();
-        Ok(if count == 10 { Ok(held) } else { Err(format!("{count} do")) })
-    })
+            let count = held.len();
+            Ok(if count == 10 {
+                Ok(held)
+            } else {
+                Err(format!("{count} do"))
+            })
+        },
+    )
     .await
 }

@@ -110,7 +110,11 @@ impl<'a> Fleet<'a> {
         let pods = eventually("all pods of the fleet are there", within(60), async || {
             let pods = self.apps(lab).await?;
             let there = pods.len();
-            Ok(if there == count { Ok(pods) } else { Err(format!("{there} are")) })
+            Ok(if there == count {
+                Ok(pods)
+            } else {
+                Err(format!("{there} are"))
+            })
         })
         .await?;
         for (app, _) in &pods {

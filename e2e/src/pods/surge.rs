@@ -16,7 +16,10 @@ pub(super) async fn a_rollout_at_full_seats_hands_over(lab: &Lab) -> Result<()> 
     let server = Server::new(&ns, 2);
     let extra = "policy: {maxHandover: 60s}\n";
     let (name, anchor) = (format!("{ns}-main"), &lab.anchor.description);
-    let license = lab.vendor.license(&name, &server.products, anchor, extra).await?;
+    let license = lab
+        .vendor
+        .license(&name, &server.products, anchor, extra)
+        .await?;
     server.apply_with(lab, &license, PIN).await?;
     server.condition(lab, "Ready", "True").await?;
     let fleet = Fleet::new(&ns, "fleet", 2);
@@ -24,23 +27,43 @@ pub(super) async fn a_rollout_at_full_seats_hands_over(lab: &Lab) -> Result<()> 
     let old = fleet.all_hold(lab, 2).await?;
     fleet.restart(lab).await?;
     let before = uids(&old);
-    let new = eventually("two new pods, and none of the old", within(240), async || {
-        let now = fleet.apps(lab).await?;
-        let new = now.iter().filter(|(_, uid)| !before.contains(uid)).count();
-        Ok(if (new, now.len()) == (2, 2) { Ok(now) } else { Err(format!("{now:?}")) })
-    })
+    let new = eventually(
+        "two new pods, and none of the old",
+        within(240),
+        async || {
+            let now = fleet.apps(lab).await?;
+            let new = now.iter().filter(|(_, uid)| !before.contains(uid)).count();
+            Ok(if (new, now.len()) == (2, 2) {
+                Ok(now)
+            } else {
+                Err(format!("{now:?}"))
+            })
+        },
+    )
     .await?;
-    let status = lab.kubectl(format!("-n {ns} rollout status deployment/fleet --timeout=60s"));
+    let status = lab.kubectl(format!(
+        "-n {ns} rollout status deployment/fleet --timeout=60s"
+    ));
     status.await?.ok("the rollout")?;
     // A loan is one application beyond the seats, and each ends within its time: never a third one
     // after it.
     let all = old.iter().chain(&new);
-    let spans: Vec<_> = all.flat_map(|(a, _)| seats::spans(&a.name, 1, &a.lines())).collect();
+    let spans: Vec<_> = all
+        .flat_map(|(a, _)| seats::spans(&a.name, 1, &a.lines()))
+        .collect();
     let most = seats::most(&spans);
-    ensure!(most.seats <= 3, "{} ran at once: {:?}", most.seats, most.who);
+    ensure!(
+        most.seats <= 3,
+        "{} ran at once: {:?}",
+        most.seats,
+        most.who
+    );
     let loan = beyond(&spans, 2);
     println!("  a third application ran for {loan:?} in all");
-    ensure!(loan <= Duration::from_secs(2 * 61), "a third application ran for {loan:?}");
+    ensure!(
+        loan <= Duration::from_secs(2 * 61),
+        "a third application ran for {loan:?}"
+    );
     let end = spans.iter().map(|s| s.to).max().unwrap_or(0);
     let late: Vec<_> = spans.iter().filter(|s| s.to + 1000 >= end).collect();
     ensure!(late.len() <= 2, "after it there are {late:?}");
@@ -63,7 +86,12 @@ pub(super) async fn without_it_the_event_says_who_waits_for_whom(lab: &Lab) -> R
         Ok(new.ok_or_else(|| "there is none".to_owned()))
     })
     .await?;
-    let says = ["wait for it", "Deployment fleet", "maxSurge: 0", "policy.maxHandover"];
+    let says = [
+        "wait for it",
+        "Deployment fleet",
+        "maxSurge: 0",
+        "policy.maxHandover",
+    ];
     event(lab, &new.0, "LicenseWaiting", &says).await?;
     for (app, _) in &old {
         let held = app.state().as_deref() == Some("Held");
@@ -97,7 +125,12 @@ mod tests {
             to,
             seats: 1,
         };
-        let spans = [span("a", 0, 10), span("b", 0, 20), span("c", 5, 30), span("d", 8, 9)];
+        let spans = [
+            span("a", 0, 10),
+            span("b", 0, 20),
+            span("c", 5, 30),
+            span("d", 8, 9),
+        ];
         assert_eq!(beyond(&spans, 2), Duration::from_millis(5));
         assert_eq!(beyond(&spans, 4), Duration::ZERO);
     }

@@ -347,4 +347,44 @@ mod tests {
         assert_eq!(gate(&["x"]), Gate::Open);
         assert_eq!(gate(&[]), Gate::Open);
     }
+
+    #[test]
+    fn a_pod_that_waits_at_its_start_counts_where_it_has_an_owner_or_a_place() {
+        let own = |annotations: Value, owners: Value| {
+            let sidecar = json!({
+                "name": "mooring", "args": ["run"], "restartPolicy": "Always",
+                "env": [{ "name": "MOORING_LICENSES", "value": "render:2" }],
+            });
+            let mut all = json!({ "mooring.dev/licenses": "" });
+            let all_of = all.as_object_mut().unwrap();
+            all_of.extend(annotations.as_object().unwrap().clone());
+            let pod = json!({
+                "metadata": {
+                    "namespace": "apps", "name": "p", "uid": "u", "annotations": all,
+                    "labels": { JOB: "j", JOB_INDEX: "0" }, "ownerReferences": owners,
+                },
+                "spec": { "containers": [], "initContainers": [sidecar] },
+            });
+            own_pod(&serde_json::from_value(pod).unwrap(), false, false)
+        };
+        let set = |controller: bool| {
+            json!([{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "d-1", "uid": "set",
+                "controller": controller,
+            }])
+        };
+        assert_eq!(own(json!({}), json!(null)), None);
+        assert_eq!(
+            own(json!({}), set(false)),
+            None,
+            "it only keeps it from being collected"
+        );
+        let pod = own(json!({}), set(true)).unwrap();
+        assert_eq!(pod.controller.unwrap().uid, "set");
+        assert!(!pod.gated && pod.group.is_none() && pod.gate == Gate::Open);
+        let none = json!({ "mooring.dev/wait": "none" });
+        assert_eq!(own(none, set(true)), None, "it waits nowhere");
+        let place = own(json!({ "mooring.dev/place": "etl" }), json!(null)).unwrap();
+        assert_eq!(place.place.as_deref(), Some("etl"));
+    }
 }

@@ -2,6 +2,7 @@
 //! word, and it may be anybody's program.
 
 use crate::leases::Known;
+use crate::owners::is_for_successors;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::request::MAX_ITEMS;
@@ -172,8 +173,11 @@ impl LeaseCache {
 
     /// How many claims are in line.
     pub fn waiting(&self) -> u32 {
-        let in_line =
-            |k: &&Known| matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
+        let in_line = |k: &&Known| {
+            let waits = matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
+            // Whose place it is stands in line itself, or does not live.
+            waits && !is_for_successors(&k.view.holder.key())
+        };
         u32::try_from(self.leases.values().filter(in_line).count()).unwrap_or(u32::MAX)
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of one license server, and who is told when that changes.
 
+use super::book::OwnersBook;
 use super::lease_cache::LeaseCache;
 use super::snapshot::{Notice, Snapshot};
 use super::touched::Touched;
@@ -35,6 +36,8 @@ pub struct ConnectionContext {
     /// Signs the operator's client certificates, and says which roots to trust.
     pub ca: Arc<Ca>,
     pub writer: Writer,
+    /// What is claimed for owners of pods, at all license servers.
+    pub owners: Arc<OwnersBook>,
 }
 
 /// One connection.
@@ -57,7 +60,7 @@ pub(super) struct Connection {
     pub(super) revoked: Mutex<Option<BTreeMap<HolderKey, RevokedHolder>>>,
     /// What is claimed for pods that wait before they are scheduled. Never locked before the
     /// leases.
-    pub(super) owners: Mutex<OwnersMemory>,
+    pub(super) owners: Arc<Mutex<OwnersMemory>>,
     /// Hears that something about them may have changed.
     pub(super) owners_news: Notify,
     /// Hears what is to be done to pods.

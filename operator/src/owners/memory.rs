@@ -370,6 +370,41 @@ impl OwnersMemory {
         self.claims.values().map(|c| c.says(now)).collect()
     }
 
+    /// What is to outlive this operator: what its pods do not say of themselves.
+    pub fn to_be_kept(&self, now: BootTime) -> Due {
+        let says_more =
+            |key: &HolderKey| !is_replacing(key) || !self.replacing.parked(key).is_empty();
+        let given = |c: &&Remembered| c.receipt.is_some() || c.ticket.is_some();
+        let kept = self
+            .claims
+            .iter()
+            .filter(|(key, c)| !c.ends && says_more(key));
+        kept.map(|(_, c)| c)
+            .filter(given)
+            .map(|c| c.says(now))
+            .collect()
+    }
+
+    /// What another operator had been given.
+    pub fn restore(&mut self, claims: Vec<OwnerClaim>, now: BootTime) {
+        for c in claims {
+            let sent = now - c.sent_ago.unwrap_or_default();
+            let wish = OwnerWish {
+                owner: c.owner,
+                items: c.items,
+                pods: c.pods,
+                rests: c.rests,
+                short: false,
+                replaces: c.replaces,
+            };
+            let key = wish.owner.key();
+            let mut known = Remembered::new(wish, Stand::Asked, now);
+            (known.heard, known.ticket) = (c.heard, c.ticket);
+            known.receipt = c.receipt.map(|r| (r, sent));
+            self.claims.insert(key, known);
+        }
+    }
+
     /// What could not be said is said later.
     pub fn failed(&mut self, said: &[OwnerClaim], now: BootTime) {
         for c in said {

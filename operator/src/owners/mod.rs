@@ -12,6 +12,7 @@
 //! | [`kept`], [`wish`] | what these see and say: plain data |
 //! | [`plan`] | which claims there are to be, whose gate goes: pure |
 //! | [`memory`] | how the claims stand, what the server gave for them, and what is due |
+//! | [`saved`](mod@saved) | what of that outlives an operator that ends |
 //!
 //! They promise: a gate goes only when the seats are reserved; a group asks for its seats together
 //! or not at all, and only when all its pods are there; a claim ends once its pods have their own
@@ -27,6 +28,7 @@ mod places;
 mod plan;
 mod replacing;
 mod root;
+mod saved;
 mod wish;
 
 pub use crate::cache::{OwnPod, own_pod};
@@ -35,4 +37,5 @@ pub use family::Parked;
 pub use memory::{Act, Due, OwnersMemory, OwnersSight, RENEW, is_for_successors, kept_for};
 pub use plan::{JobName, JobSize, OwnersFacts, OwnersPlan, owners_plan};
 pub use root::{Root, Wants, WorkloadKind, goes_on, wants};
+pub use saved::{restored, saved};
 pub(crate) use wish::times;

@@ -139,8 +139,12 @@ impl Replacing {
     fn forget(&mut self, seen: &Seen<'_>) {
         let controllers = seen.pods.iter().filter_map(|p| p.controller.as_ref());
         let mut used: HashSet<&str> = controllers.map(|c| c.uid.as_str()).collect();
-        self.roots.retain(|uid| used.contains(uid));
-        used.extend(self.families.values().map(|f| f.root.uid.as_str()));
+        let owners = self.families.values().map(|f| f.root.uid.as_str());
+        let owners: HashSet<&str> = owners.collect();
+        self.roots.retain(|uid, root| {
+            used.contains(uid) || root.is_some_and(|r| owners.contains(r.uid.as_str()))
+        });
+        used.extend(owners);
         self.asked.retain(|uid, _| used.contains(uid.as_str()));
         self.wants.retain(|uid, _| used.contains(uid.as_str()));
     }

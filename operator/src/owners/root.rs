@@ -183,9 +183,9 @@ impl Roots {
         self.known.insert(controller.to_owned(), root);
     }
 
-    /// Forgets the others: no pod is left that has them.
-    pub(super) fn retain(&mut self, used: impl Fn(&str) -> bool) {
-        self.known.retain(|uid, _| used(uid));
+    /// Forgets the others: nobody is left who has them.
+    pub(super) fn retain(&mut self, used: impl Fn(&str, Option<&Root>) -> bool) {
+        self.known.retain(|uid, root| used(uid, root.as_ref()));
     }
 }
 

@@ -40,14 +40,14 @@ struct Owner {
     kind: String,
     name: String,
     uid: String,
-    controller: bool,
+    controller: Option<bool>,
 }
 
 impl Keep for Owner {
     /// The one that controls it: others only keep it from being collected.
     fn keep(kept: &[Self], next: &Self) -> bool {
         let sane = [&next.api_version, &next.kind, &next.name, &next.uid];
-        next.controller && kept.is_empty() && sane.iter().all(|s| s.len() <= OWNER_TEXT)
+        next.controller == Some(true) && kept.is_empty() && sane.iter().all(|s| s.len() <= OWNER_TEXT)
     }
 }
 
@@ -58,7 +58,7 @@ impl From<Owner> for OwnerReference {
             kind: o.kind,
             name: o.name,
             uid: o.uid,
-            controller: Some(o.controller),
+            controller: o.controller,
             block_owner_deletion: None,
         }
     }

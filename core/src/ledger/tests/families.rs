@@ -197,12 +197,14 @@ fn a_place_of_which_no_pod_lives_is_kept_and_in_nobodys_way() {
     let mut rests = owner(9, 1);
     rests.rests = true;
     place(l.claim(rests.clone(), at(1)));
+    assert_eq!(l.gauges().waiting, 0, "nobody waits");
     assert_eq!(place(l.claim(claim(2, "render"), at(2))).place, 1);
     pod_back(&mut l, 1, 3);
     assert!(held(&l, 2) && !held(&l, 9));
     place(l.claim(claim(3, "render"), at(4)));
     // Its next pod is there: it stands where it came.
     assert_eq!(place(l.claim(owner(9, 1), at(5))).place, 1);
+    assert_eq!(l.gauges().waiting, 2);
     pods(&mut l, 9, &[4], 5);
     place(l.claim(claim(4, "render"), at(6)));
     pod_back(&mut l, 2, 7);

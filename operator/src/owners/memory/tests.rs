@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
-use crate::owners::own_pod;
+use crate::cache::own::Controller;
+use crate::owners::{WorkloadKind, own_pod};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{Problem, WaitReason};
@@ -190,4 +191,103 @@ fn each_pod_of_a_group_is_told_once_why_it_waits_and_that_it_is_scheduled() {
     m.answered(&due, at(24), reserved());
     let acts = look(&mut m, both(), &[], at(24));
     assert_eq!(said(acts), ["LicenseReserved"; 2]);
+}
+
+/// A pod of a Deployment that has its seat.
+fn of_deployment(name: &str) -> OwnPod {
+    let controller = Controller {
+        api_version: "apps/v1".into(),
+        kind: "ReplicaSet".into(),
+        name: "d-1".into(),
+        uid: "set".into(),
+    };
+    let mut p = pod(name, 0);
+    (p.controller, p.gated, p.gate, p.leased) = (Some(controller), false, Gate::Open, true);
+    p
+}
+
+fn deployment() -> Root {
+    Root {
+        namespace: "apps".into(),
+        kind: WorkloadKind::Deployment,
+        name: "d".into(),
+        uid: "root".into(),
+    }
+}
+
+#[test]
+fn a_seat_that_is_kept_is_shown_after_some_seconds_with_for_whom_and_until_when() {
+    let mut m = OwnersMemory::default();
+    let both = || vec![of_deployment("a"), of_deployment("b")];
+    let acts = look(&mut m, both(), &[], at(0));
+    assert!(
+        matches!(acts.as_slice(), [Act::AskForRoot(set)] if set.uid == "set"),
+        "{acts:?}"
+    );
+    m.set_root("set", Some(deployment()));
+    look(&mut m, both(), &[], at(1));
+    let due = m.due(at(1));
+    let key = due[0].owner.key();
+    assert!(due[0].rests, "it takes no seat that its pods do not have");
+    m.answered(&due, at(1), reserved());
+    assert_eq!(m.parked(&key, at(2)), Some(vec![]));
+    let one = || vec![of_deployment("b")];
+    let acts = look(&mut m, one(), &[], at(10));
+    assert_eq!(acts, [Act::AskWhatItWants(deployment())]);
+    assert_eq!(m.news(at(10)), []);
+    assert_eq!(
+        m.parked(&key, at(14)),
+        Some(vec![]),
+        "most are taken by then"
+    );
+    assert_eq!(m.news(at(15)), [key.clone()]);
+    let parked = m.parked(&key, at(15)).unwrap();
+    let now = Now {
+        wall: "2026-03-01T12:00:00.5Z".parse().unwrap(),
+        boot: at(15),
+    };
+    let said = kept_for(&parked, now);
+    assert_eq!(
+        said,
+        "kept for the replacement of a until 2026-03-01T12:00:55Z"
+    );
+    // It lapses, and is shown no more.
+    look(&mut m, one(), &[], at(70));
+    assert_eq!(m.news(at(70)), [key.clone()]);
+    assert_eq!(m.news(at(71)), []);
+    assert_eq!(m.parked(&key, at(71)), Some(vec![]));
+    assert_eq!(
+        m.parked(&HolderKey("uid-b".into()), at(71)),
+        None,
+        "a pod keeps none"
+    );
+}
+
+#[test]
+fn what_keeps_no_seats_for_others_is_asked_seldom_and_what_changed_meanwhile_soon() {
+    let mut m = OwnersMemory::default();
+    m.set_root("set", Some(deployment()));
+    let one = || vec![of_deployment("a")];
+    look(&mut m, one(), &[], at(0));
+    let due = m.due(at(0));
+    m.answered(&due, at(0), reserved());
+    let problem = |kind| {
+        answer(OwnerStands::Refused {
+            problem: Problem::new(kind, "so it is"),
+        })
+    };
+    m.answered(&due, at(1), problem(ProblemType::ClaimChanged));
+    assert!(
+        m.all(at(1))[0].receipt.is_some(),
+        "what it has stays its own"
+    );
+    assert_eq!((m.due(at(10)).len(), m.due(at(11)).len()), (0, 1));
+    m.answered(&due, at(11), problem(ProblemType::UnknownProduct));
+    look(
+        &mut m,
+        vec![of_deployment("a"), of_deployment("b")],
+        &[],
+        at(12),
+    );
+    assert_eq!((m.due(at(610)).len(), m.due(at(611)).len()), (0, 1));
 }

@@ -90,7 +90,7 @@ impl World {
                 .iter()
                 .map(|k| k.0.trim_start_matches("uid-"))
                 .collect();
-            let rests = if c.rests { " rests" } else { "" };
+            let rests = if c.rests { "rests" } else { "" };
             let number = uid.strip_prefix("place:apps/etl/").unwrap();
             format!("{owner} {number} {}{rests}", pods.join("+"))
         };
