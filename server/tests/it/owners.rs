@@ -31,6 +31,7 @@ impl Owner {
                 items: items(seats),
                 pods: pods.collect(),
                 rests: false,
+                replaces: Vec::new(),
                 ends: false,
                 heard: None,
                 receipt: None,

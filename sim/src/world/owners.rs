@@ -181,6 +181,7 @@ impl World {
             items: self.real_items(&items),
             pods: pods.iter().map(|h| World::real_holder(*h).key()).collect(),
             rests,
+            replaces: Vec::new(),
             ends,
             heard,
             receipt,
