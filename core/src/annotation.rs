@@ -88,6 +88,15 @@ pub const GROUP_SIZE: Annotation = Annotation {
     ..PLAIN
 };
 
+/// Under which name a pod waits in line, for the one that comes in its stead.
+pub const PLACE: Annotation = Annotation {
+    key: "mooring.dev/place",
+    doc: Some(
+        "the name of a [place in line](#a-place-that-outlives-its-pod) of this namespace: when a pod goes that waits, its place is kept for three minutes for the next pod of that name",
+    ),
+    ..PLAIN
+};
+
 /// What must come before the gate.
 pub const GATE_AFTER: Annotation = Annotation {
     key: "mooring.dev/gate-after",
@@ -143,13 +152,14 @@ pub const INJECTED: Annotation = Annotation {
     ..PLAIN
 };
 
-pub const ALL: [Annotation; 13] = [
+pub const ALL: [Annotation; 14] = [
     LICENSES,
     SERVER,
     START,
     WAIT,
     GROUP,
     GROUP_SIZE,
+    PLACE,
     GATE_AFTER,
     CONTAINERS,
     ON_LOSS,

@@ -24,6 +24,11 @@ pub fn is_group(key: &HolderKey) -> bool {
     key.0.starts_with(GROUP_KEY)
 }
 
+/// Whether this is the key of a pod, by its look: a UID.
+pub fn is_pod(key: &HolderKey) -> bool {
+    !key.0.contains(':')
+}
+
 /// What is known of a holder's pod.
 #[derive(Clone, Debug)]
 pub enum PodFact {

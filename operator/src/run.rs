@@ -2,7 +2,7 @@
 
 use crate::allowance::Allowance;
 use crate::certs::{Ca, keeper, lives::Lives};
-use crate::connection::ConnectionContext;
+use crate::connection::{ConnectionContext, OwnersBook};
 use crate::discovery::{receiver::ReportReceiver, roots, sightings::Sightings};
 use crate::election::Election;
 use crate::health;
@@ -179,9 +179,12 @@ async fn controllers(
             cache: writer.cache.clone(),
             recorder: writer.recorder.clone(),
         };
+        let book = Arc::new(OwnersBook::default());
+        book.load(client, &config.namespace).await;
         let connection = ConnectionContext {
             ca: ca.clone(),
             writer,
+            owners: book.clone(),
         };
         let ending = tokio::select! {
             () = Box::pin(licenseserver::run(connection, config.defaults.clone(), config.namespace.clone(), sightings.cloned())) => false,
@@ -191,6 +194,7 @@ async fn controllers(
         };
         metrics.leads(false);
         if ending {
+            book.save(client, &config.namespace).await;
             election.resign().await;
             return;
         }

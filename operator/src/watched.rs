@@ -5,9 +5,11 @@
 mod head;
 mod list;
 mod pod;
+mod workload;
 
 pub use head::Head;
 pub use pod::WatchedPod;
+pub use workload::{RollingUpdate, Strategy, Workload, WorkloadSpec, WorkloadStatus};
 
 /// What a watch reads of a pod.
 #[cfg(test)]

@@ -7,10 +7,11 @@ use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::ServerRef;
 use mooring_core::wire::{AllowedNamespaces, Owners, OwnersAnswer, Policies};
 use mooring_net::clock;
-use mooring_operator::owners::{Act, Due, OwnersMemory, own_pod};
+use mooring_operator::owners::{Act, Due, OwnersMemory, OwnersSight, own_pod};
 use mooring_testkit::Server;
 use serde::Serialize;
 use serde_json::json;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A pod, as far as the operator looks at it.
@@ -122,8 +123,15 @@ impl World {
             let pods = self.pods.iter();
             let pods = pods.filter_map(|p| own_pod(&p.object(), false, false));
             let (pods, listed) = (pods.collect(), self.server.views());
-            let server = ServerRef::new("licensing", "main");
-            let acts = self.memory.look(&server, pods, &listed, clock::boot());
+            let (server, none) = (ServerRef::new("licensing", "main"), HashSet::new());
+            let sight = OwnersSight {
+                server: &server,
+                pods,
+                held: &none,
+                waiting: &none,
+                listed: &listed,
+            };
+            let acts = self.memory.look(sight, clock::boot());
             for act in &acts {
                 if let Act::Open(key, _) = act {
                     let mut pods = self.pods.iter_mut();

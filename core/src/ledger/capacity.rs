@@ -631,6 +631,14 @@ impl Capacity {
         self.pools.iter().map(had).collect()
     }
 
+    /// Whether nobody else counts what a lease has: it counts for itself, or alone for an owner that
+    /// has ended.
+    pub(super) fn has_alone(&self, drawn: &Drawn) -> bool {
+        let alone =
+            |k: &ShareKey| k.is_owners() && self.shares.get(k).is_some_and(Share::is_of_one);
+        drawn.shared.iter().all(alone)
+    }
+
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.
     pub(super) fn drawn_by(&self, lease: LeaseId, drawn: &Drawn) -> Draws {
         let mut all = drawn.own.clone();

@@ -57,6 +57,13 @@ pub(super) fn share_key(
     })
 }
 
+impl ShareKey {
+    /// An owner's, of which its pods have their shares.
+    pub(super) fn is_owners(&self) -> bool {
+        self.family
+    }
+}
+
 /// The claims of one key, and the seats they have together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Share {
@@ -100,6 +107,11 @@ impl Share {
             return self.seats().saturating_sub(others);
         }
         self.seats()
+    }
+
+    /// No more than one claim has it.
+    pub(super) fn is_of_one(&self) -> bool {
+        self.members.len() <= 1
     }
 
     fn sum(&self, of: impl Fn(&Member) -> bool) -> u32 {

@@ -14,6 +14,7 @@
 
 use super::count_by::Share;
 use super::entry::{Entry, State};
+use super::pool::Draws;
 use super::queue::GroupAt;
 use super::refusal::{Changed, Refusal};
 use super::state::Ledger;
@@ -70,7 +71,7 @@ impl Ledger {
         for pod in self.families.set(&family, pods) {
             let claim = ClaimName::pod();
             if let Some(id) = self.entries.of_name((&pod).into(), &claim).map(|e| e.id) {
-                self.adopt(id, &family, now);
+                self.adopt(id, &family);
             }
         }
         self.grant_queue(now);
@@ -104,7 +105,7 @@ impl Ledger {
     }
 
     /// A pod's claim that is there already counts for its share from now on.
-    fn adopt(&mut self, id: LeaseId, family: &str, now: BootTime) {
+    fn adopt(&mut self, id: LeaseId, family: &str) {
         let Some(e) = self.entries.get_mut(&id) else {
             return;
         };
@@ -122,22 +123,22 @@ impl Ledger {
             // It has nothing yet.
             State::Held { .. } if e.handover().is_some() => e.rare().family = Some(family.into()),
             // What it has moves into the family's part; what counts for others, too, stays theirs.
-            State::Held {
-                drawn, overdraft, ..
-            } if drawn.shared.is_empty() => {
-                self.capacity.give_back((id, tenant), &drawn);
-                e.rare().family = Some(family.into());
+            State::Held { drawn, .. } if self.capacity.has_alone(&drawn) => {
+                let all: Draws = self.capacity.all_of(&drawn).collect();
                 let had = |p: usize| {
-                    let of_it = drawn.own.iter().filter(|(q, _)| *q == p);
+                    let of_it = all.iter().filter(|(q, _)| *q == p);
                     of_it.map(|(_, n)| n).sum::<u32>()
                 };
-                let plan = self.capacity.plan(e.items(), e.asks(), &had);
+                self.capacity.give_back((id, tenant), &drawn);
+                let before = e.rare().family.replace(family.into());
+                let mut plan = self.capacity.plan(e.items(), e.asks(), &had);
                 if plan.is_none() {
-                    e.rare().family = None;
+                    e.rare().family = before;
+                    plan = self.capacity.plan(e.items(), e.asks(), &had);
                 }
                 let plan = plan.unwrap_or_else(|| super::pool::Plan {
                     licenses: drawn.licenses.clone(),
-                    own: drawn.own.clone(),
+                    own: all.clone(),
                     shared: Vec::new(),
                 });
                 let (drawn, _) = self.capacity.book((id, tenant), plan);
@@ -147,7 +148,6 @@ impl Ledger {
                 {
                     *d = drawn;
                 }
-                let _ = (overdraft, now);
             }
             State::Held { .. } | State::Refused(_) => {}
         }
@@ -177,7 +177,10 @@ impl Ledger {
         match e.state.clone() {
             State::Queued(place) => {
                 self.queue.leave(&place);
+                self.sharers.leave(place.rank);
                 self.wish(id, &c.items);
+                let keys = self.capacity.share_keys(&c.items, Self::asker(c));
+                self.sharers.enter(place.rank, keys);
                 let group = self.group_of_owner(&c.items, tenant, c.rests);
                 self.stands_in(id, group);
                 self.refuse_if_impossible(id, now);
@@ -261,11 +264,13 @@ impl Ledger {
         };
         let rights = &self.capacity.rights;
         let priority = rights.priority(rights.tenant(e.asks()));
+        self.tally.leave(e);
         if let State::Queued(place) = &mut e.state {
             place.rank.priority = Reverse(priority);
             place.group = group;
             self.queue.enter(place);
         }
+        self.tally.enter(e);
     }
 }
 

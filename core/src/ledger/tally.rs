@@ -2,6 +2,7 @@
 
 use super::capacity::FixedNames;
 use super::entry::{Entry, State};
+use super::queue::GroupAt;
 use crate::names::ProductName;
 use std::collections::HashMap;
 
@@ -71,6 +72,8 @@ impl Tally {
             State::Held { .. } if e.is_owner() => return add(&mut g.reserved, 1),
             State::Held { silent: false, .. } => add(&mut g.held, 1),
             State::Held { .. } => add(&mut g.silent, 1),
+            // It gathers nothing, and whoever waits of its pods is counted.
+            State::Queued(place) if place.group == GroupAt::Resting => return,
             State::Queued(place) if place.runs_until.is_none() => add(&mut g.waiting, 1),
             State::Queued(_) => {
                 add(&mut g.contested, 1);

@@ -1,12 +1,15 @@
 //! Whose seats are whose: policies, loans that are called back, limits, lines that may be passed;
-//! pods that wait before they are scheduled; many that come and go.
+//! pods that wait before they are scheduled, pods that others replace; many that come and go.
 
 mod churn;
 mod curve;
+mod drain;
 mod fill;
+mod fleet;
 mod gated;
 mod loans;
 mod steps;
+mod surge;
 mod trial;
 
 use crate::suite::Scenario;
@@ -20,6 +23,9 @@ pub fn scenarios() -> Vec<Scenario> {
         gated::pods_that_have_no_seat_take_no_node,
         gated::groups_are_there_as_a_whole_or_not_at_all,
         churn::a_lease_costs_three_writes_at_most,
+        drain::every_replacement_gets_its_predecessors_seat,
+        surge::a_rollout_at_full_seats_hands_over,
+        surge::without_it_the_event_says_who_waits_for_whom,
     ]
 }
 

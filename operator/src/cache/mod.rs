@@ -4,13 +4,15 @@
 //! Whoever serves a license server listens here for holders about which something changed.
 
 mod mirrors;
+pub(crate) mod own;
 mod packed;
 pub mod watches;
 
 pub use mirrors::{Mirrors, Stored, key_in};
+pub use own::{OwnPod, own_pod};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{PodFact, fact_of, is_group, key_of, node_name, server_of};
+use crate::pods::{PodFact, fact_of, is_pod, key_of, node_name, server_of};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::LicenseLease;
@@ -271,13 +273,15 @@ impl ClusterCache {
         self.holders(|pod| pod.server == *server && like(&pod.unpacked()))
     }
 
-    /// Those of them that wait, or waited, before they are scheduled, and whether they are gone.
-    pub fn waiting(&self, server: &ServerRef) -> Vec<(Pod, bool)> {
+    /// Those of them about which the rules of owners say something.
+    pub fn owned(&self, server: &ServerRef) -> Vec<OwnPod> {
         let w = self.lock();
-        let pods = w.pods.iter();
-        let pods = pods.filter(|(_, pod)| pod.before_scheduling && pod.server == *server);
-        pods.map(|(key, pod)| (pod.unpacked(), w.proof(key).is_some()))
-            .collect()
+        let pods = w.pods.iter().filter(|(_, pod)| pod.server == *server);
+        let pods = pods.filter_map(|(key, pod)| {
+            let own = OwnPod::clone(pod.own.as_deref()?);
+            Some(own.with_proof(w.proof(key).is_some()))
+        });
+        pods.collect()
     }
 
     fn holders(&self, are: impl Fn(&PackedPod) -> bool) -> Vec<HolderKey> {
@@ -340,7 +344,7 @@ impl ClusterCache {
 
     /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
     pub fn fact(&self, key: &HolderKey) -> (PodFact, Option<String>) {
-        if key.is_external() || is_group(key) {
+        if !is_pod(key) {
             return (PodFact::External, None);
         }
         let w = self.lock();

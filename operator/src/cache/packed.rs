@@ -2,10 +2,9 @@
 //! it, and the certificates that sidecars trust are mostly the same. So it is kept as text, and
 //! beside it what is asked of all pods at once.
 
+use super::own::{OwnPod, own_pod};
 use crate::gone::{self, Proof};
-use crate::pods::{
-    is_injected, node_name, server_of, sidecar_env, sidecar_may_have_run, waits_for_scheduling,
-};
+use crate::pods::{is_injected, node_name, server_of, sidecar_env, sidecar_may_have_run};
 use k8s_openapi::api::core::v1::{EnvVar, Pod};
 use mooring_api::names::{ROOTS_ENV, ServerRef};
 use std::collections::HashSet;
@@ -40,8 +39,8 @@ pub(super) struct PackedPod {
     pub(super) roots: Option<Arc<str>>,
     /// Whether its sidecar has, or may have, run.
     pub(super) may_have_run: bool,
-    /// Whether it waits, or waited, before it is scheduled.
-    pub(super) before_scheduling: bool,
+    /// As the rules about owners see it, if they say something about it.
+    pub(super) own: Option<Box<OwnPod>>,
     /// The proof that it is gone, whatever its node is.
     pub(super) finished: Option<Proof>,
 }
@@ -61,7 +60,7 @@ impl PackedPod {
             node: node_name(&pod).map(Into::into),
             roots: roots.map(|r| all.once(r)),
             may_have_run: sidecar_may_have_run(&pod),
-            before_scheduling: waits_for_scheduling(&pod),
+            own: own_pod(&pod, false, false).map(Box::new),
             finished: gone::finished(&pod),
         })
     }

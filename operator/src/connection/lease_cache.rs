@@ -2,12 +2,13 @@
 //! word, and it may be anybody's program.
 
 use crate::leases::Known;
+use crate::owners::is_for_successors;
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::LeaseId;
+use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::request::MAX_ITEMS;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{EndReason, LeaseView, Leases, ViewState};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// How many claims of one server are kept.
 const MOST: usize = 20_000;
@@ -149,6 +150,22 @@ impl LeaseCache {
         views.filter(|v| matches!(v.holder, Holder::Owner { .. }))
     }
 
+    /// Pods that have been given a lease of their own, and pods whose own claim stands in line.
+    pub fn pods(&self) -> (HashSet<HolderKey>, HashSet<HolderKey>) {
+        let (mut held, mut waiting) = (HashSet::new(), HashSet::new());
+        let views = self.leases.values().map(|k| &k.view);
+        let own =
+            |v: &&LeaseView| matches!(v.holder, Holder::Pod { .. }) && v.claim == ClaimName::pod();
+        for view in views.filter(own) {
+            match view.state {
+                ViewState::Held | ViewState::Silent => held.insert(view.holder.key()),
+                ViewState::Waiting => waiting.insert(view.holder.key()),
+                _ => false,
+            };
+        }
+        (held, waiting)
+    }
+
     /// All holders that the server knows.
     pub fn holders(&self) -> impl Iterator<Item = &HolderKey> {
         self.holders.keys()
@@ -156,8 +173,11 @@ impl LeaseCache {
 
     /// How many claims are in line.
     pub fn waiting(&self) -> u32 {
-        let in_line =
-            |k: &&Known| matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
+        let in_line = |k: &&Known| {
+            let waits = matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
+            // Whose place it is stands in line itself, or does not live.
+            waits && !is_for_successors(&k.view.holder.key())
+        };
         u32::try_from(self.leases.values().filter(in_line).count()).unwrap_or(u32::MAX)
     }
 }

@@ -217,10 +217,11 @@ fn step(
     let pod = cache.pod(key);
     let standing = connection.standing(key, pod.as_ref());
     let who = pod.as_ref().map(holder_of);
-    let who = who.or_else(|| connection.group(key));
+    let who = who.or_else(|| connection.owner(key));
     if let Some(who) = who.or_else(|| stored.map(|s| holder_in(&s.lease))) {
         claims = about(claims, &who);
     }
+    connection.keeps(key, &mut claims);
     let counts = standing == Standing::Counts;
     let fact = remember(memory, key, fact, (!known && counts).then_some(settled));
     if matches!(fact, PodFact::Gone) {

@@ -7,6 +7,7 @@
 //! What is learnt goes into a `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`,
 //! what is done to pods that wait before they are scheduled in `owners`.
 
+mod book;
 mod error;
 mod lease_cache;
 mod mirrors;
@@ -19,6 +20,7 @@ mod snapshot;
 mod touched;
 mod trial;
 
+pub use book::OwnersBook;
 pub use lease_cache::LeaseCache;
 pub use server::{ConnectionContext, Endpoint};
 pub use snapshot::{Notice, Snapshot};
@@ -102,7 +104,7 @@ impl Connections {
             touched: Touched::default(),
             words,
             revoked: Mutex::default(),
-            owners: Mutex::default(),
+            owners: context.owners.open(server),
             owners_news: Notify::new(),
             acts,
         };
@@ -168,6 +170,7 @@ impl Connections {
         if let Some(l) = lock(&self.connections).remove(server) {
             l.task.abort();
             context.writer.cache.deaf(server);
+            context.owners.close(server);
             context.writer.metrics.forget(server);
             tracing::info!(server = %server, "link ended");
         }

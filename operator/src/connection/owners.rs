@@ -4,24 +4,25 @@
 use super::error::ConnectionError;
 use super::server::Connection;
 use super::session::made;
+use crate::cache::own::Controller;
 use crate::leases::{Note, publish};
-use crate::owners::{Act, Due, JobName, JobSize, OwnPod, own_pod};
-use crate::pods::{Standing, key_of};
-use crate::watched::WatchedPod;
+use crate::owners::{Act, Due, JobName, JobSize, OwnPod, OwnersSight, Root, goes_on, wants};
+use crate::watched::{WatchedPod, Workload};
 use futures::StreamExt as _;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use mooring_api::names::{FIELD_MANAGER, SCHEDULING_GATE};
-use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::ClaimName;
+use mooring_core::frontend::entitled;
+use mooring_core::identity::HolderKey;
 use mooring_core::wire::calls::server;
-use mooring_core::wire::{LeaseView, MAX_OWNERS, Owners, OwnersAnswer, ViewState};
+use mooring_core::wire::{LeaseView, MAX_OWNERS, Owners, OwnersAnswer};
 use mooring_net::client::{Call, Client};
 use mooring_net::clock;
 use mooring_net::sync::lock;
 use serde_json::json;
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
@@ -54,42 +55,38 @@ impl Connection {
     }
 
     fn look_at_owners(&self) -> Due {
-        let pods = self.waiting_pods();
+        let (held, waiting) = self.lease_cache().pods();
+        let pods = self.own_pods(&held);
         if pods.is_empty() && lock(&self.owners).is_empty() {
             return Due::new();
         }
         let listed: Vec<LeaseView> = self.lease_cache().owners().cloned().collect();
         let now = clock::boot();
         let mut owners = lock(&self.owners);
-        for act in owners.look(&self.server, pods, &listed, now) {
+        let sight = OwnersSight {
+            server: &self.server,
+            pods,
+            held: &held,
+            waiting: &waiting,
+            listed: &listed,
+        };
+        for act in owners.look(sight, now) {
             let _ = self.acts.send(act);
         }
+        self.touch(owners.news(now));
         owners.due(now)
     }
 
-    /// The pods that wait, or waited, before they were scheduled, and may use this server.
-    fn waiting_pods(&self) -> Vec<OwnPod> {
-        let cache = &self.context.writer.cache;
-        let seen = cache.waiting(&self.server).into_iter();
-        let counts = seen.filter(|(pod, _)| {
-            let key = key_of(pod);
-            key.is_some_and(|k| self.standing(&k, Some(pod)) == Standing::Counts)
+    /// The pods that the rules of owners are about, and that may use this server.
+    fn own_pods(&self, held: &HashSet<HolderKey>) -> Vec<OwnPod> {
+        let policies = self.target.borrow().policies.clone();
+        let mut pods = self.context.writer.cache.owned(&self.server);
+        pods.retain_mut(|pod| {
+            pod.leased = held.contains(&pod.key);
+            let at = Some(self.server.namespace.as_str());
+            entitled(&pod.holder(), Some(&policies), at).is_ok()
         });
-        let pods = counts.filter_map(|(pod, gone)| {
-            let leased = key_of(&pod).is_some_and(|k| self.has_lease(&k));
-            own_pod(&pod, gone, leased)
-        });
-        pods.collect()
-    }
-
-    /// Whether a pod has been given its own lease.
-    fn has_lease(&self, key: &HolderKey) -> bool {
-        let claims = self.lease_cache().claims(key);
-        claims.iter().any(|c| {
-            let own = matches!(c.view.holder, Holder::Pod { .. });
-            let has = matches!(c.view.state, ViewState::Held | ViewState::Silent);
-            own && has && c.view.claim == ClaimName::pod()
-        })
+        pods
     }
 
     async fn ask_owners(&self, client: &Client, all: Due) -> Result<(), ConnectionError> {
@@ -144,6 +141,8 @@ impl Connection {
                 Ok(())
             }
             Act::AskForJob(name) => self.ask_for_job(name).await,
+            Act::AskForRoot(controller) => self.ask_for_root(controller).await,
+            Act::AskWhatItWants(root) => self.ask_what_it_wants(root).await,
         }
     }
 
@@ -188,5 +187,57 @@ impl Connection {
         lock(&self.owners).set_job(name.clone(), size);
         self.owners_news.notify_one();
         Ok(())
+    }
+
+    /// Finds what has the pods of a controller run: it, or what has it run. One that may not be
+    /// read is none.
+    async fn ask_for_root(&self, controller: &Root) -> Result<(), kube::Error> {
+        let seen = self.workload(controller).await?;
+        let there = seen.filter(|w| w.metadata.uid.as_ref() == Some(&controller.uid));
+        let above = there.as_ref().and_then(|w| {
+            let owner = Controller::among(w.metadata.owner_references.as_deref()?)?;
+            Root::named(&controller.namespace, &owner)
+        });
+        let mut root = there.is_some().then(|| controller.clone());
+        if let Some(above) = above
+            && let Some(w) = self.workload(&above).await?
+            && w.metadata.uid.as_ref() == Some(&above.uid)
+            && goes_on(&above, &w)
+        {
+            root = Some(above);
+        }
+        lock(&self.owners).set_root(&controller.uid, root);
+        self.owners_news.notify_one();
+        Ok(())
+    }
+
+    async fn ask_what_it_wants(&self, root: &Root) -> Result<(), kube::Error> {
+        let asked = clock::boot();
+        let seen = self.workload(root).await?;
+        let wants = wants(root, seen.as_ref());
+        lock(&self.owners).set_wants(root, wants, asked);
+        self.owners_news.notify_one();
+        Ok(())
+    }
+
+    /// `None`: it is not there, or may not be read.
+    async fn workload(&self, root: &Root) -> Result<Option<Workload>, kube::Error> {
+        let (group, kind) = (root.kind.group(), root.kind.as_str());
+        let of = ApiResource {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            api_version: format!("{group}/v1"),
+            kind: kind.to_owned(),
+            plural: root.kind.plural().to_owned(),
+        };
+        let client = self.context.writer.client.clone();
+        let api: Api<Workload> = Api::namespaced_with(client, &root.namespace, &of);
+        match api.get_opt(&root.name).await {
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                tracing::warn!(%kind, name = %root.name, namespace = %root.namespace, "it may not be read: the seats of its pods are kept for nobody");
+                Ok(None)
+            }
+            other => other,
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! What is known of one license server, and who is told when that changes.
 
+use super::book::OwnersBook;
 use super::lease_cache::LeaseCache;
 use super::snapshot::{Notice, Snapshot};
 use super::touched::Touched;
 use crate::certs::Ca;
-use crate::leases::{Service, Writer};
-use crate::owners::{Act, OwnersMemory};
+use crate::leases::{Known, Service, Writer};
+use crate::owners::{Act, OwnersMemory, is_for_successors, kept_for, times};
 use crate::pods::{Standing, is_group, standing};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::ServerRef;
@@ -35,6 +36,8 @@ pub struct ConnectionContext {
     /// Signs the operator's client certificates, and says which roots to trust.
     pub ca: Arc<Ca>,
     pub writer: Writer,
+    /// What is claimed for owners of pods, at all license servers.
+    pub owners: Arc<OwnersBook>,
 }
 
 /// One connection.
@@ -57,7 +60,7 @@ pub(super) struct Connection {
     pub(super) revoked: Mutex<Option<BTreeMap<HolderKey, RevokedHolder>>>,
     /// What is claimed for pods that wait before they are scheduled. Never locked before the
     /// leases.
-    pub(super) owners: Mutex<OwnersMemory>,
+    pub(super) owners: Arc<Mutex<OwnersMemory>>,
     /// Hears that something about them may have changed.
     pub(super) owners_news: Notify,
     /// Hears what is to be done to pods.
@@ -99,13 +102,38 @@ impl Connection {
                 None => Standing::OutOfSight,
             };
         }
+        // Of an owner it is shown that seats are kept for pods to come, and nothing else.
+        match lock(&self.owners).parked(key, clock::boot()) {
+            Some(parked) if parked.is_empty() => return Standing::Foreign,
+            Some(_) => return Standing::External,
+            None => {}
+        }
         standing(key, pod, &self.server, &self.target.borrow().policies)
     }
 
-    /// A group that was claimed for here.
-    pub(super) fn group(&self, key: &HolderKey) -> Option<Holder> {
+    /// What an owner's claim keeps for pods to come, as its mirror shows it.
+    pub(super) fn keeps(&self, key: &HolderKey, claims: &mut [Known]) {
+        let now = clock::now();
         let owners = lock(&self.owners);
-        owners.owner(key).filter(|_| is_group(key)).cloned()
+        let Some(parked) = owners.parked(key, now.boot).filter(|p| !p.is_empty()) else {
+            return;
+        };
+        let items = owners.items_of(key).unwrap_or_default();
+        for c in claims {
+            c.view.items = times(items, parked.len());
+            c.view.message = Some(kept_for(&parked, now));
+        }
+    }
+
+    /// A group that was claimed for here.
+    fn group(&self, key: &HolderKey) -> Option<Holder> {
+        self.owner(key).filter(|_| is_group(key))
+    }
+
+    /// An owner that was claimed for here, and has no pod's key.
+    pub(super) fn owner(&self, key: &HolderKey) -> Option<Holder> {
+        let of_pods = is_group(key) || is_for_successors(key);
+        lock(&self.owners).owner(key).filter(|_| of_pods).cloned()
     }
 
     /// Has the server told.

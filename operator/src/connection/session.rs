@@ -242,7 +242,7 @@ impl Connection {
         let cache = &self.context.writer.cache;
         cache.server_of(key).as_ref() == Some(&self.server)
             || cache.mirror(&self.server, key).is_some()
-            || self.group(key).is_some()
+            || self.owner(key).is_some()
     }
 
     /// All that it knows. Read as far as it may go for the holders that there are: the server may

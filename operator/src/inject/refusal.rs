@@ -3,7 +3,7 @@
 
 use super::server::NoServer;
 use mooring_api::names::GATE;
-use mooring_core::annotation::{CONTAINERS, GATE_AFTER, GROUP, LICENSES, WAIT};
+use mooring_core::annotation::{CONTAINERS, GATE_AFTER, GROUP, LICENSES, PLACE, WAIT};
 use mooring_core::request::BadRequest;
 
 /// The most that the API server takes, keys and values together.
@@ -48,6 +48,11 @@ pub enum Refusal {
         "annotation {GROUP}: expected with {WAIT}: \"scheduling\" only, since pods that are scheduled at once do not wait for each other"
     )]
     GroupAtStartup,
+    /// A place of a pod that waits nowhere.
+    #[error(
+        "annotation {PLACE}: expected with {WAIT}: \"startup\" or \"scheduling\" only, since a pod that waits nowhere has no place in line"
+    )]
+    PlaceNowhere,
     /// A name that no container has, or no init container.
     #[error("annotation {key}: character {at}: {name:?}, expected {kind} of this pod ({known})")]
     NoSuchContainer {

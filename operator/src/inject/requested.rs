@@ -5,7 +5,7 @@ use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::server::ServerName;
 use mooring_core::annotation::{
-    ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PREFIX, SERVER,
+    ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PLACE, PREFIX, SERVER,
     SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
 };
 use mooring_core::policy::one_of;
@@ -75,6 +75,13 @@ impl Requested {
             _ => Wait::Startup,
         };
         check_group((get(GROUP.key), get(GROUP_SIZE.key)), wait, &items)?;
+        if let Some(name) = get(PLACE.key) {
+            let expected = "a place's name (a-z, 0-9 and '-', at most 63)";
+            label(PLACE.key, name, 0, expected)?;
+            if wait == Wait::None {
+                return Err(Refusal::PlaceNowhere);
+            }
+        }
         let named = |a: &Annotation| get(a.key).map(|v| names(a.key, v)).transpose();
         let told = ALL.iter().filter_map(|a| {
             let value = get(a.key).or(a.default)?;

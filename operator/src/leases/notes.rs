@@ -40,7 +40,7 @@ impl Note {
 /// What an Event adds for a pod that waits for pods which it is to replace.
 pub fn waits_for_itself(note: &Note, deployment: &str, holders: usize) -> Note {
     let message = format!(
-        "{}. {holders} of the pods that it replaces in Deployment {deployment} hold seats of it and go only once it is ready: if nobody else gives a seat back, set spec.strategy.rollingUpdate to maxSurge: 0, maxUnavailable: 1",
+        "{}. {holders} of the pods that it replaces in Deployment {deployment} hold seats of it, and wait for it: if nobody else gives a seat back, set maxSurge: 0 (and maxUnavailable: 1) in spec.strategy.rollingUpdate, or have the vendor allow policy.maxHandover",
         note.message
     );
     Note::new(note.severity, note.reason, note.action, &message)

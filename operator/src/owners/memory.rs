@@ -4,11 +4,17 @@
 //! It lives as long as this replica leads. Another one learns from the server's list which claims
 //! there are, and has new receipts with the first renewal.
 
+use super::family::Parked;
+use super::kept::{Kept, Question, Seen as Sight, is_replacing};
+use super::places::{Places, is_place};
 use super::plan::{
-    GroupWaits, JobName, JobSize, KnownOwner, OwnerWish, OwnersFacts, OwnersPlan, Stand,
-    owners_plan,
+    GroupWaits, JobName, JobSize, KnownOwner, OwnersFacts, OwnersPlan, Stand, owners_plan,
 };
-use super::pod::{Gate, OwnPod};
+use super::replacing::Replacing;
+use super::root::{Root, Wants};
+use super::wish::OwnerWish;
+use crate::cache::own::{Gate, OwnPod};
+use crate::kubernetes::whole_seconds;
 use crate::leases::{Note, WAITING};
 use kube::runtime::events::EventType::{Normal, Warning};
 use mooring_api::names::ServerRef;
@@ -16,11 +22,11 @@ use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::{ClaimName, InstanceId};
 use mooring_core::receipt::Sealed;
 use mooring_core::request::Item;
-use mooring_core::time::BootTime;
+use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{
-    LeaseView, OwnerClaim, OwnerStands, OwnersAnswer, ProblemType, ViewState,
+    LeaseView, OwnerClaim, OwnerStands, OwnersAnswer, ProblemType, Replacing as Replaces, ViewState,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::mem::discriminant;
 use std::time::Duration;
 
@@ -31,6 +37,10 @@ const REFUSED: Duration = Duration::from_secs(60);
 const FAILED: Duration = Duration::from_secs(10);
 /// When something that was to be done to a pod is to be done once more, if it did not come about.
 const AGAIN: Duration = Duration::from_secs(10);
+/// How often it is asked whether what counts its seats by something else may keep them by now.
+const NOT_COUNTED: Duration = Duration::from_secs(600);
+/// How long a seat has been kept before it is shown.
+const SHOWN_AFTER: Duration = Duration::from_secs(5);
 /// How often a Job is asked for its size.
 const JOB_EVERY: Duration = Duration::from_secs(30);
 /// How long the pods of a group may take to be made before one of them is told that others are
@@ -44,6 +54,23 @@ pub enum Act {
     Open(HolderKey, Option<Note>),
     Say(HolderKey, Note),
     AskForJob(JobName),
+    /// Whose the pods of this controller are.
+    AskForRoot(Root),
+    /// How many pods it wants.
+    AskWhatItWants(Root),
+}
+
+/// What is seen of a license server's pods, and of what it has for owners.
+#[derive(Debug)]
+pub struct OwnersSight<'a> {
+    pub server: &'a ServerRef,
+    pub pods: Vec<OwnPod>,
+    /// Pods that have a lease of their own, in sight or not.
+    pub held: &'a HashSet<HolderKey>,
+    /// Pods whose own claim stands in line.
+    pub waiting: &'a HashSet<HolderKey>,
+    /// The owners' claims that the server says it has.
+    pub listed: &'a [LeaseView],
 }
 
 /// Claims that are to be said now.
@@ -55,6 +82,7 @@ struct Remembered {
     items: Vec<Item>,
     pods: Vec<HolderKey>,
     rests: bool,
+    replaces: Vec<Replaces>,
     ends: bool,
     stand: Stand,
     heard: Option<InstanceId>,
@@ -83,6 +111,10 @@ pub struct OwnersMemory {
     pods: HashMap<HolderKey, Seen>,
     jobs: BTreeMap<JobName, JobSize>,
     asked: BTreeMap<JobName, BootTime>,
+    replacing: Replacing,
+    places: Places,
+    /// Owners of which it is shown that seats are kept.
+    shown: BTreeSet<HolderKey>,
 }
 
 impl OwnersMemory {
@@ -102,25 +134,98 @@ impl OwnersMemory {
         };
     }
 
-    /// Takes in how pods and the server's list are now; what is to be done to pods. `listed`: the
-    /// owners' claims that the server says it has.
-    pub fn look(
-        &mut self,
-        server: &ServerRef,
-        mut pods: Vec<OwnPod>,
-        listed: &[LeaseView],
-        now: BootTime,
-    ) -> Vec<Act> {
+    pub fn set_root(&mut self, controller: &str, root: Option<Root>) {
+        self.replacing.set_root(controller, root);
+    }
+
+    pub fn set_wants(&mut self, root: &Root, wants: Wants, now: BootTime) {
+        self.replacing.set_wants(root, wants, now);
+    }
+
+    /// The seats that an owner's claim has kept for so long that it is shown. `None`: it is no
+    /// claim that keeps any.
+    pub fn parked(&self, key: &HolderKey, now: BootTime) -> Option<Vec<Parked>> {
+        if !is_replacing(key) {
+            return None;
+        }
+        let mut parked = self.replacing.parked(key);
+        parked.retain(|p| now.since(p.since) >= SHOWN_AFTER);
+        Some(parked)
+    }
+
+    /// What one pod of such an owner asks for.
+    pub fn items_of(&self, key: &HolderKey) -> Option<&[Item]> {
+        self.replacing.items(key)
+    }
+
+    /// Owners of which something else is to be shown now.
+    pub fn news(&mut self, now: BootTime) -> Vec<HolderKey> {
+        let parks = |k: &&HolderKey| self.parked(k, now).is_some_and(|p| !p.is_empty());
+        let shown: BTreeSet<HolderKey> = self.claims.keys().filter(parks).cloned().collect();
+        let before = std::mem::replace(&mut self.shown, shown);
+        // Of those that are shown for whom, and until when, changes.
+        self.shown.union(&before).cloned().collect()
+    }
+
+    /// Takes in how pods and the server's list are now; what is to be done to pods.
+    pub fn look(&mut self, sight: OwnersSight<'_>, now: BootTime) -> Vec<Act> {
+        let OwnersSight {
+            server,
+            mut pods,
+            held,
+            waiting,
+            listed,
+        } = sight;
         self.see(&mut pods, now);
         let known = self.known(listed, now);
+        let kept = self.keep(&pods, (held, waiting), &known, now);
         let plan = owners_plan(&OwnersFacts {
             pods: &pods,
             known: &known,
             jobs: &self.jobs,
+            kept: &kept,
         });
-        let acts = self.acts(server, &plan, now);
+        let mut acts = self.acts(server, &plan, now);
+        acts.extend(kept.questions.into_iter().map(|q| match q {
+            Question::Root(root) => Act::AskForRoot(root),
+            Question::Wants(root) => Act::AskWhatItWants(root),
+        }));
         self.take(plan, &known, now);
         acts
+    }
+
+    /// What is claimed for pods to come.
+    fn keep(
+        &mut self,
+        pods: &[OwnPod],
+        (held, waiting): (&HashSet<HolderKey>, &HashSet<HolderKey>),
+        known: &BTreeMap<HolderKey, KnownOwner>,
+        now: BootTime,
+    ) -> Kept {
+        let others = self.claims.iter();
+        let others = others.filter(|(key, c)| !is_for_successors(key) && !c.ends);
+        let taken: HashSet<&HolderKey> = others.flat_map(|(_, c)| &c.pods).collect();
+        let (seen, first) = (&self.pods, now);
+        let first = |key: &HolderKey| seen.get(key).map_or(first, |s| s.first);
+        let stands = |key: &HolderKey| {
+            let known = known.get(key)?;
+            let seats = known.items.first().map_or(0, |i| i.seats.get());
+            Some((seats, known.stand == Stand::Reserved))
+        };
+        let sight = Sight {
+            pods,
+            held,
+            waiting,
+            first: &first,
+            taken: &|key| taken.contains(key),
+            known: &stands,
+            now,
+        };
+        let mut kept = self.replacing.look(&sight);
+        let listed = known.values().map(|k| (&k.owner, k.items.as_slice()));
+        let roots = |pod: &OwnPod| self.replacing.root_of(pod).cloned();
+        self.places.look(&sight, listed, &roots, &mut kept);
+        kept
     }
 
     /// Since when pods are as they are.
@@ -153,7 +258,8 @@ impl OwnersMemory {
         for view in listed.iter().filter(|v| v.claim == ClaimName::owner()) {
             let key = view.holder.key();
             let stand = match view.state {
-                ViewState::Reserved => Stand::Reserved,
+                // Silent: the operator that spoke of it does so no more.
+                ViewState::Reserved | ViewState::Silent => Stand::Reserved,
                 ViewState::Waiting => Stand::Waiting(view.message.clone().unwrap_or_default()),
                 _ => continue,
             };
@@ -207,6 +313,7 @@ impl OwnersMemory {
                 pods: Vec::new(),
                 rests: false,
                 short: false,
+                replaces: Vec::new(),
             };
             let c = self.claims.entry(key);
             let c = c.or_insert_with(|| Remembered::new(wish, Stand::Asked, now));
@@ -263,6 +370,41 @@ impl OwnersMemory {
         self.claims.values().map(|c| c.says(now)).collect()
     }
 
+    /// What is to outlive this operator: what its pods do not say of themselves.
+    pub fn to_be_kept(&self, now: BootTime) -> Due {
+        let says_more =
+            |key: &HolderKey| !is_replacing(key) || !self.replacing.parked(key).is_empty();
+        let given = |c: &&Remembered| c.receipt.is_some() || c.ticket.is_some();
+        let kept = self
+            .claims
+            .iter()
+            .filter(|(key, c)| !c.ends && says_more(key));
+        kept.map(|(_, c)| c)
+            .filter(given)
+            .map(|c| c.says(now))
+            .collect()
+    }
+
+    /// What another operator had been given.
+    pub fn restore(&mut self, claims: Vec<OwnerClaim>, now: BootTime) {
+        for c in claims {
+            let sent = now - c.sent_ago.unwrap_or_default();
+            let wish = OwnerWish {
+                owner: c.owner,
+                items: c.items,
+                pods: c.pods,
+                rests: c.rests,
+                short: false,
+                replaces: c.replaces,
+            };
+            let key = wish.owner.key();
+            let mut known = Remembered::new(wish, Stand::Asked, now);
+            (known.heard, known.ticket) = (c.heard, c.ticket);
+            known.receipt = c.receipt.map(|r| (r, sent));
+            self.claims.insert(key, known);
+        }
+    }
+
     /// What could not be said is said later.
     pub fn failed(&mut self, said: &[OwnerClaim], now: BootTime) {
         for c in said {
@@ -289,6 +431,11 @@ impl OwnersMemory {
     }
 }
 
+/// Whether its pods claim for themselves, and this is for those that come after them.
+pub fn is_for_successors(key: &HolderKey) -> bool {
+    is_replacing(key) || is_place(key)
+}
+
 impl Remembered {
     fn new(wish: OwnerWish, stand: Stand, now: BootTime) -> Self {
         Self {
@@ -296,6 +443,7 @@ impl Remembered {
             items: wish.items,
             pods: wish.pods,
             rests: wish.rests,
+            replaces: wish.replaces,
             ends: false,
             stand,
             heard: None,
@@ -307,12 +455,18 @@ impl Remembered {
     }
 
     fn change(&mut self, wish: OwnerWish, now: BootTime) {
-        let news = self.items != wish.items || self.pods != wish.pods || self.rests != wish.rests;
-        if news {
+        let news = self.items != wish.items
+            || self.pods != wish.pods
+            || self.rests != wish.rests
+            || self.replaces != wish.replaces;
+        // What does not count by pods keeps nothing for them: it is asked for now and then.
+        let idle = matches!(self.stand, Stand::Refused(_)) && is_for_successors(&self.owner.key());
+        if news && !idle {
             self.next = now;
         }
         self.short_since = self.short_since.or(Some(now)).filter(|_| wish.short);
         (self.items, self.pods, self.rests) = (wish.items, wish.pods, wish.rests);
+        self.replaces = wish.replaces;
     }
 
     fn says(&self, now: BootTime) -> OwnerClaim {
@@ -323,7 +477,7 @@ impl Remembered {
             items: self.items.clone(),
             pods: self.pods.clone(),
             rests: self.rests,
-            replaces: Vec::new(),
+            replaces: self.replaces.clone(),
             ends: self.ends,
             heard: self.heard,
             receipt: receipt.map(|(r, _)| r.clone()),
@@ -334,7 +488,10 @@ impl Remembered {
 
     fn hear(&mut self, said: &OwnerClaim, stands: OwnerStands, sent: BootTime) {
         // What changed meanwhile is still to be said.
-        let same = said.items == self.items && said.pods == self.pods && said.rests == self.rests;
+        let same = said.items == self.items
+            && said.pods == self.pods
+            && said.rests == self.rests
+            && said.replaces == self.replaces;
         let mut next = RENEW;
         match stands {
             OwnerStands::Reserved { receipt, .. } => {
@@ -357,7 +514,14 @@ impl Remembered {
                     ProblemType::AnchorLost
                     | ProblemType::LicenseInvalid
                     | ProblemType::Overloaded => next = FAILED,
+                    // One of its pods has gone in the same moment; what it has stays its own.
+                    ProblemType::ClaimChanged if is_replacing(&said.owner.key()) => {
+                        next = FAILED;
+                    }
                     kind => {
+                        if is_for_successors(&said.owner.key()) {
+                            next = NOT_COUNTED;
+                        }
                         // Whoever is let in again has what it had.
                         if kind != ProblemType::NotEntitled {
                             (self.receipt, self.ticket) = (None, None);
@@ -370,6 +534,24 @@ impl Remembered {
         }
         self.next = if same { sent + next } else { sent };
     }
+}
+
+/// For whom seats are kept, and until when.
+pub fn kept_for(parked: &[Parked], now: Now) -> String {
+    let Some(last) = parked.iter().max_by_key(|p| p.until) else {
+        return String::new();
+    };
+    let left = last.until.since(now.boot);
+    let until = now.wall.checked_add(left).unwrap_or(now.wall);
+    let names: Vec<&str> = parked.iter().map(|p| p.pod.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().filter(|n| !n.is_empty()).collect();
+    let pods = match names.as_slice() {
+        [] => format!("of {} of its pods", parked.len()),
+        [one] if parked.len() == 1 => format!("of {one}"),
+        [one, ..] => format!("of {one} and {} more of its pods", parked.len() - 1),
+    };
+    let until = whole_seconds(until);
+    format!("kept for the replacement {pods} until {until}")
 }
 
 fn reserved(server: &ServerRef, group: &str) -> Note {

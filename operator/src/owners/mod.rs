@@ -1,24 +1,41 @@
-//! Pods that wait before they are scheduled, and groups of them: what the operator claims for them
-//! at their license server, and when their scheduling gate goes.
+//! What the operator claims at license servers for what has pods run: for pods that wait before they
+//! are scheduled, and groups of them; for the seats of pods whose owner replaces them; for places in
+//! line that outlive their pods. When scheduling gates go.
 //!
 //! | file | |
 //! |---|---|
 //! | [`clock`] | when it is looked |
-//! | [`pod`] | a pod as the rules see it, and which group it is of |
+//! | [`root`] | what has a pod run in the end, and how many pods that wants |
+//! | [`family`] | the pods of one owner: whose seat is kept for whom |
+//! | [`replacing`] | the claims for that, of all owners |
+//! | [`places`] | places in line that outlive their pods |
+//! | [`kept`], [`wish`] | what these see and say: plain data |
 //! | [`plan`] | which claims there are to be, whose gate goes: pure |
 //! | [`memory`] | how the claims stand, what the server gave for them, and what is due |
+//! | [`saved`](mod@saved) | what of that outlives an operator that ends |
 //!
 //! They promise: a gate goes only when the seats are reserved; a group asks for its seats together
 //! or not at all, and only when all its pods are there; a claim ends once its pods have their own
-//! leases, or there is none of them any more, or they are scheduled and ask for nothing. What is
-//! told to the server, and done to pods, is the connection's.
+//! leases, or there is none of them any more, or they are scheduled and ask for nothing; the seat of
+//! a pod that is replaced goes to its replacement, or is free in three minutes. What is told to the
+//! server, and done to pods, is the connection's.
 
 mod clock;
+mod family;
+mod kept;
 mod memory;
+mod places;
 mod plan;
-mod pod;
+mod replacing;
+mod root;
+mod saved;
+mod wish;
 
+pub use crate::cache::{OwnPod, own_pod};
 pub use clock::OwnersClock;
-pub use memory::{Act, Due, OwnersMemory, RENEW};
+pub use family::Parked;
+pub use memory::{Act, Due, OwnersMemory, OwnersSight, RENEW, is_for_successors, kept_for};
 pub use plan::{JobName, JobSize, OwnersFacts, OwnersPlan, owners_plan};
-pub use pod::{OwnPod, own_pod};
+pub use root::{Root, Wants, WorkloadKind, goes_on, wants};
+pub use saved::{restored, saved};
+pub(crate) use wish::times;

@@ -1,10 +1,11 @@
 //! Which owners' claims there are to be, whose gates go, and who is told what: a pure function of
 //! the pods of one license server and of how their owners' claims stand.
 
-use super::pod::{Gate, MOST_PODS, OwnPod, PodGroup, PodStage, Size};
+use super::kept::{Kept, is_replacing};
+use super::wish::{OwnerWish, times};
+use crate::cache::own::{Gate, MOST_PODS, OwnPod, PodGroup, PodStage, Size};
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::Seats;
-use mooring_core::request::{Item, MAX_SEATS};
+use mooring_core::request::Item;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -53,17 +54,8 @@ pub struct OwnersFacts<'a> {
     pub(super) known: &'a BTreeMap<HolderKey, KnownOwner>,
     /// The Jobs that were asked for.
     pub(super) jobs: &'a BTreeMap<JobName, JobSize>,
-}
-
-/// A claim as it is to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OwnerWish {
-    pub(super) owner: Holder,
-    pub(super) items: Vec<Item>,
-    pub(super) pods: Vec<HolderKey>,
-    pub(super) rests: bool,
-    /// It has fewer pods than seats.
-    pub(super) short: bool,
+    /// Claims for what pods leave, and for places in line.
+    pub(super) kept: &'a Kept,
 }
 
 /// Why a pod of a group waits.
@@ -94,7 +86,13 @@ pub fn owners_plan(f: &OwnersFacts<'_>) -> OwnersPlan {
     let mut plan = OwnersPlan::default();
     let mut groups: BTreeMap<HolderKey, Vec<(&OwnPod, &PodGroup)>> = BTreeMap::new();
     let mut alone: Vec<&OwnPod> = Vec::new();
-    for pod in f.pods {
+    let kept = f.kept;
+    plan.claims.extend(kept.claims.iter().cloned());
+    plan.open
+        .extend(kept.open.iter().map(|key| (key.clone(), None)));
+    // Those that replace others have the others' seats.
+    let others = |p: &&OwnPod| p.gated && !kept.named.contains(&p.key);
+    for pod in f.pods.iter().filter(others) {
         match &pod.group {
             Some(g) => groups.entry(pod.of(g).key()).or_default().push((pod, g)),
             None => alone.push(pod),
@@ -108,7 +106,9 @@ pub fn owners_plan(f: &OwnersFacts<'_>) -> OwnersPlan {
         plan_alone(f, pod, &mut plan);
     }
     let wanted: BTreeSet<HolderKey> = plan.claims.iter().map(|c| c.owner.key()).collect();
-    let ended = f.known.iter().filter(|(key, _)| !wanted.contains(key));
+    let maybe = |key: &HolderKey| kept.pending && is_replacing(key);
+    let ended = f.known.iter();
+    let ended = ended.filter(|(key, _)| !wanted.contains(key) && !maybe(key));
     plan.ends = ended.map(|(_, k)| k.owner.clone()).collect();
     plan
 }
@@ -134,6 +134,7 @@ fn plan_alone(f: &OwnersFacts<'_>, pod: &OwnPod, plan: &mut OwnersPlan) {
         pods: vec![pod.key.clone()],
         rests: false,
         short: false,
+        replaces: Vec::new(),
     });
 }
 
@@ -279,6 +280,7 @@ impl<'a> Members<'a> {
             pods: all.map(|p| p.key.clone()).collect(),
             rests: false,
             short: pods.len() < count,
+            replaces: Vec::new(),
         }
     }
 }
@@ -351,19 +353,6 @@ fn count(k: &KnownOwner, pod: &OwnPod) -> usize {
     let each = pod.items.first().map_or(1, |i| i.seats.get());
     let all = k.items.first().map_or(1, |i| i.seats.get());
     (all / each.max(1)).max(1) as usize
-}
-
-/// What so many pods ask for together.
-fn times(items: &[Item], count: usize) -> Vec<Item> {
-    let count = u32::try_from(count).unwrap_or(MAX_SEATS);
-    let all = |i: &Item| {
-        let seats = i.seats.get().saturating_mul(count).min(MAX_SEATS);
-        Item {
-            seats: Seats::new(seats).unwrap_or(i.seats),
-            ..i.clone()
-        }
-    };
-    items.iter().map(all).collect()
 }
 
 #[cfg(test)]

@@ -1,16 +1,19 @@
 //! An object by its metadata alone.
 
-use super::list::{Entries, Keys};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use super::list::{Entries, Keep, Keys, kept};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use mooring_api::names::{
     JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SERVER_LABEL,
 };
-use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, WAIT};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, PLACE, WAIT};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+
+/// The longest name of a kind or an object that is taken for one.
+const OWNER_TEXT: usize = 512;
 
 /// What is read of any object's metadata.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +28,40 @@ pub(super) struct Meta {
     deletion_timestamp: Option<Time>,
     labels: Entries<Labels>,
     annotations: Entries<Annotations>,
+    #[serde(deserialize_with = "kept")]
+    owner_references: Vec<Owner>,
+}
+
+/// What has it run.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Owner {
+    api_version: String,
+    kind: String,
+    name: String,
+    uid: String,
+    controller: Option<bool>,
+}
+
+impl Keep for Owner {
+    /// The one that controls it: others only keep it from being collected.
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        let sane = [&next.api_version, &next.kind, &next.name, &next.uid];
+        next.controller == Some(true) && kept.is_empty() && sane.iter().all(|s| s.len() <= OWNER_TEXT)
+    }
+}
+
+impl From<Owner> for OwnerReference {
+    fn from(o: Owner) -> Self {
+        Self {
+            api_version: o.api_version,
+            kind: o.kind,
+            name: o.name,
+            uid: o.uid,
+            controller: o.controller,
+            block_owner_deletion: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,6 +86,7 @@ impl Keys for Annotations {
     const KEYS: &[&str] = &[
         LICENSES.key,
         WAIT.key,
+        PLACE.key,
         GROUP.key,
         GROUP_SIZE.key,
         KUEUE_COUNT,
@@ -59,6 +97,7 @@ impl Keys for Annotations {
 impl From<Meta> for ObjectMeta {
     fn from(m: Meta) -> Self {
         let some = |map: BTreeMap<_, _>| Some(map).filter(|m| !m.is_empty());
+        let owners: Vec<_> = m.owner_references.into_iter().map(Into::into).collect();
         Self {
             name: m.name,
             namespace: m.namespace,
@@ -69,6 +108,7 @@ impl From<Meta> for ObjectMeta {
             deletion_timestamp: m.deletion_timestamp,
             labels: some(m.labels.0),
             annotations: some(m.annotations.0),
+            owner_references: Some(owners).filter(|o| !o.is_empty()),
             ..Self::default()
         }
     }

@@ -139,6 +139,47 @@ fn a_pod_that_is_replaced_leaves_its_seat_to_its_successor_and_no_stranger() {
 }
 
 #[test]
+fn a_pod_that_was_claimed_for_alone_counts_for_its_owner_once_that_claim_has_ended() {
+    let mut l = seats(2);
+    granted(l.claim(owner(8, 1), at(0)));
+    pods(&mut l, 8, &[1], 0);
+    granted(l.claim(claim(1, "render"), at(1)));
+    granted(l.claim(claim(2, "render"), at(1)));
+    place(l.claim(claim(7, "render"), at(2)));
+    // While its own owner's claim lasts it counts for that.
+    pods(&mut l, 9, &[1, 2], 3);
+    place(l.claim(owner(9, 2), at(3)));
+    assert_eq!(used(&l), 2);
+    l.end_owner(&key(8), &name(), at(4));
+    pods(&mut l, 9, &[1, 2], 5);
+    assert!(held(&l, 9) && !held(&l, 7));
+    assert_eq!(used(&l), 2);
+    pod_back(&mut l, 1, 6);
+    assert!(!held(&l, 7), "it is kept for its successor");
+    pods(&mut l, 9, &[2, 3], 7);
+    granted(l.claim(claim(3, "render"), at(8)));
+    assert_eq!(used(&l), 2);
+}
+
+#[test]
+fn an_owner_whose_pods_have_gone_meanwhile_gathers_no_seats_where_it_rests() {
+    let mut l = seats(2);
+    granted(l.claim(claim(1, "render"), at(0)));
+    granted(l.claim(claim(2, "render"), at(0)));
+    place(l.claim(claim(7, "render"), at(1)));
+    pods(&mut l, 9, &[1, 3], 2);
+    let mut rests = owner(9, 2);
+    rests.rests = true;
+    place(l.claim(rests.clone(), at(2)));
+    pod_back(&mut l, 2, 3);
+    assert!(held(&l, 7) && !held(&l, 9));
+    // Who wants no more than its pods have has it at once.
+    rests.items = owner(9, 1).items;
+    granted(l.claim(rests, at(4)));
+    assert_eq!(used(&l), 2);
+}
+
+#[test]
 fn who_waits_already_has_its_share_in_the_step_in_which_it_is_named() {
     let mut l = seats(2);
     granted(l.claim(owner(9, 2), at(0)));
@@ -156,12 +197,14 @@ fn a_place_of_which_no_pod_lives_is_kept_and_in_nobodys_way() {
     let mut rests = owner(9, 1);
     rests.rests = true;
     place(l.claim(rests.clone(), at(1)));
+    assert_eq!(l.gauges().waiting, 0, "nobody waits");
     assert_eq!(place(l.claim(claim(2, "render"), at(2))).place, 1);
     pod_back(&mut l, 1, 3);
     assert!(held(&l, 2) && !held(&l, 9));
     place(l.claim(claim(3, "render"), at(4)));
     // Its next pod is there: it stands where it came.
     assert_eq!(place(l.claim(owner(9, 1), at(5))).place, 1);
+    assert_eq!(l.gauges().waiting, 2);
     pods(&mut l, 9, &[4], 5);
     place(l.claim(claim(4, "render"), at(6)));
     pod_back(&mut l, 2, 7);

@@ -168,6 +168,19 @@ fn a_group_has_a_name_and_a_size_and_waits_before_it_is_scheduled() {
 }
 
 #[test]
+fn a_place_has_a_name_and_its_pod_waits_for_it() {
+    let said = |place: &str, wait: &str| {
+        refusal(&simple(
+            json!({"licenses": "a", "wait": wait, "place": place}),
+        ))
+    };
+    let text = "annotation mooring.dev/place: character 5: '_', expected a place's name (a-z, 0-9 and '-', at most 63)";
+    assert_eq!(said("etl-_x", "startup"), text);
+    let text = "annotation mooring.dev/place: expected with mooring.dev/wait: \"startup\" or \"scheduling\" only, since a pod that waits nowhere has no place in line";
+    assert_eq!(said("etl", "none"), text);
+}
+
+#[test]
 fn a_users_container_may_not_have_one_of_our_names() {
     let p = pod(
         json!({"licenses": "a"}),

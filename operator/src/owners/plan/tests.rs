@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use super::super::pod::GroupKind;
 use super::*;
+use crate::cache::own::GroupKind;
 use mooring_core::request::{parse, print};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -13,6 +13,10 @@ fn pod(name: &str, asks: &str) -> OwnPod {
         service_account: "a".into(),
         items: parse(asks).unwrap(),
         group: None,
+        controller: None,
+        place: None,
+        revision: None,
+        gated: true,
         created: None,
         gate: Gate::Ours,
         stage: PodStage::Lives,
@@ -100,6 +104,7 @@ fn with_jobs(pods: &[OwnPod], known: Vec<KnownOwner>, jobs: &BTreeMap<JobName, J
         pods,
         known: &known,
         jobs,
+        kept: &Kept::default(),
     });
     let name = |k: &HolderKey| k.0.trim_start_matches("uid-").to_owned();
     let owner = |h: &Holder| h.to_string().trim_start_matches("apps/").to_owned();

@@ -1,27 +1,30 @@
-//! A pod that waits before it is scheduled, as the rules see it: what it asks for, which group it
-//! is of, how far it has come. Pure.
+//! A pod as the rules about owners see it: what it asks for, what has it run, which group it is of,
+//! how far it has come. Pure.
 //!
 //! Whose labels say that it is of a group is its author's word, as its annotations are: it counts
 //! within its own namespace and service account alone.
 
-use crate::pods::{GROUP_KEY, holder_of, key_of, node_name, sidecar_env, waits_for_scheduling};
+use crate::pods::{
+    GROUP_KEY, holder_of, is_injected, key_of, node_name, sidecar_env, waits_for_scheduling,
+};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;
 use mooring_api::names::{
-    JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, SCHEDULING_GATE,
+    JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SCHEDULING_GATE,
 };
-use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, PLACE, WAIT};
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::request::{self, Item};
 use mooring_core::time::Timestamp;
 use std::time::Duration;
 
 /// The most pods of a group.
-pub(super) const MOST_PODS: u32 = 1000;
+pub(crate) const MOST_PODS: u32 = 1000;
 
 /// What a group is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum GroupKind {
+pub(crate) enum GroupKind {
     Annotated,
     Kueue,
     Job,
@@ -41,7 +44,7 @@ impl GroupKind {
 
 /// How many pods a group has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Size {
+pub(crate) enum Size {
     Told(u32),
     /// As many as so many Jobs have, of which the pod's is one.
     Jobs {
@@ -51,15 +54,15 @@ pub(super) enum Size {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PodGroup {
-    pub(super) kind: GroupKind,
-    pub(super) name: String,
-    pub(super) size: Size,
+pub(crate) struct PodGroup {
+    pub(crate) kind: GroupKind,
+    pub(crate) name: String,
+    pub(crate) size: Size,
 }
 
 /// Whether it may be scheduled, as far as gates go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(crate) enum Gate {
     /// Others have not let it go either: it asks for nothing yet.
     Others,
     /// It waits for us alone.
@@ -68,7 +71,7 @@ pub(super) enum Gate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PodStage {
+pub(crate) enum PodStage {
     Lives,
     /// It is being deleted.
     Ends,
@@ -77,35 +80,71 @@ pub(super) enum PodStage {
     Gone,
 }
 
-/// A pod that waits, or waited, before it was scheduled.
+/// What has a pod run, by its own object: not asked for yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Controller {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+/// A pod that waits, or waited, before it was scheduled or at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPod {
-    pub(super) key: HolderKey,
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) service_account: String,
-    pub(super) items: Vec<Item>,
-    pub(super) group: Option<PodGroup>,
-    pub(super) created: Option<Timestamp>,
-    pub(super) gate: Gate,
-    pub(super) stage: PodStage,
-    pub(super) bound: bool,
+    pub(crate) key: HolderKey,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) service_account: String,
+    pub(crate) items: Vec<Item>,
+    /// Only of one that waits before it is scheduled.
+    pub(crate) group: Option<PodGroup>,
+    pub(crate) controller: Option<Controller>,
+    /// The place that its author named.
+    pub(crate) place: Option<String>,
+    /// Which of its Deployment's templates it was made of.
+    pub(crate) revision: Option<String>,
+    /// It waits, or waited, before it is scheduled.
+    pub(crate) gated: bool,
+    pub(crate) created: Option<Timestamp>,
+    pub(crate) gate: Gate,
+    pub(crate) stage: PodStage,
+    pub(crate) bound: bool,
     /// It has a lease of its own.
-    pub(super) leased: bool,
+    pub(crate) leased: bool,
     /// For how long its gate has been open, and for how long it has had a node, as far as was
     /// seen.
-    pub(super) open_for: Duration,
-    pub(super) bound_for: Duration,
+    pub(crate) open_for: Duration,
+    pub(crate) bound_for: Duration,
 }
 
 impl OwnPod {
+    /// What it is called as a holder.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder::Pod {
+            namespace: self.namespace.clone(),
+            pod: self.name.clone(),
+            uid: self.key.0.clone(),
+            service_account: self.service_account.clone(),
+            node: None,
+        }
+    }
+
+    /// The same where it is known now whether it is proven gone.
+    pub(crate) fn with_proof(mut self, gone: bool) -> Self {
+        if gone && self.stage != PodStage::Succeeded {
+            self.stage = PodStage::Gone;
+        }
+        self
+    }
+
     /// Whose claim it is where it asks alone.
-    pub(super) fn alone(&self) -> Holder {
+    pub(crate) fn alone(&self) -> Holder {
         self.owner(format!("Pod/{}", self.name), self.key.0.clone())
     }
 
     /// Whose claim it is as one of a group.
-    pub(super) fn of(&self, group: &PodGroup) -> Holder {
+    pub(crate) fn of(&self, group: &PodGroup) -> Holder {
         let (kind, name) = (group.kind.as_str(), &group.name);
         let uid = match group.kind {
             GroupKind::Annotated => format!("{GROUP_KEY}{}/{name}", self.namespace),
@@ -114,7 +153,7 @@ impl OwnPod {
         self.owner(format!("{kind}/{name}"), uid)
     }
 
-    fn owner(&self, owner: String, uid: String) -> Holder {
+    pub(crate) fn owner(&self, owner: String, uid: String) -> Holder {
         Holder::Owner {
             namespace: self.namespace.clone(),
             owner,
@@ -124,10 +163,16 @@ impl OwnPod {
     }
 }
 
-/// A pod as the rules see it; `None` if it does not wait before it is scheduled. `gone`: it is
-/// proven gone, or its node is; `leased`: it has a lease of its own.
+/// A pod as the rules see it; `None` if it neither waits before it is scheduled, nor waits at its
+/// start and has an owner or a place. `gone`: it is proven gone, or its node is; `leased`: it has a
+/// lease of its own.
 pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
-    if !waits_for_scheduling(pod) {
+    let annotation = |key: &str| pod.annotations().get(key).map(String::as_str);
+    let gated = waits_for_scheduling(pod);
+    let (controller, place) = (controller_of(pod), annotation(PLACE.key));
+    let follows = controller.is_some() || place.is_some();
+    let at_start = is_injected(pod) && follows && annotation(WAIT.key) != Some("none");
+    if !gated && !at_start {
         return None;
     }
     let items = request::parse(&sidecar_env(pod, LICENSES.variable())?).ok()?;
@@ -146,7 +191,11 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
         name,
         service_account,
         items,
-        group: group_of(pod),
+        group: group_of(pod).filter(|_| gated),
+        controller,
+        place: place.map(str::to_owned),
+        revision: pod.labels().get(REVISION).cloned(),
+        gated,
         created: pod.creation_timestamp().map(|t| t.0),
         gate: gate_of(pod),
         stage: stage_of(pod, gone),
@@ -155,6 +204,23 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
         open_for: Duration::ZERO,
         bound_for: Duration::ZERO,
     })
+}
+
+fn controller_of(pod: &Pod) -> Option<Controller> {
+    Controller::among(pod.metadata.owner_references.as_deref()?)
+}
+
+impl Controller {
+    /// The owner that makes an object anew: others only keep it from being collected.
+    pub(crate) fn among(owners: &[OwnerReference]) -> Option<Self> {
+        let owner = owners.iter().find(|o| o.controller == Some(true))?;
+        Some(Self {
+            api_version: owner.api_version.clone(),
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+        })
+    }
 }
 
 fn gate_of(pod: &Pod) -> Gate {
@@ -280,5 +346,45 @@ mod tests {
         assert_eq!(gate(&["mooring.dev/license"]), Gate::Ours);
         assert_eq!(gate(&["x"]), Gate::Open);
         assert_eq!(gate(&[]), Gate::Open);
+    }
+
+    #[test]
+    fn a_pod_that_waits_at_its_start_counts_where_it_has_an_owner_or_a_place() {
+        let own = |annotations: Value, owners: Value| {
+            let sidecar = json!({
+                "name": "mooring", "args": ["run"], "restartPolicy": "Always",
+                "env": [{ "name": "MOORING_LICENSES", "value": "render:2" }],
+            });
+            let mut all = json!({ "mooring.dev/licenses": "" });
+            let all_of = all.as_object_mut().unwrap();
+            all_of.extend(annotations.as_object().unwrap().clone());
+            let pod = json!({
+                "metadata": {
+                    "namespace": "apps", "name": "p", "uid": "u", "annotations": all,
+                    "labels": { JOB: "j", JOB_INDEX: "0" }, "ownerReferences": owners,
+                },
+                "spec": { "containers": [], "initContainers": [sidecar] },
+            });
+            own_pod(&serde_json::from_value(pod).unwrap(), false, false)
+        };
+        let set = |controller: bool| {
+            json!([{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "d-1", "uid": "set",
+                "controller": controller,
+            }])
+        };
+        assert_eq!(own(json!({}), json!(null)), None);
+        assert_eq!(
+            own(json!({}), set(false)),
+            None,
+            "it only keeps it from being collected"
+        );
+        let pod = own(json!({}), set(true)).unwrap();
+        assert_eq!(pod.controller.unwrap().uid, "set");
+        assert!(!pod.gated && pod.group.is_none() && pod.gate == Gate::Open);
+        let none = json!({ "mooring.dev/wait": "none" });
+        assert_eq!(own(none, set(true)), None, "it waits nowhere");
+        let place = own(json!({ "mooring.dev/place": "etl" }), json!(null)).unwrap();
+        assert_eq!(place.place.as_deref(), Some("etl"));
     }
 }

@@ -1,0 +1,95 @@
+//! The memories of owners' claims of all license servers, and the ConfigMap in which they outlive
+//! this replica. It is written at a shutdown alone: receipts change each 100 s, and each such change
+//! would be a write. After a crash the next replica has what the license servers list.
+
+use crate::kubernetes::apply;
+use crate::owners::{OwnersMemory, restored, saved};
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Api, Client};
+use mooring_api::names::{FIELD_MANAGER, MANAGED_BY, ServerRef};
+use mooring_net::clock;
+use mooring_net::sync::lock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// In the operator's own namespace.
+const CONFIG_MAP: &str = "mooring-owners";
+/// How long that may take at the beginning and at the end.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// By license server.
+#[derive(Debug, Default)]
+pub struct OwnersBook {
+    memories: Mutex<BTreeMap<ServerRef, Arc<Mutex<OwnersMemory>>>>,
+    before: Mutex<BTreeMap<String, String>>,
+}
+
+fn key(server: &ServerRef) -> String {
+    format!("{}.{}", server.namespace, server.name)
+}
+
+impl OwnersBook {
+    /// A license server's memory, from now on: what was written down before is in it.
+    pub(super) fn open(&self, server: &ServerRef) -> Arc<Mutex<OwnersMemory>> {
+        let mut memory = OwnersMemory::default();
+        if let Some(text) = lock(&self.before).remove(&key(server)) {
+            let now = clock::now();
+            memory.restore(restored(&text, now.wall), now.boot);
+        }
+        let memory = Arc::new(Mutex::new(memory));
+        lock(&self.memories).insert(server.clone(), memory.clone());
+        memory
+    }
+
+    pub(super) fn close(&self, server: &ServerRef) {
+        lock(&self.memories).remove(server);
+    }
+
+    /// Reads what the replica before wrote, if it had the time to.
+    pub async fn load(&self, client: &Client, namespace: &str) {
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        match timeout(PATIENCE, api.get_opt(CONFIG_MAP)).await {
+            Ok(Ok(map)) => *lock(&self.before) = map.and_then(|m| m.data).unwrap_or_default(),
+            Ok(Err(e)) => {
+                tracing::warn!(error = %e, "ConfigMap {CONFIG_MAP} cannot be read: what owners of pods had is known by the license servers alone")
+            }
+            Err(_) => tracing::warn!("reading ConfigMap {CONFIG_MAP} took too long"),
+        }
+    }
+
+    /// Writes down what the next replica is to show.
+    pub async fn save(&self, client: &Client, namespace: &str) {
+        let now = clock::now();
+        let data: BTreeMap<String, String> = {
+            let memories = lock(&self.memories);
+            let all = memories.iter();
+            let all = all.filter_map(|(server, m)| Some((key(server), saved(&lock(m), now)?)));
+            all.collect()
+        };
+        if data.is_empty() {
+            return;
+        }
+        let labels = BTreeMap::from([(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned())]);
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(CONFIG_MAP.into()),
+                namespace: Some(namespace.to_owned()),
+                labels: Some(labels),
+                ..ObjectMeta::default()
+            },
+            data: Some(data),
+            ..ConfigMap::default()
+        };
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        match timeout(PATIENCE, apply(&api, &map)).await {
+            Ok(Ok(_)) => {
+                tracing::info!("what owners of pods have is written down in ConfigMap {CONFIG_MAP}")
+            }
+            Ok(Err(e)) => tracing::warn!(error = %e, "ConfigMap {CONFIG_MAP} could not be written"),
+            Err(_) => tracing::warn!("writing ConfigMap {CONFIG_MAP} took too long"),
+        }
+    }
+}
