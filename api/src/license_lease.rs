@@ -167,6 +167,11 @@ pub struct LicenseLeaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub revoked_since: Option<Time>,
+    /// Since when its application is not licensed any more, though it was: no seat is there for
+    /// what the pod runs. Gone when it holds a lease again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub lost_since: Option<Time>,
     /// Each claim; of more than 64 those first that need attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

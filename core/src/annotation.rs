@@ -14,8 +14,6 @@ pub struct Annotation {
     pub default: Option<&'static str>,
     /// The words that it may be. None: it has a grammar of its own.
     pub words: &'static [&'static str],
-    /// Words that this version does not know what to do with yet, and what to write instead.
-    pub not_yet: &'static [(&'static str, &'static str)],
     /// What it means, in Markdown. `None`: nobody writes it by hand.
     pub doc: Option<&'static str>,
 }
@@ -27,7 +25,6 @@ const PLAIN: Annotation = Annotation {
     env: None,
     default: None,
     words: &[],
-    not_yet: &[],
     doc: None,
 };
 
@@ -105,12 +102,10 @@ pub const CONTAINERS: Annotation = Annotation {
 
 pub const ON_LOSS: Annotation = Annotation {
     key: "mooring.dev/on-loss",
-    words: &["keep"],
-    not_yet: &[(
-        "stop",
-        "use \"keep\" (the default: the application reads its state from the socket and decides)",
-    )],
-    doc: Some("`keep` (default): the application decides"),
+    words: crate::policy::OnLoss::WORDS,
+    doc: Some(
+        "`keep` (default): the application decides. `stop`: the pod is [evicted](#when-the-license-is-lost) when its license is lost",
+    ),
     ..PLAIN
 };
 

@@ -8,6 +8,7 @@
 //! what is done to pods that wait before they are scheduled in `owners`.
 
 mod error;
+mod evict;
 mod lease_cache;
 mod mirrors;
 mod owners;

@@ -6,7 +6,7 @@ use kube::Resource;
 use mooring_api::names::{
     JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SERVER_LABEL,
 };
-use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, WAIT};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, ON_LOSS, WAIT};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ impl Keys for Annotations {
         WAIT.key,
         GROUP.key,
         GROUP_SIZE.key,
+        ON_LOSS.key,
         KUEUE_COUNT,
         JOB_INDEX,
     ];

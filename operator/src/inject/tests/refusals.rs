@@ -58,13 +58,8 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
         ),
         (
             "on-loss",
-            "stop",
-            "annotation mooring.dev/on-loss: \"stop\" is not supported by this version of Mooring yet: use \"keep\" (the default",
-        ),
-        (
-            "on-loss",
             "Keep",
-            "annotation mooring.dev/on-loss: character 1: \"Keep\", expected \"keep\" (did you mean \"keep\"?)",
+            "annotation mooring.dev/on-loss: character 1: \"Keep\", expected \"keep\" or \"stop\" (did you mean \"keep\"?)",
         ),
         (
             "log-level",
