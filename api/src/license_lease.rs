@@ -51,6 +51,12 @@ use std::fmt;
         json_path = ".status.place"
     ),
     printcolumn(
+        name = "Project",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.project"
+    ),
+    printcolumn(
         name = "As-Of",
         type_ = "date",
         priority = 1,
@@ -135,6 +141,9 @@ pub enum HolderKind {
 pub struct LicenseLeaseStatus {
     /// Its products and seats, as the annotation writes them.
     pub products: String,
+    /// What its seats are used for, as the holder says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The state of the claim that needs most attention.
     pub state: LeaseState,
     /// Since when it is in that state.

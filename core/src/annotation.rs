@@ -109,6 +109,19 @@ pub const ON_LOSS: Annotation = Annotation {
     ..PLAIN
 };
 
+/// What its seats are used for.
+pub const PROJECT: Annotation = Annotation {
+    key: "mooring.dev/project",
+    env: Some("MOORING_PROJECT"),
+    doc: Some(
+        "what its seats are used for, for metrics, the audit log and reports: 1 to 63 of a-z, 0-9 and `-`. A [policy](policies.md#projects) goes by it only where the namespace allows that",
+    ),
+    ..PLAIN
+};
+
+/// Of a namespace: the projects that its pods may name to a policy, with commas between them.
+pub const PROJECTS: &str = "mooring.dev/projects";
+
 pub const SIDECAR_MEMORY: Annotation = Annotation {
     key: "mooring.dev/sidecar-memory",
     doc: Some("request and limit of the sidecar's memory, such as `32Mi`"),
@@ -138,7 +151,7 @@ pub const INJECTED: Annotation = Annotation {
     ..PLAIN
 };
 
-pub const ALL: [Annotation; 13] = [
+pub const ALL: [Annotation; 14] = [
     LICENSES,
     SERVER,
     START,
@@ -148,6 +161,7 @@ pub const ALL: [Annotation; 13] = [
     GATE_AFTER,
     CONTAINERS,
     ON_LOSS,
+    PROJECT,
     SIDECAR_MEMORY,
     SIDECAR_CPU,
     LOG_LEVEL,

@@ -98,7 +98,7 @@ impl Entry {
 
     /// Whom its seats are for.
     pub(super) fn asks(&self) -> Asker<'_> {
-        Asker::of(Who::Kept(&self.who), self.family())
+        Asker::of(Who::Kept(&self.who), self.family()).using(self.wish.project.as_ref())
     }
 
     /// Which owner's seats it has a share of, if it has.

@@ -5,7 +5,7 @@ use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::server::ServerName;
 use mooring_core::annotation::{
-    ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PREFIX, SERVER,
+    ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PREFIX, PROJECT, SERVER,
     SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
 };
 use mooring_core::policy::one_of;
@@ -74,6 +74,10 @@ impl Requested {
             Some("scheduling") => Wait::Scheduling,
             _ => Wait::Startup,
         };
+        if let Some(name) = get(PROJECT.key) {
+            let expected = "a project's name (a-z, 0-9 and '-', at most 63)";
+            label(PROJECT.key, name, 0, expected)?;
+        }
         check_group((get(GROUP.key), get(GROUP_SIZE.key)), wait, &items)?;
         let named = |a: &Annotation| get(a.key).map(|v| names(a.key, v)).transpose();
         let told = ALL.iter().filter_map(|a| {

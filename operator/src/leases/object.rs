@@ -95,6 +95,7 @@ pub(super) fn mirror(
     let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     let status = LicenseLeaseStatus {
         products: cut(products.join(",")),
+        project: known.iter().find_map(|k| k.view.project.as_ref().map(ToString::to_string)),
         state: head.state,
         since: head.since,
         node: node_of(holder).or(node),
@@ -229,6 +230,7 @@ pub(super) fn started_until(of: &Holding) -> Option<String> {
 pub(super) fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
     LicenseLeaseStatus {
         products: of.products.clone(),
+        project: None,
         state,
         since: Time(whole_seconds(now)),
         node: node_of(&of.holder),

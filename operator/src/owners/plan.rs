@@ -3,7 +3,7 @@
 
 use super::pod::{Gate, MOST_PODS, OwnPod, PodGroup, PodStage, Size};
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::Seats;
+use mooring_core::names::{ProjectName, Seats};
 use mooring_core::request::{Item, MAX_SEATS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -60,6 +60,7 @@ pub struct OwnersFacts<'a> {
 pub(super) struct OwnerWish {
     pub(super) owner: Holder,
     pub(super) items: Vec<Item>,
+    pub(super) project: Option<ProjectName>,
     pub(super) pods: Vec<HolderKey>,
     pub(super) rests: bool,
     /// It has fewer pods than seats.
@@ -131,6 +132,7 @@ fn plan_alone(f: &OwnersFacts<'_>, pod: &OwnPod, plan: &mut OwnersPlan) {
     plan.claims.push(OwnerWish {
         owner: pod.alone(),
         items: pod.items.clone(),
+        project: pod.project.clone(),
         pods: vec![pod.key.clone()],
         rests: false,
         short: false,
@@ -176,7 +178,8 @@ impl<'a> Members<'a> {
                 (Size::Jobs { jobs: a, .. }, Size::Jobs { jobs: b, .. }) => a == b,
                 _ => false,
             };
-            told && p.items == first.items && p.service_account == first.service_account
+            told && p.items == first.items
+                && (&p.service_account, &p.project) == (&first.service_account, &first.project)
         };
         let job = |(_, g): &&(&'a OwnPod, &'a PodGroup)| match &g.size {
             Size::Jobs { job, .. } => Some(job.as_str()),
@@ -276,6 +279,7 @@ impl<'a> Members<'a> {
         OwnerWish {
             owner: first.of(self.group),
             items: times(&first.items, count),
+            project: first.project.clone(),
             pods: all.map(|p| p.key.clone()).collect(),
             rests: false,
             short: pods.len() < count,

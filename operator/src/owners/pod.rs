@@ -10,8 +10,9 @@ use kube::ResourceExt as _;
 use mooring_api::names::{
     JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, SCHEDULING_GATE,
 };
-use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, PROJECT};
 use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::names::ProjectName;
 use mooring_core::request::{self, Item};
 use mooring_core::time::Timestamp;
 use std::time::Duration;
@@ -85,6 +86,7 @@ pub struct OwnPod {
     pub(super) name: String,
     pub(super) service_account: String,
     pub(super) items: Vec<Item>,
+    pub(super) project: Option<ProjectName>,
     pub(super) group: Option<PodGroup>,
     pub(super) created: Option<Timestamp>,
     pub(super) gate: Gate,
@@ -146,6 +148,7 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
         name,
         service_account,
         items,
+        project: project_of(pod),
         group: group_of(pod),
         created: pod.creation_timestamp().map(|t| t.0),
         gate: gate_of(pod),
@@ -155,6 +158,11 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
         open_for: Duration::ZERO,
         bound_for: Duration::ZERO,
     })
+}
+
+/// What its sidecar will say that its seats are used for.
+fn project_of(pod: &Pod) -> Option<ProjectName> {
+    ProjectName::new(&sidecar_env(pod, PROJECT.variable())?).ok()
 }
 
 fn gate_of(pod: &Pod) -> Gate {

@@ -94,7 +94,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use serde_json::json;
-    use std::collections::BTreeMap;
+    use mooring_api::Lookup;
 
     fn policy(name: &str, dry_run: bool) -> LicensePolicy {
         let groups = json!([{ "name": "a", "namespaces": ["team-a"] }]);
@@ -108,7 +108,7 @@ mod tests {
 
     fn says(p: &LicensePolicy) -> SeatPolicy {
         p.spec
-            .seats(p.metadata.name.as_deref().unwrap(), &BTreeMap::new())
+            .seats(p.metadata.name.as_deref().unwrap(), &Lookup::default())
             .unwrap()
     }
 
