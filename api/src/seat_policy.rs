@@ -62,11 +62,7 @@ impl LicensePolicySpec {
     /// A namespace that a group before it has is left out of a group, and service accounts and
     /// subjects likewise: the first that matches counts, and so the whole is no longer than what it
     /// speaks of. A group that has nobody left says so by having none.
-    pub fn seats(
-        &self,
-        name: &str,
-        lookup: &Lookup,
-    ) -> Result<SeatPolicy, BadPolicy> {
+    pub fn seats(&self, name: &str, lookup: &Lookup) -> Result<SeatPolicy, BadPolicy> {
         let mut names = BTreeSet::new();
         let mut taken = Taken::default();
         let mut groups = Vec::new();
@@ -161,9 +157,7 @@ fn projects(g: &GroupSpec, lookup: &Lookup) -> Vec<String> {
     let every = g.has_every_namespace();
     let selected = lookup.selected.get(&g.name);
     let is_its = |namespace: &String| {
-        every
-            || g.namespaces.contains(namespace)
-            || selected.is_some_and(|s| s.contains(namespace))
+        every || g.namespaces.contains(namespace) || selected.is_some_and(|s| s.contains(namespace))
     };
     let its = lookup.projects.iter().filter(|(n, _)| is_its(n));
     let named = its.flat_map(|(namespace, allowed)| {
@@ -173,11 +167,7 @@ fn projects(g: &GroupSpec, lookup: &Lookup) -> Vec<String> {
     named.collect()
 }
 
-fn group(
-    g: &GroupSpec,
-    lookup: &Lookup,
-    taken: &mut Taken,
-) -> Result<PolicyGroup, BadPolicy> {
+fn group(g: &GroupSpec, lookup: &Lookup, taken: &mut Taken) -> Result<PolicyGroup, BadPolicy> {
     // Its accounts first: those of its own namespaces are its anyway.
     let service_accounts = taken.accounts(&g.service_accounts);
     let (namespaces, projects) = if !g.projects.is_empty() {
@@ -231,7 +221,11 @@ fn check_projects(g: &GroupSpec) -> Result<(), BadPolicy> {
         return Err(bad(why.to_owned()));
     }
     let mut names = g.projects.iter();
-    names.try_for_each(|p| ProjectName::new(p).map(drop).map_err(|e| bad(e.to_string())))
+    names.try_for_each(|p| {
+        ProjectName::new(p)
+            .map(drop)
+            .map_err(|e| bad(e.to_string()))
+    })
 }
 
 fn rights(g: &GroupSpec, name: &str, p: PoolSpec) -> Result<PoolRights, BadPolicy> {
@@ -301,7 +295,11 @@ groups:
         let never = &seats.groups[4];
         assert!(never.namespaces.is_empty() && never.service_accounts.is_empty());
         assert!(never.subjects.is_empty());
-        let group = |h| seats.group_of(&h, None).map(|g| seats.groups[g].name.as_str());
+        let group = |h| {
+            seats
+                .group_of(&h, None)
+                .map(|g| seats.groups[g].name.as_str())
+        };
         assert_eq!(group(pod("team-b", "x")), Some("sim"));
         assert_eq!(group(pod("team-c", "default")), Some("sim"));
         assert_eq!(group(pod("ci", "release")), Some("release"));
@@ -332,7 +330,10 @@ groups:
         lookup.allow("c", "");
         let seats = spec.seats("p", &lookup).unwrap();
         assert_eq!(seats.groups[0].projects, ["a/falcon", "b/hawk"]);
-        assert!(seats.groups[0].namespaces.is_empty(), "not all of their pods");
+        assert!(
+            seats.groups[0].namespaces.is_empty(),
+            "not all of their pods"
+        );
         assert_eq!(seats.groups[1].projects, ["a/eagle", "z/eagle"]);
         assert!(seats.groups[3].projects.is_empty(), "all of a is taken");
         let group = |namespace: &str, project: &str| {
@@ -345,7 +346,12 @@ groups:
         assert_eq!(group("c", "falcon"), None, "nobody allows it there");
         assert_eq!(group("z", "falcon"), None, "not a namespace of the group");
         assert_eq!(group("z", "eagle"), Some("eagle"));
-        let bad = |yaml: &str| self::spec(yaml).seats("p", &lookup).unwrap_err().to_string();
+        let bad = |yaml: &str| {
+            self::spec(yaml)
+                .seats("p", &lookup)
+                .unwrap_err()
+                .to_string()
+        };
         assert_eq!(
             bad("groups: [{name: g, serviceAccounts: [a/b], projects: [x]}]"),
             "spec.groups[g].projects: expected with namespaces or namespaceSelector, whose owners allow them"

@@ -77,20 +77,30 @@ mod tests {
         }
         let told = projects.seats();
         assert_eq!(told.len(), NAMED + 1);
-        assert!(told.contains(&(Some(name(0)), 4)) && told.contains(&(None, 32)), "{told:?}");
+        assert!(
+            told.contains(&(Some(name(0)), 4)) && told.contains(&(None, 32)),
+            "{told:?}"
+        );
         // One that has no seats keeps its name until another needs it.
         leave(&mut projects, 0);
         leave(&mut projects, 0);
         assert!(projects.seats().contains(&(Some(name(0)), 0)));
         enter(&mut projects, 99);
         let told = projects.seats();
-        assert!(told.contains(&(Some(name(99)), 2)) && told.contains(&(None, 32)), "{told:?}");
+        assert!(
+            told.contains(&(Some(name(99)), 2)) && told.contains(&(None, 32)),
+            "{told:?}"
+        );
         assert_eq!(told.len(), NAMED + 1);
         for n in 1..40 {
             leave(&mut projects, n);
             leave(&mut projects, n);
         }
         let all: u64 = projects.seats().iter().map(|(_, seats)| seats).sum();
-        assert_eq!((all, projects.held.len()), (2, 1), "nothing is kept of the others");
+        assert_eq!(
+            (all, projects.held.len()),
+            (2, 1),
+            "nothing is kept of the others"
+        );
     }
 }

@@ -271,7 +271,9 @@ impl Rights {
 
     /// What is said beside that of a claim whose project the policy does not go by.
     pub(super) fn explain_project(&self, asker: Asker<'_>) -> Option<String> {
-        let project = asker.project.filter(|_| self.groups.ignores_project(asker))?;
+        let project = asker
+            .project
+            .filter(|_| self.groups.ignores_project(asker))?;
         Some(format!(
             "; no group takes project {project} from it: a group must name it, and its namespace's annotation {PROJECTS} allow it"
         ))

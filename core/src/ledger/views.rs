@@ -1,9 +1,9 @@
 //! What the books look like from outside: answers, views, numbers.
 
 use super::entry::{Entry, State, Wait};
+use super::projects::ProjectSeats;
 use super::queue::Queued;
 use super::queue::{Class, OWN};
-use super::projects::ProjectSeats;
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::tally::Gauges;

@@ -8,7 +8,9 @@ use crate::leases::{Eviction, evicted, eviction, publish, refused};
 use crate::pods::{PodFact, Standing};
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use k8s_openapi::api::policy::v1::Eviction as EvictionRequest;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta, Preconditions, Status};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    DeleteOptions, ObjectMeta, Preconditions, Status,
+};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt as _};
 use mooring_api::LicenseLeaseStatus;

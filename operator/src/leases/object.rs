@@ -95,7 +95,9 @@ pub(super) fn mirror(
     let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     let status = LicenseLeaseStatus {
         products: cut(products.join(",")),
-        project: known.iter().find_map(|k| k.view.project.as_ref().map(ToString::to_string)),
+        project: known
+            .iter()
+            .find_map(|k| k.view.project.as_ref().map(ToString::to_string)),
         state: head.state,
         since: head.since,
         node: node_of(holder).or(node),

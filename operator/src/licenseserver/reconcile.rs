@@ -21,6 +21,7 @@ use kube::{Api, Resource as _, ResourceExt as _};
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, LicenseServerStatus, Span};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -117,8 +118,7 @@ impl Pass<'_> {
             .await?;
         let invalid = refusal.or_else(|| validate::validate(server).err());
         let labels = server.spec.placement.labels();
-        let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, &labels);
-        let placed = placement::keeps(placed, &server.spec.placement, &snapshot);
+        let placed = self.placed(&facts, &labels, &snapshot);
         let boot = mooring_net::clock::boot();
         self.remember(|m| m.anchor.note(&snapshot, boot));
 
@@ -135,9 +135,7 @@ impl Pass<'_> {
             if look {
                 Box::pin(self.converge(in_force, &mut facts, &placed, &verdict)).await?;
             }
-            if let Some(target) = target(server, &facts) {
-                ctx.connections.ensure(reference, target, &ctx.connection);
-            }
+            self.connect(&facts);
         }
         ctx.connections
             .begin(reference, &facts.policies, &ctx.connection);
@@ -170,6 +168,26 @@ impl Pass<'_> {
         self.report(&judged, in_force).await?;
         let well = facts.missing.is_empty() && facts.taken.is_empty() && snapshot.connected;
         Ok(Action::requeue(if well { LOOK } else { LOOK_SOON }))
+    }
+
+    /// Where its pod stands against its placement.
+    fn placed(
+        &self,
+        facts: &ServerFacts,
+        labels: &BTreeMap<String, String>,
+        snapshot: &Snapshot,
+    ) -> Placed {
+        let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, labels);
+        placement::keeps(placed, &self.server.spec.placement, snapshot)
+    }
+
+    /// Has the operator connected to it, once its Service has an address.
+    fn connect(&self, facts: &ServerFacts) {
+        if let Some(target) = target(self.server, facts) {
+            let ctx = self.ctx;
+            ctx.connections
+                .ensure(self.reference, target, &ctx.connection);
+        }
     }
 
     /// What is there: by a look now, or as it was.

@@ -14,7 +14,17 @@ fn of(n: u8, project: Option<&str>) -> Claim {
 /// Namespace `ns` lets its pods name `falcon`, whose group owns two seats; all others of it may
 /// have one.
 fn policy() -> Option<Arc<SeatPolicy>> {
-    let rights = |owned, max| [("r".parse().unwrap(), PoolRights { owned, max, lend: Some(0) })].into();
+    let rights = |owned, max| {
+        [(
+            "r".parse().unwrap(),
+            PoolRights {
+                owned,
+                max,
+                lend: Some(0),
+            },
+        )]
+        .into()
+    };
     let falcon = PolicyGroup {
         name: "falcon".into(),
         projects: vec!["ns/falcon".into()],
@@ -75,7 +85,10 @@ fn a_policy_that_is_tried_out_says_for_which_project() {
     for change in &test.changes {
         assert!(change.to_string().contains(" of project hawk"), "{change}");
     }
-    let falcon = test.groups.iter().find(|g| g.group.as_deref() == Some("falcon"));
+    let falcon = test
+        .groups
+        .iter()
+        .find(|g| g.group.as_deref() == Some("falcon"));
     assert_eq!(falcon.unwrap().used, 0);
 
     fn place_or_granted(l: &mut Ledger, n: u8) {
@@ -87,14 +100,29 @@ fn a_policy_that_is_tried_out_says_for_which_project() {
 fn it_is_in_the_books_as_it_was_claimed_first() {
     let mut l = seats(2);
     granted(l.claim(of(1, Some("hawk")), at(0)));
-    let told = |l: &Ledger| l.views(at(1)).into_iter().map(|v| v.project).collect::<Vec<_>>();
+    let told = |l: &Ledger| {
+        l.views(at(1))
+            .into_iter()
+            .map(|v| v.project)
+            .collect::<Vec<_>>()
+    };
     let hawk = ProjectName::new("hawk").unwrap();
     assert_eq!(told(&l), [Some(hawk.clone())]);
     let other = l.claim(of(1, Some("eagle")), at(1)).unwrap_err();
-    assert!(matches!(other, Refusal::Changed { part: Changed::Project, .. }));
+    assert!(matches!(
+        other,
+        Refusal::Changed {
+            part: Changed::Project,
+            ..
+        }
+    ));
     assert!(other.to_string().contains("with other project"), "{other}");
     // Another license spells products otherwise; what they are for stays.
-    relicense(&mut l, one(&license(&[("r", 2)], &[("RENDER", "r")])), at(2));
+    relicense(
+        &mut l,
+        one(&license(&[("r", 2)], &[("RENDER", "r")])),
+        at(2),
+    );
     assert_eq!(told(&l), [Some(hawk)]);
 }
 
@@ -107,7 +135,8 @@ fn seats_are_counted_by_project_until_they_are_given_back() {
     place(l.claim(of(3, Some("eagle")), at(0)));
     assert_eq!(l.projects(), [(hawk(), 1)], "who waits has none");
     let id = LeaseId::from_bytes([1; 16]);
-    l.release(&ClaimName::pod(), id, &secret(1), None, at(1)).unwrap();
+    l.release(&ClaimName::pod(), id, &secret(1), None, at(1))
+        .unwrap();
     let eagle = ProjectName::new("eagle").unwrap();
     assert_eq!(l.projects(), [(hawk(), 0), (Some(eagle), 1)]);
 }

@@ -80,7 +80,12 @@ const LATER: &str = "2026-03-01T12:17:00Z";
 fn it_is_deleted_by_force_once_what_the_dongle_signed_there_has_run_out() {
     let waits = Case::default().judged("2026-03-01T12:15:00Z");
     assert_eq!(until(&waits), "2026-03-01T12:15:01Z", "a margin more");
-    assert!(waits.words().unwrap().contains("until 2026-03-01T12:15:01Z"));
+    assert!(
+        waits
+            .words()
+            .unwrap()
+            .contains("until 2026-03-01T12:15:01Z")
+    );
     assert_eq!(waits.stuck().unwrap().uid, "u");
     assert!(ran_out(&Case::default().judged(LATER)));
 }

@@ -93,8 +93,8 @@ pub fn seats(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use serde_json::json;
     use mooring_api::Lookup;
+    use serde_json::json;
 
     fn policy(name: &str, dry_run: bool) -> LicensePolicy {
         let groups = json!([{ "name": "a", "namespaces": ["team-a"] }]);

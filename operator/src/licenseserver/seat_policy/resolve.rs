@@ -61,11 +61,7 @@ pub(in crate::licenseserver) async fn resolved(
     Ok(policy.spec.seats(&policy.name_any(), &lookup))
 }
 
-fn note(
-    selectors: &[(String, Selector)],
-    namespace: &impl kube::Resource,
-    lookup: &mut Lookup,
-) {
+fn note(selectors: &[(String, Selector)], namespace: &impl kube::Resource, lookup: &mut Lookup) {
     for (group, selector) in selectors {
         if selector.matches(namespace.labels()) {
             let of = lookup.selected.entry(group.clone()).or_default();

@@ -4,11 +4,11 @@ use crate::leases::Note;
 use crate::licenseserver::trust::Served;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::EventType::{self, Normal, Warning};
-use mooring_api::{LicenseServerStatus, StuckPod};
 use mooring_api::status::{
     ANCHOR_PRESENT, CLOCK_SKEW, DEVICE_FOUND, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA,
     POLICY_NOT_FOUND, POLICY_READY, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
+use mooring_api::{LicenseServerStatus, StuckPod};
 use mooring_core::reason::{AnchorReason, LicenseReason};
 
 /// Reasons of `Ready=False` that speak for themselves; a pod that is still starting is no Event,

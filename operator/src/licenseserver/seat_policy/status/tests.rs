@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
+use mooring_api::Lookup;
 use mooring_core::wire::PolicyView;
 use serde_json::json;
-use mooring_api::Lookup;
 
 const GROUPS: &str = "
 - {name: sim, namespaces: [team-a], pools: {render: {owned: 3}}}
