@@ -35,5 +35,5 @@ pub use license_server::{
 pub use placement::{Device, PRESENT, Placement};
 pub use policy_status::{GroupStatus, LicensePolicyStatus, PolicyOnServer};
 pub use run_as::{BadRunAs, RunAs};
-pub use seat_policy::BadPolicy;
-pub use status::{LicenseServerStatus, ProductStatus, Replacements};
+pub use seat_policy::{BadPolicy, Lookup};
+pub use status::{LicenseServerStatus, ProductStatus, Replacements, StuckPod};

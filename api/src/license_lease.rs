@@ -51,6 +51,12 @@ use std::fmt;
         json_path = ".status.place"
     ),
     printcolumn(
+        name = "Project",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.project"
+    ),
+    printcolumn(
         name = "As-Of",
         type_ = "date",
         priority = 1,
@@ -135,6 +141,9 @@ pub enum HolderKind {
 pub struct LicenseLeaseStatus {
     /// Its products and seats, as the annotation writes them.
     pub products: String,
+    /// What its seats are used for, as the holder says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The state of the claim that needs most attention.
     pub state: LeaseState,
     /// Since when it is in that state.
@@ -167,6 +176,11 @@ pub struct LicenseLeaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub revoked_since: Option<Time>,
+    /// Since when its application is not licensed any more, though it was: no seat is there for
+    /// what the pod runs. Gone when it holds a lease again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub lost_since: Option<Time>,
     /// Each claim; of more than 64 those first that need attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

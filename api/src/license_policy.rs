@@ -111,6 +111,12 @@ pub struct GroupSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("minItems" = 1, "maxItems" = 1000, "x-kubernetes-list-type" = "set", "items" = service_account()))]
     pub service_accounts: Vec<String>,
+    /// With `namespaces` or `namespaceSelector`: of those only pods with one of these
+    /// `mooring.dev/project`, where their namespace allows it: its annotation
+    /// `mooring.dev/projects` lists it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("minItems" = 1, "maxItems" = 64, "x-kubernetes-list-type" = "set", "items" = dns_label()))]
+    pub projects: Vec<String>,
     /// Clients outside the cluster whose client tokens have these subjects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("minItems" = 1, "maxItems" = 1000, "x-kubernetes-list-type" = "set", "items" = { "type": "string", "minLength": 1, "maxLength": 253 }))]
@@ -188,6 +194,9 @@ fn policy_rules() -> serde_json::Value {
 
 fn group_rules() -> serde_json::Value {
     serde_json::json!([{
+        "rule": "!has(self.projects) || has(self.namespaces) || has(self.namespaceSelector)",
+        "message": "projects: expected with namespaces or namespaceSelector, whose owners allow them"
+    }, {
         "rule": "has(self.namespaces) || has(self.namespaceSelector) || has(self.serviceAccounts) || has(self.subjects)",
         "message": "groups: expected at least one of namespaces, namespaceSelector, serviceAccounts and subjects (namespaceSelector: {} is every namespace)"
     }])

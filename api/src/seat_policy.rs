@@ -1,7 +1,7 @@
 //! A LicensePolicy as license servers know it. Pure.
 
 use crate::license_policy::{GroupSpec, LicensePolicySpec, PoolSpec};
-use mooring_core::names::PoolName;
+use mooring_core::names::{PoolName, ProjectName};
 use mooring_core::policy::{Backfill, EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,20 +30,39 @@ pub enum BadPolicy {
     Backfill { name: String, why: String },
     #[error("spec.groups[{group}].namespaceSelector: {why}")]
     Selector { group: String, why: String },
+    #[error("spec.groups[{group}].projects: {why}")]
+    Projects { group: String, why: String },
+}
+
+/// What a policy says of namespaces, looked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// By group the namespaces that its selector matches, where it does not match all.
+    pub selected: BTreeMap<String, Vec<String>>,
+    /// By namespace the projects that its owner lets its pods name.
+    pub projects: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Lookup {
+    /// Takes in the annotation [`PROJECTS`](mooring_core::annotation::PROJECTS) of a namespace:
+    /// names with commas between them. What is none counts for nothing.
+    pub fn allow(&mut self, namespace: &str, annotation: &str) {
+        let names = annotation.split(',').map(str::trim);
+        let names = names.filter(|n| ProjectName::new(n).is_ok());
+        let names: BTreeSet<String> = names.map(str::to_owned).collect();
+        if !names.is_empty() {
+            self.projects.insert(namespace.to_owned(), names);
+        }
+    }
 }
 
 impl LicensePolicySpec {
-    /// What the license server is told. `selected`: by group the namespaces that its selector
-    /// matches, where it does not match all.
+    /// What the license server is told.
     ///
     /// A namespace that a group before it has is left out of a group, and service accounts and
     /// subjects likewise: the first that matches counts, and so the whole is no longer than what it
     /// speaks of. A group that has nobody left says so by having none.
-    pub fn seats(
-        &self,
-        name: &str,
-        selected: &BTreeMap<String, Vec<String>>,
-    ) -> Result<SeatPolicy, BadPolicy> {
+    pub fn seats(&self, name: &str, lookup: &Lookup) -> Result<SeatPolicy, BadPolicy> {
         let mut names = BTreeSet::new();
         let mut taken = Taken::default();
         let mut groups = Vec::new();
@@ -51,7 +70,7 @@ impl LicensePolicySpec {
             if !names.insert(&g.name) {
                 return Err(BadPolicy::GroupTwice(g.name.clone()));
             }
-            groups.push(group(g, selected.get(&g.name), &mut taken)?);
+            groups.push(group(g, lookup, &mut taken)?);
         }
         Ok(SeatPolicy {
             name: name.to_owned(),
@@ -98,6 +117,7 @@ struct Taken {
     all_namespaces: bool,
     namespaces: BTreeSet<String>,
     accounts: BTreeSet<String>,
+    projects: BTreeSet<String>,
     subjects: BTreeSet<String>,
 }
 
@@ -111,30 +131,55 @@ impl Taken {
         new.filter(|n| self.namespaces.insert(n.clone())).collect()
     }
 
+    /// Whether a name below a namespace, as `namespace/name`, is in no group by that.
+    fn is_free(&self, name: &str) -> bool {
+        let namespace = name.split_once('/').map_or("", |(namespace, _)| namespace);
+        !self.all_namespaces && !self.namespaces.contains(namespace)
+    }
+
     fn accounts(&mut self, of: &[String]) -> Vec<String> {
-        let is_free = |a: &&String| {
-            let namespace = a.split_once('/').map_or("", |(namespace, _)| namespace);
-            !self.all_namespaces && !self.namespaces.contains(namespace)
-        };
-        let free: Vec<String> = of.iter().filter(is_free).cloned().collect();
+        let free: Vec<String> = of.iter().filter(|a| self.is_free(a)).cloned().collect();
         let new = free.into_iter();
         new.filter(|a| self.accounts.insert(a.clone())).collect()
     }
+
+    fn projects(&mut self, of: impl IntoIterator<Item = String>) -> Vec<String> {
+        let sorted: BTreeSet<String> = of.into_iter().collect();
+        let free: Vec<String> = sorted.into_iter().filter(|p| self.is_free(p)).collect();
+        let new = free.into_iter();
+        new.filter(|p| self.projects.insert(p.clone())).collect()
+    }
 }
 
-fn group(
-    g: &GroupSpec,
-    selected: Option<&Vec<String>>,
-    taken: &mut Taken,
-) -> Result<PolicyGroup, BadPolicy> {
+/// The projects of a group, as `namespace/project`: of its namespaces, where these let their pods
+/// name them. Never by a pod's word alone.
+fn projects(g: &GroupSpec, lookup: &Lookup) -> Vec<String> {
+    let every = g.has_every_namespace();
+    let selected = lookup.selected.get(&g.name);
+    let is_its = |namespace: &String| {
+        every || g.namespaces.contains(namespace) || selected.is_some_and(|s| s.contains(namespace))
+    };
+    let its = lookup.projects.iter().filter(|(n, _)| is_its(n));
+    let named = its.flat_map(|(namespace, allowed)| {
+        let named = g.projects.iter().filter(|p| allowed.contains(*p));
+        named.map(move |p| format!("{namespace}/{p}"))
+    });
+    named.collect()
+}
+
+fn group(g: &GroupSpec, lookup: &Lookup, taken: &mut Taken) -> Result<PolicyGroup, BadPolicy> {
     // Its accounts first: those of its own namespaces are its anyway.
     let service_accounts = taken.accounts(&g.service_accounts);
-    let namespaces = if g.has_every_namespace() && !taken.all_namespaces {
+    let (namespaces, projects) = if !g.projects.is_empty() {
+        check_projects(g)?;
+        (Vec::new(), taken.projects(projects(g, lookup)))
+    } else if g.has_every_namespace() && !taken.all_namespaces {
         taken.all_namespaces = true;
-        vec![EVERY_NAMESPACE.to_owned()]
+        (vec![EVERY_NAMESPACE.to_owned()], Vec::new())
     } else {
-        let listed = g.namespaces.iter().chain(selected.into_iter().flatten());
-        taken.namespaces(listed.cloned())
+        let selected = lookup.selected.get(&g.name).into_iter().flatten();
+        let listed = g.namespaces.iter().chain(selected);
+        (taken.namespaces(listed.cloned()), Vec::new())
     };
     let subjects = g.subjects.iter();
     let subjects = subjects.filter(|s| taken.subjects.insert((*s).clone()));
@@ -157,10 +202,29 @@ fn group(
         name: g.name.clone(),
         namespaces,
         service_accounts,
+        projects,
         subjects,
         priority: g.priority,
         weight: g.weight,
         pools,
+    })
+}
+
+/// Projects are names, of namespaces that the group names, too.
+fn check_projects(g: &GroupSpec) -> Result<(), BadPolicy> {
+    let bad = |why: String| BadPolicy::Projects {
+        group: g.name.clone(),
+        why,
+    };
+    if g.namespaces.is_empty() && g.namespace_selector.is_none() {
+        let why = "expected with namespaces or namespaceSelector, whose owners allow them";
+        return Err(bad(why.to_owned()));
+    }
+    let mut names = g.projects.iter();
+    names.try_for_each(|p| {
+        ProjectName::new(p)
+            .map(drop)
+            .map_err(|e| bad(e.to_string()))
     })
 }
 
@@ -217,8 +281,11 @@ groups:
 - {name: never, namespaces: [team-z], serviceAccounts: [team-q/x], subjects: [anna]}
 ",
         );
-        let selected = [("sim".to_owned(), vec!["team-c".into(), "team-b".into()])].into();
-        let seats = spec.seats("shares", &selected).unwrap();
+        let lookup = Lookup {
+            selected: [("sim".to_owned(), vec!["team-c".into(), "team-b".into()])].into(),
+            ..Lookup::default()
+        };
+        let seats = spec.seats("shares", &lookup).unwrap();
         assert_eq!(seats.name, "shares");
         assert_eq!(seats.notice, Duration::from_secs(300));
         assert_eq!(seats.groups[1].namespaces, ["team-b", "team-c"]);
@@ -228,7 +295,11 @@ groups:
         let never = &seats.groups[4];
         assert!(never.namespaces.is_empty() && never.service_accounts.is_empty());
         assert!(never.subjects.is_empty());
-        let group = |h| seats.group_of(&h).map(|g| seats.groups[g].name.as_str());
+        let group = |h| {
+            seats
+                .group_of(&h, None)
+                .map(|g| seats.groups[g].name.as_str())
+        };
         assert_eq!(group(pod("team-b", "x")), Some("sim"));
         assert_eq!(group(pod("team-c", "default")), Some("sim"));
         assert_eq!(group(pod("ci", "release")), Some("release"));
@@ -242,21 +313,71 @@ groups:
     }
 
     #[test]
+    fn a_project_counts_where_its_namespace_allows_it_and_a_group_names_it() {
+        let spec = spec(
+            "
+groups:
+- {name: falcon, namespaces: [a, b, c], projects: [falcon, hawk]}
+- {name: eagle, namespaceSelector: {}, projects: [eagle]}
+- {name: a, namespaces: [a]}
+- {name: late, namespaces: [a], projects: [kite]}
+",
+        );
+        let mut lookup = Lookup::default();
+        lookup.allow("a", "falcon, eagle,kite,No");
+        lookup.allow("b", "hawk");
+        lookup.allow("z", "falcon,eagle");
+        lookup.allow("c", "");
+        let seats = spec.seats("p", &lookup).unwrap();
+        assert_eq!(seats.groups[0].projects, ["a/falcon", "b/hawk"]);
+        assert!(
+            seats.groups[0].namespaces.is_empty(),
+            "not all of their pods"
+        );
+        assert_eq!(seats.groups[1].projects, ["a/eagle", "z/eagle"]);
+        assert!(seats.groups[3].projects.is_empty(), "all of a is taken");
+        let group = |namespace: &str, project: &str| {
+            let project = ProjectName::new(project).unwrap();
+            let found = seats.group_of(&pod(namespace, "x"), Some(&project));
+            found.map(|g| seats.groups[g].name.as_str())
+        };
+        assert_eq!(group("a", "falcon"), Some("falcon"));
+        assert_eq!(group("a", "hawk"), Some("a"), "its own word alone");
+        assert_eq!(group("c", "falcon"), None, "nobody allows it there");
+        assert_eq!(group("z", "falcon"), None, "not a namespace of the group");
+        assert_eq!(group("z", "eagle"), Some("eagle"));
+        let bad = |yaml: &str| {
+            self::spec(yaml)
+                .seats("p", &lookup)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            bad("groups: [{name: g, serviceAccounts: [a/b], projects: [x]}]"),
+            "spec.groups[g].projects: expected with namespaces or namespaceSelector, whose owners allow them"
+        );
+        assert!(
+            bad("groups: [{name: g, namespaces: [a], projects: [X]}]")
+                .starts_with("spec.groups[g].projects: project \"X\": expected 1 to 63")
+        );
+    }
+
+    #[test]
     fn a_line_that_may_be_passed_needs_no_groups() {
         let seats = spec("backfill: {Render: {patience: 20s}}")
-            .seats("fill", &BTreeMap::new())
+            .seats("fill", &Lookup::default())
             .unwrap();
         let render = seats.backfill[&"render".parse::<PoolName>().unwrap()];
         assert_eq!(render.patience, Duration::from_secs(20));
         assert!(seats.groups.is_empty());
         let twice = spec("backfill: {r: {patience: 20s}, R: {patience: 1s}}");
-        let said = twice.seats("fill", &BTreeMap::new()).unwrap_err();
+        let said = twice.seats("fill", &Lookup::default()).unwrap_err();
         assert!(said.to_string().contains("twice"), "{said}");
     }
 
     #[test]
     fn what_no_server_could_go_by_is_said_with_its_field() {
-        let said = |yaml: &str| spec(yaml).seats("p", &BTreeMap::new()).unwrap_err();
+        let said = |yaml: &str| spec(yaml).seats("p", &Lookup::default()).unwrap_err();
         let of = |pools: &str| {
             let yaml = format!("groups: [{{name: a, namespaces: [a], pools: {pools}}}]");
             said(&yaml).to_string()

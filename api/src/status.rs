@@ -34,6 +34,10 @@ pub struct LicenseServerStatus {
     /// last there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacements: Option<Replacements>,
+    /// Its pod was deleted and does not end, since its node died, and the dongle is elsewhere. It
+    /// is deleted by force once nothing that the dongle signed there counts any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<StuckPod>,
     /// The longest lease duration that any instance of this server may have granted. Raised before
     /// a longer lease is rolled out; a new instance settles that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +143,17 @@ pub struct Replacements {
     /// When last.
     #[schemars(schema_with = "schema::time")]
     pub last: Time,
+}
+
+/// A pod that does not end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StuckPod {
+    /// Its UID.
+    pub uid: String,
+    /// Since when its dongle is elsewhere.
+    #[schemars(schema_with = "schema::time")]
+    pub since: Time,
 }
 
 /// One product's numbers.

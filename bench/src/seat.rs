@@ -137,6 +137,7 @@ impl Seat {
             items: mooring_core::request::parse("render")?,
             secret_hash: self.secret.hash(),
             bind: None,
+            project: None,
             request_id: request_id(),
             standing,
             licensed_for: held.is_some().then_some(Duration::from_secs(3600)),

@@ -14,8 +14,6 @@ pub struct Annotation {
     pub default: Option<&'static str>,
     /// The words that it may be. None: it has a grammar of its own.
     pub words: &'static [&'static str],
-    /// Words that this version does not know what to do with yet, and what to write instead.
-    pub not_yet: &'static [(&'static str, &'static str)],
     /// What it means, in Markdown. `None`: nobody writes it by hand.
     pub doc: Option<&'static str>,
 }
@@ -27,7 +25,6 @@ const PLAIN: Annotation = Annotation {
     env: None,
     default: None,
     words: &[],
-    not_yet: &[],
     doc: None,
 };
 
@@ -114,14 +111,25 @@ pub const CONTAINERS: Annotation = Annotation {
 
 pub const ON_LOSS: Annotation = Annotation {
     key: "mooring.dev/on-loss",
-    words: &["keep"],
-    not_yet: &[(
-        "stop",
-        "use \"keep\" (the default: the application reads its state from the socket and decides)",
-    )],
-    doc: Some("`keep` (default): the application decides"),
+    words: crate::policy::OnLoss::WORDS,
+    doc: Some(
+        "`keep` (default): the application decides. `stop`: the pod is [evicted](#when-the-license-is-lost) when its license is lost",
+    ),
     ..PLAIN
 };
+
+/// What its seats are used for.
+pub const PROJECT: Annotation = Annotation {
+    key: "mooring.dev/project",
+    env: Some("MOORING_PROJECT"),
+    doc: Some(
+        "what its seats are used for, for metrics, the audit log and reports: 1 to 63 of a-z, 0-9 and `-`. A [policy](policies.md#projects) goes by it only where the namespace allows that",
+    ),
+    ..PLAIN
+};
+
+/// Of a namespace: the projects that its pods may name to a policy, with commas between them.
+pub const PROJECTS: &str = "mooring.dev/projects";
 
 pub const SIDECAR_MEMORY: Annotation = Annotation {
     key: "mooring.dev/sidecar-memory",
@@ -163,6 +171,7 @@ pub const ALL: [Annotation; 14] = [
     GATE_AFTER,
     CONTAINERS,
     ON_LOSS,
+    PROJECT,
     SIDECAR_MEMORY,
     SIDECAR_CPU,
     LOG_LEVEL,

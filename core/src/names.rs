@@ -41,6 +41,21 @@ fn dnsish(kind: &'static str, s: &str) -> Result<(), BadName> {
     BadName::unless(ok, kind, s, expected)
 }
 
+/// The longest name of a project, in characters.
+pub const MAX_PROJECT: usize = 63;
+
+/// A DNS label (RFC 1123).
+fn label(kind: &'static str, s: &str) -> Result<(), BadName> {
+    let edge = |c: &u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let b = s.as_bytes();
+    let inner = b.iter().all(|c| edge(c) || *c == b'-');
+    let ends = b.first().is_some_and(edge) && b.last().is_some_and(edge);
+    let ok = b.len() <= MAX_PROJECT && inner && ends;
+    let expected =
+        "expected 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit";
+    BadName::unless(ok, kind, s, expected)
+}
+
 /// The longest name of what is sold, in characters.
 pub const MAX_PRODUCT: usize = 64;
 
@@ -196,6 +211,12 @@ name!(
     /// A holder's name for one of its claims.
     #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
     ClaimName, "claim", dnsish
+);
+
+name!(
+    /// What its seats are used for, as their holder says: a tag for metrics, audit and reports.
+    #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+    ProjectName, "project", label
 );
 
 impl ClaimName {

@@ -7,7 +7,7 @@
 use crate::license::{Digest, HolderHmac, KeyId, PublicKey};
 use crate::names::{
     BootId, ClaimName, InstanceId, LeaseId, MAX_PRODUCT, MAX_VERSION, PoolName, ProductName,
-    RequestId, Seats, TermsId, Version,
+    ProjectName, RequestId, Seats, TermsId, Version,
 };
 use crate::receipt::Sealed;
 use crate::request::MAX_SEATS;
@@ -60,6 +60,7 @@ schemas! {
     ProductName = {"type": "string", "pattern": SOLD, "maxLength": MAX_PRODUCT, "description": "What a license sells; compared without regard to case."};
     PoolName = {"type": "string", "pattern": SOLD, "maxLength": MAX_PRODUCT, "description": "A number of seats that products draw on; compared without regard to case."};
     ClaimName = {"type": "string", "pattern": DNSISH, "description": "A holder's name for one of its claims."};
+    ProjectName = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "description": "What seats are used for, as their holder says."};
     Version = {"type": "string", "pattern": "^[A-Za-z]?[0-9][A-Za-z0-9._+-]*$", "maxLength": MAX_VERSION, "description": "A version of a product."};
     LeaseId = {"type": "string", "pattern": HEX32, "description": "One lease: given to a claim when it arrives, never given again."};
     InstanceId = {"type": "string", "pattern": HEX32, "description": "One run of a license server's process."};

@@ -8,10 +8,10 @@
 use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt as _;
 use mooring_api::names::{self, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, SIDECAR_ARG, ServerRef};
-use mooring_core::annotation::{LICENSES, START, WAIT};
+use mooring_core::annotation::{LICENSES, ON_LOSS, START, WAIT};
 use mooring_core::frontend::entitled;
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::policy::{OptimisticStart, Start};
+use mooring_core::policy::{OnLoss, OptimisticStart, Start};
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, parse_span};
 use mooring_core::wire::Policies;
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub struct Holding {
     pub app_runs: bool,
     /// Its node is not ready: it runs on, cut off from everybody.
     pub unreachable: bool,
+    /// What is to be done once its license is lost.
+    pub on_loss: OnLoss,
 }
 
 /// What a pod is to a license server.
@@ -119,6 +121,12 @@ pub fn is_injected(pod: &Pod) -> bool {
 pub fn waits_for_scheduling(pod: &Pod) -> bool {
     let wait = pod.annotations().get(WAIT.key).map(String::as_str);
     wait == Some("scheduling") && is_injected(pod)
+}
+
+/// What its annotation asks for when its license is lost.
+fn on_loss(pod: &Pod) -> OnLoss {
+    let word = pod.annotations().get(ON_LOSS.key);
+    word.and_then(|w| w.parse().ok()).unwrap_or_default()
 }
 
 fn sidecar(pod: &Pod) -> Option<&Container> {
@@ -194,6 +202,7 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
         app_runs: application_runs(pod),
         unreachable,
+        on_loss: on_loss(pod),
     };
     PodFact::Running {
         of: Box::new(of),

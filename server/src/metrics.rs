@@ -2,8 +2,8 @@
 
 use crate::engine::Engine;
 use mooring_core::frontend::Authority;
-use mooring_core::ledger::Ledger;
-use mooring_core::names::PoolName;
+use mooring_core::ledger::{Ledger, ProjectSeats};
+use mooring_core::names::{PoolName, ProjectName};
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{GroupUse, PolicyView, Problem};
 use prometheus::{
@@ -53,6 +53,8 @@ metrics! {
     seats_used: IntGaugeVec, "mooring_seats_used" ["license", "pool"], "Seats of granted claims, by pool.";
     policy_seats: IntGaugeVec, "mooring_policy_seats" ["group", "pool", "kind"],
         "What a policy's group owns, has in use and may have at most, of the pools that it limits.";
+    seats_held: IntGaugeVec, "mooring_seats_held" ["project"],
+        "Seats of granted claims that name a project, by project: 32 by name, the others together.";
     claims: IntGaugeVec, "mooring_claims" ["state"], "Claims in the books, by state.";
     queue: IntGauge, "mooring_queue", "Claims in the queue.";
     overlap: IntGauge, "mooring_overlap_seats",
@@ -167,15 +169,26 @@ impl Metrics {
         }
     }
 
+    fn projects(&self, projects: &[ProjectSeats]) {
+        self.seats_held.reset();
+        for (name, seats) in projects {
+            let name = name.as_ref().map_or(OTHERS, ProjectName::as_str);
+            let of = self.seats_held.with_label_values(&[name]);
+            of.set(i64::try_from(*seats).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Everything in Prometheus' text format, with the books as they are now.
     pub(crate) fn render(&self, engine: &Engine, second_server: bool) -> String {
         self.second_server.set(i64::from(second_server));
         let said = |l: &Ledger, _| {
             let (gauges, pools, settling) = (l.gauges(), l.pools(), l.settling());
-            (gauges, pools, settling, l.policy(), l.backfilled())
+            let all = (l.policy(), l.backfilled(), l.projects());
+            (gauges, pools, settling, all)
         };
-        let (gauges, pools, settling, policy, filled) = engine.ask(said);
+        let (gauges, pools, settling, (policy, filled, projects)) = engine.ask(said);
         self.policy(policy);
+        self.projects(&projects);
         self.seats.reset();
         self.seats_used.reset();
         self.seats_expire.reset();

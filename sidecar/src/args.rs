@@ -68,6 +68,11 @@ pub(crate) struct HoldArgs {
     #[arg(long, env = annotation::LICENSES.variable(), value_name = "ITEMS")]
     #[arg(default_value = "", hide_default_value = true)]
     pub(crate) licenses: String,
+    /// What the seats are used for, for the license server's metrics, audit log and reports: 1 to
+    /// 63 of a-z, 0-9 and '-'.
+    #[arg(long, env = annotation::PROJECT.variable(), value_name = "NAME")]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) project: String,
     /// The license server; its certificate must be for this name.
     #[arg(long, env = "MOORING_SERVER", value_name = "https://NAME:PORT")]
     #[arg(default_value = "", hide_default_value = true)]

@@ -13,7 +13,7 @@ use crate::users::{Asker, Uid, Users, looks_like_a_users, name_at_server};
 use crate::voucher::OfflineStart;
 use mooring_core::holder::Spec;
 use mooring_core::holder::drive::Drive;
-use mooring_core::names::ClaimName;
+use mooring_core::names::{ClaimName, ProjectName};
 use mooring_core::policy::Start;
 use mooring_core::request::{self, Item};
 use mooring_core::secret::{Secret, SecretHash};
@@ -46,6 +46,8 @@ pub(crate) struct Terms {
     pub(crate) contact: Duration,
     pub(crate) max_grace: Duration,
     pub(crate) offline_start: OfflineStart,
+    /// What the seats of all its claims are used for.
+    pub(crate) project: Option<ProjectName>,
 }
 
 pub(crate) struct Claims {
@@ -97,6 +99,7 @@ impl Claims {
             start,
             owner: None,
             bind: None,
+            project: self.terms.project.clone(),
         };
         let store = self.folder.pod(&about.name);
         let (spec, now) = (self.spec(&about), clock::boot());
@@ -173,6 +176,7 @@ impl Claims {
             start,
             owner: asker.owner,
             bind: None,
+            project: self.terms.project.clone(),
         })
     }
 
@@ -192,6 +196,7 @@ impl Claims {
             start,
             owner: asker.owner,
             bind,
+            project: self.terms.project.clone(),
         })?;
         self.registry.follow(id);
         Ok(id)
@@ -294,6 +299,7 @@ impl Claims {
             contact: self.terms.contact,
             max_grace: self.terms.max_grace,
             bind: about.bind,
+            project: about.project.clone(),
             ..Spec::new(about.name_at_server(), about.items.clone(), start)
         }
     }

@@ -8,6 +8,7 @@ use crate::paths::{Paths, PathsError};
 use crate::users::Users;
 use crate::voucher::{OfflineStart, VoucherSource, read_at_most};
 use clap::Args as _;
+use mooring_core::names::ProjectName;
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::{self, Item};
 use mooring_core::time::parse_span;
@@ -52,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) items: Vec<Item>,
     pub(crate) client: Client,
     pub(crate) credentials: Credentials,
+    /// What its seats are used for.
+    pub(crate) project: Option<ProjectName>,
     pub(crate) start: Start,
     pub(crate) contact: Duration,
     pub(crate) max_grace: Duration,
@@ -88,6 +91,10 @@ impl Config {
             text => request::parse(text)
                 .map_err(|e| bad("MOORING_LICENSES", format!("{text:?}: {e}")))?,
         };
+        let project = match args.project.as_str() {
+            "" => None,
+            name => Some(ProjectName::new(name).map_err(|e| bad("MOORING_PROJECT", e))?),
+        };
         let start: Start = args.start.parse().map_err(|e| bad("MOORING_START", e))?;
         let offline_start = offline_start(args, mode)?;
         let (variable, given) = ("MOORING_CONTACT_TIMEOUT", &args.contact_timeout);
@@ -113,6 +120,7 @@ impl Config {
             items,
             client,
             credentials,
+            project,
             start,
             contact,
             max_grace,

@@ -40,6 +40,7 @@ impl Holding {
             contact: config.contact,
             max_grace: config.max_grace,
             offline_start: config.offline_start,
+            project: config.project,
         };
         let users = config.users;
         let (claims, all_ended) = Claims::new(client.clone(), folder, terms, users, stop);

@@ -7,7 +7,7 @@
 
 use crate::users::{Owner, name_at_server};
 use mooring_core::holder::Saved;
-use mooring_core::names::ClaimName;
+use mooring_core::names::{ClaimName, ProjectName};
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
 use mooring_core::secret::SecretHash;
@@ -64,6 +64,9 @@ pub(crate) struct About {
     /// Whose seat a hold is: its application's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bind: Option<SecretHash>,
+    /// What its seats are used for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) project: Option<ProjectName>,
 }
 
 impl About {

@@ -2,10 +2,9 @@
 
 use crate::license::file;
 use anyhow::{Context as _, anyhow, bail};
-use mooring_api::LicensePolicy;
+use mooring_api::{LicensePolicy, Lookup};
 use mooring_core::policy::SeatPolicy;
 use serde_yaml::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 const EXPECTED: &str =
@@ -48,8 +47,14 @@ fn of(value: Value) -> anyhow::Result<SeatPolicy> {
                 g.name
             );
         }
+        if let Some(g) = object.spec.groups.iter().find(|g| !g.projects.is_empty()) {
+            bail!(
+                "spec.groups[{}].projects: a license server that is asked itself knows no namespaces that allow them; expected a policies file, with namespace/project",
+                g.name
+            );
+        }
         let name = object.metadata.name.as_deref().unwrap_or("policy");
-        return Ok(object.spec.seats(name, &BTreeMap::new())?);
+        return Ok(object.spec.seats(name, &Lookup::default())?);
     }
     // A whole file of policies, or that part of it.
     let seats = match value.get("seats") {

@@ -11,7 +11,7 @@ use super::hash::LineHash;
 use super::record::{AuditRecord, Credential, Fact, Original};
 use crate::identity::{Holder, HolderKey};
 use crate::license::KeyId;
-use crate::names::ClaimName;
+use crate::names::{ClaimName, ProjectName};
 use crate::secret::{BadBytes, bytes_of, text_of};
 use ring::hmac;
 use std::fmt;
@@ -83,7 +83,11 @@ impl Extract {
             .claim
             .map(|c| ClaimName::new(&self.hide("claim", c.as_str())));
         let claim = claim.transpose().map_err(serde::de::Error::custom)?;
+        let project = f.project.as_ref();
+        let project = project.map(|p| ProjectName::new(&self.hide("project", p.as_str())));
+        let project = project.transpose().map_err(serde::de::Error::custom)?;
         Ok(Fact {
+            project,
             holder: f.holder.map(|h| self.holder(h)),
             holder_key: f.holder_key.map(|k| self.holder_key(&k)),
             credential: f.credential.map(|c| self.credential(c)),

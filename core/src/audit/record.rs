@@ -4,7 +4,7 @@ use super::hash::LineHash;
 use crate::identity::{Holder, HolderKey};
 use crate::ledger::Part;
 use crate::license::{Digest, KeyId, TokenDraw, is_zero};
-use crate::names::{ClaimName, InstanceId, LeaseId, PoolName};
+use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProjectName};
 use crate::policy::words;
 use crate::request::Item;
 use crate::time::Timestamp;
@@ -139,6 +139,9 @@ pub struct Fact {
     pub lease: Option<LeaseId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
+    /// What its seats are used for, as the holder says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<AuditDraw>,
     /// Seats over what was sold.
@@ -184,6 +187,7 @@ impl Fact {
             claim: None,
             lease: None,
             items: Vec::new(),
+            project: None,
             draws: Vec::new(),
             overdraft: 0,
             problem: None,

@@ -210,6 +210,7 @@ impl Trail {
             claim: Some(v.claim.clone()),
             lease: Some(v.lease),
             items: v.items.clone(),
+            project: v.project.clone(),
             how: Some(how),
             ..Fact::of(AuditEvent::Ended)
         });
@@ -282,6 +283,7 @@ fn of(event: AuditEvent, e: &Event) -> Fact {
         claim: Some(v.claim.clone()),
         lease: Some(v.lease),
         items: v.items.clone(),
+        project: v.project.clone(),
         draws: AuditDraw::of(&e.parts),
         overdraft: e.overdraft,
         ..Fact::of(event)

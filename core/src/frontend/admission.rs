@@ -152,6 +152,7 @@ pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: N
         items: c.items,
         secret_hash: secret.hash(),
         bind: None,
+        project: c.project,
         new_id,
         standing: Standing::Seeking,
         runs_for: None,

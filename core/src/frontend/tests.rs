@@ -60,6 +60,7 @@ fn body(n: u8) -> ClaimRequest {
         items: crate::request::parse("render").unwrap(),
         secret_hash: secret(n).hash(),
         bind: None,
+        project: None,
         request_id: RequestId::from_bytes([n; 16]),
         standing: Standing::Seeking,
         licensed_for: None,

@@ -113,6 +113,7 @@ impl Claimant {
             items: self.s.items.clone(),
             secret_hash: self.secret_hash,
             bind: self.spec.bind,
+            project: self.spec.project.clone(),
             request_id: random.request_id(),
             standing,
             secret: vouched.then(|| self.s.secret.clone()),

@@ -24,7 +24,7 @@ mod tests;
 use crate::identity;
 use crate::license::{Bundle, MAX_DELEGATION};
 use crate::mutant::{self, Mutant};
-use crate::names::{ClaimName, InstanceId, LeaseId, RequestId, TermsId};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, TermsId};
 use crate::policy::{OptimisticStart, Start};
 use crate::receipt::Sealed;
 use crate::request::Item;
@@ -53,6 +53,8 @@ pub struct Spec {
     pub items: Vec<Item>,
     /// Whose seat it is, where an application took it for itself.
     pub bind: Option<SecretHash>,
+    /// What its seats are used for.
+    pub project: Option<ProjectName>,
     /// Whether the application may start with no server in reach.
     pub start: Start,
     /// The longest grace here, whatever the server allows.
@@ -68,6 +70,7 @@ impl Spec {
             name,
             items,
             bind: None,
+            project: None,
             start,
             max_grace: DEFAULT_GRACE,
             contact: CONTACT,

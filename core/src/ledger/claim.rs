@@ -125,6 +125,10 @@ impl Ledger {
         if e.bind() != c.bind {
             return changed(Changed::Bind);
         }
+        // What a policy may have gone by stays.
+        if e.wish.project != c.project {
+            return changed(Changed::Project);
+        }
         if let Some(n) = c.counter {
             let retry = n == e.counter && e.request == Some(c.request_id);
             if n <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {

@@ -267,7 +267,7 @@ mod tests {
                     let removed = ours.remove(&id).map(|(at, e)| (at, e.id));
                     prop_assert_eq!(removed, Some((at, id)));
                 } else {
-                    let wish = WishRef { name: &c.name, items: &[], claims: None };
+                    let wish = WishRef { name: &c.name, items: &[], claims: None, project: None };
                     let kept = (places.keep(&c.holder), wish.one(&mut wishes));
                     let state = State::Refused(Box::new(Refusal::Ended));
                     model.insert(id, ours.insert(Entry::new((id, state), &c, kept)));

@@ -103,7 +103,7 @@ impl Entry {
 
     /// Whom its seats are for.
     pub(super) fn asks(&self) -> Asker<'_> {
-        Asker::of(AskerRef::Kept(&self.who), self.family())
+        Asker::of(AskerRef::Kept(&self.who), self.family()).using(self.wish.project.as_ref())
     }
 
     /// Which owner's seats it has a share of, if it has.

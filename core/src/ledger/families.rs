@@ -55,7 +55,7 @@ impl Ledger {
 
     /// Whom a new claim's seats would be for.
     pub(super) fn asker(c: &Claim) -> Asker<'_> {
-        Asker::of(AskerRef::New(&c.holder), c.family.as_deref())
+        Asker::of(AskerRef::New(&c.holder), c.family.as_deref()).using(c.project.as_ref())
     }
 
     /// The operator names the pods that may take shares of an owner's claim: these, and no others.
@@ -219,6 +219,7 @@ impl Ledger {
             name: &before.name,
             items: &items,
             claims: before.claims,
+            project: before.project.as_ref(),
         };
         e.wish = wish.one(&mut self.wishes);
         self.tally.enter(e);

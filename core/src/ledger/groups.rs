@@ -12,6 +12,8 @@ pub(super) struct Groups {
     namespaces: HashMap<String, usize>,
     /// By namespace and name.
     accounts: HashMap<String, HashMap<String, usize>>,
+    /// By namespace and project: those that the namespace allows its pods to name.
+    projects: HashMap<String, HashMap<String, usize>>,
     subjects: HashMap<String, usize>,
     every_namespace: Option<usize>,
     /// How many there are.
@@ -37,22 +39,42 @@ impl Groups {
             }
             self.namespaces.entry(name.clone()).or_insert(i);
         }
-        for (namespace, name) in g.service_accounts.iter().filter_map(|a| a.split_once('/')) {
-            let there = self.accounts.entry(namespace.to_owned()).or_default();
-            there.entry(name.to_owned()).or_insert(i);
+        for (names, all) in [
+            (&g.service_accounts, &mut self.accounts),
+            (&g.projects, &mut self.projects),
+        ] {
+            for (namespace, name) in names.iter().filter_map(|a| a.split_once('/')) {
+                let there = all.entry(namespace.to_owned()).or_default();
+                there.entry(name.to_owned()).or_insert(i);
+            }
         }
         for subject in &g.subjects {
             self.subjects.entry(subject.clone()).or_insert(i);
         }
     }
 
+    /// Whether a policy goes by projects, and not by the one that this claim names.
+    pub(super) fn ignores_project(&self, asker: Asker<'_>) -> bool {
+        let Some(project) = asker.project.filter(|_| !self.projects.is_empty()) else {
+            return false;
+        };
+        let namespace = asker.account().map_or("", |(namespace, _)| namespace);
+        let allowed = self.projects.get(namespace);
+        !allowed.is_some_and(|a| a.contains_key(project.as_str()))
+    }
+
     pub(super) fn tenant(&self, asker: Asker<'_>) -> Tenant {
         let group = match (asker.account(), asker.subject()) {
             (Some((namespace, account)), _) => {
                 let accounts = self.accounts.get(namespace);
+                let projects = asker.project.and_then(|project| {
+                    let allowed = self.projects.get(namespace)?;
+                    allowed.get(project.as_str())
+                });
                 let found = [
                     self.namespaces.get(namespace).copied(),
                     accounts.and_then(|a| a.get(account)).copied(),
+                    projects.copied(),
                     self.every_namespace,
                 ];
                 found.into_iter().flatten().min()
@@ -66,9 +88,11 @@ impl Groups {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::super::who::AskerRef;
     use super::*;
     use crate::identity::Holder;
+    use crate::names::ProjectName;
     use proptest::prelude::*;
 
     proptest! {
@@ -78,15 +102,17 @@ mod tests {
                 (
                     proptest::collection::vec("[ab*]", 0..3),
                     proptest::collection::vec("[ab]/[xy]", 0..3),
+                    proptest::collection::vec("[ab]/[pq]", 0..3),
                     proptest::collection::vec("[st]", 0..2),
                 ),
                 0..5,
             ),
-            (namespace, account, subject) in ("[abc]", "[xyz]", "[stu]"),
+            (namespace, account, project, subject) in ("[abc]", "[xyz]", proptest::option::of("[pqr]"), "[stu]"),
         ) {
-            let group = |(namespaces, service_accounts, subjects)| PolicyGroup {
+            let group = |(namespaces, service_accounts, projects, subjects)| PolicyGroup {
                 namespaces,
                 service_accounts,
+                projects,
                 subjects,
                 ..PolicyGroup::default()
             };
@@ -102,9 +128,13 @@ mod tests {
                 service_account: account,
                 node: None,
             };
+            let project = project.map(|p| ProjectName::new(&p).unwrap());
+            let project = project.as_ref();
             for holder in [pod, Holder::External { subject }] {
-                let found = groups.tenant(Asker::of(AskerRef::New(&holder), None));
-                let first = policy.group_of(&holder).unwrap_or(policy.groups.len());
+                let asker = Asker::of(AskerRef::New(&holder), None).using(project);
+                let found = groups.tenant(asker);
+                let first = policy.group_of(&holder, project);
+                let first = first.unwrap_or(policy.groups.len());
                 prop_assert_eq!(found, Tenant(first));
             }
         }

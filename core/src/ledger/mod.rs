@@ -37,7 +37,7 @@
 //! | `deadlines`, `booked` | what happens when nobody asks; when which claim is due |
 //! | `transitions` | the one place where a claim changes its state |
 //! | `ended` | claims that have ended, remembered for a while |
-//! | `tally`, `views` | counts kept up with each change; what the books look like from outside |
+//! | `tally`, `projects`, `views` | counts kept up with each change, also by project; what the books look like from outside |
 
 mod alternative;
 mod at;
@@ -66,6 +66,7 @@ mod permits;
 mod policy;
 mod pool;
 mod problem;
+mod projects;
 mod queue;
 mod recall;
 mod recalls;
@@ -97,6 +98,7 @@ mod tests;
 pub use capacity::Capacity;
 pub use families::OWNER_SILENCE;
 pub use passers::Backfilled;
+pub use projects::ProjectSeats;
 pub use queue::generation;
 pub use refusal::{Changed, Refusal};
 pub use settling::settle_for;

@@ -98,6 +98,7 @@ impl Ledger {
                     claim: e.wish.name.clone(),
                     holder: e.who.holder(),
                     items: e.items().to_vec(),
+                    project: e.wish.project.clone(),
                     now: before,
                     then: after,
                     message,

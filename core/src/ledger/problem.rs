@@ -32,6 +32,7 @@ impl From<Refusal> for Problem {
                 Changed::Items => (Kind::ClaimChanged, whole("items")),
                 Changed::Secret => (Kind::ClaimChanged, whole("secretHash")),
                 Changed::Bind => (Kind::ClaimChanged, whole("bind")),
+                Changed::Project => (Kind::ClaimChanged, whole("project")),
             },
             Refusal::GivenBack => (Kind::GivenBack, whole("secretHash")),
             Refusal::TakenBack => (Kind::GivenBack, None),

@@ -143,9 +143,10 @@ pub enum Changed {
     Items,
     Secret,
     Bind,
+    Project,
 }
 
-words!(Changed: Items = "items", Secret = "secret", Bind = "bind");
+words!(Changed: Items = "items", Secret = "secret", Bind = "bind", Project = "project");
 
 /// Whom a policy speaks of.
 fn member(group: Option<&str>) -> String {

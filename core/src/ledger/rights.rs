@@ -19,6 +19,7 @@ use super::groups::Groups;
 use super::pool::{Draws, PoolUse};
 use super::tenant::{Tenant, Weighed};
 use super::who::Asker;
+use crate::annotation::PROJECTS;
 use crate::mutant::{self, Mutant};
 use crate::names::PoolName;
 use crate::policy::{PoolRights, SeatPolicy};
@@ -266,6 +267,16 @@ impl Rights {
             }));
         }
         (!all.is_empty()).then(|| format!("policy {policy}: {}", all.join("; ")))
+    }
+
+    /// What is said beside that of a claim whose project the policy does not go by.
+    pub(super) fn explain_project(&self, asker: Asker<'_>) -> Option<String> {
+        let project = asker
+            .project
+            .filter(|_| self.groups.ignores_project(asker))?;
+        Some(format!(
+            "; no group takes project {project} from it: a group must name it, and its namespace's annotation {PROJECTS} allow it"
+        ))
     }
 
     /// The limits that a tenant's claim on these pools comes under; `owns`: it is within what the

@@ -2,6 +2,7 @@
 
 use super::capacity::FixedNames;
 use super::entry::{Entry, State};
+use super::projects::Projects;
 use super::queue::GroupAt;
 use crate::names::ProductName;
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ pub struct Gauges {
 pub(super) struct Tally {
     gauges: Gauges,
     products: HashMap<ProductName, ProductTally, FixedNames>,
+    pub(super) projects: Projects,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +82,10 @@ impl Tally {
                 add(&mut g.overlap_seats, seats());
             }
             State::Refused(_) => return add(&mut g.refused, 1),
+        }
+        if let (State::Held { .. }, Some(project)) = (&e.state, &e.wish.project) {
+            let seats = e.items().iter().map(|i| u64::from(i.seats.get())).sum();
+            self.projects.count(project, seats, &add);
         }
         for item in e.items() {
             // Names come from the license by now: a claim of an unknown product is refused before

@@ -27,6 +27,7 @@ impl Ledger {
                     name: &e.wish.name,
                     items: &items,
                     claims: e.wish.claims,
+                    project: e.wish.project.as_ref(),
                 };
                 e.wish = wish.one(&mut self.wishes);
             }

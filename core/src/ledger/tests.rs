@@ -7,6 +7,7 @@ mod families;
 mod files;
 mod names;
 mod policy;
+mod projects;
 mod rollout;
 mod sharers;
 mod taken_back;

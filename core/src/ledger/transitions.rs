@@ -33,6 +33,7 @@ impl Ledger {
             name: &c.name,
             items: &self.capacity.spelled(&c.items),
             claims: c.claims,
+            project: c.project.as_ref(),
         };
         let kept = (self.places.keep(&c.holder), wish.one(&mut self.wishes));
         let mut e = Entry::new((id, state), c, kept);
@@ -194,6 +195,7 @@ impl Ledger {
         let items = self.capacity.spelled(&c.items).into_owned();
         let state = waiting(runs_until);
         let view = LeaseView {
+            project: c.project.clone(),
             runs_for_ms: runs_until.map(|t| whole_millis(now.until(t))),
             ..LeaseView::new(id, claim, holder, items, state, Duration::ZERO)
         };

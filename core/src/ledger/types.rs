@@ -2,7 +2,7 @@
 
 use crate::identity::{Holder, HolderKey};
 use crate::license::{Digest, LeaseToken, TokenDraw, TokenPart};
-use crate::names::{BootId, ClaimName, InstanceId, LeaseId, PoolName, RequestId};
+use crate::names::{BootId, ClaimName, InstanceId, LeaseId, PoolName, ProjectName, RequestId};
 use crate::policy::Reclaim;
 use crate::receipt::{HandoverBefore, LeaseReceipt, PartBefore, Ticket};
 use crate::request::Item;
@@ -67,6 +67,8 @@ pub struct Claim {
     pub secret_hash: SecretHash,
     /// Whose seat it is ([`ClaimRequest::bind`]).
     pub bind: Option<SecretHash>,
+    /// What its seats are used for, as the holder says.
+    pub project: Option<ProjectName>,
     /// A fresh random id, used if the claim is new.
     pub new_id: LeaseId,
     /// How the application stands.
@@ -112,6 +114,7 @@ impl Claim {
             items,
             secret_hash,
             bind: None,
+            project: None,
             new_id,
             standing: Standing::Seeking,
             runs_for: None,
@@ -132,6 +135,7 @@ impl Claim {
     pub fn of(body: &ClaimRequest, holder: Holder, name: ClaimName, new_id: LeaseId) -> Self {
         Self {
             bind: body.bind,
+            project: body.project.clone(),
             standing: body.standing,
             runs_for: body.licensed_for,
             counter: body.counter,

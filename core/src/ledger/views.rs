@@ -1,6 +1,7 @@
 //! What the books look like from outside: answers, views, numbers.
 
 use super::entry::{Entry, State, Wait};
+use super::projects::ProjectSeats;
 use super::queue::Queued;
 use super::queue::{Class, OWN};
 use super::refusal::Refusal;
@@ -222,6 +223,11 @@ impl Ledger {
             .collect()
     }
 
+    /// How many seats are held for each project.
+    pub fn projects(&self) -> Vec<ProjectSeats> {
+        self.tally.projects.seats()
+    }
+
     pub fn gauges(&self) -> Gauges {
         self.tally.gauges()
     }
@@ -234,5 +240,8 @@ pub(super) fn waiting(runs_until: Option<BootTime>) -> ViewState {
 
 fn bare(e: &Entry, since: Duration) -> LeaseView {
     let (claim, holder, items) = (e.wish.name.clone(), e.who.holder(), e.items().to_vec());
-    LeaseView::new(e.id, claim, holder, items, ViewState::Ended, since)
+    LeaseView {
+        project: e.wish.project.clone(),
+        ..LeaseView::new(e.id, claim, holder, items, ViewState::Ended, since)
+    }
 }

@@ -132,7 +132,9 @@ impl Ledger {
             return None;
         }
         let pools = self.queue.pools(group);
-        self.capacity.rights.explain(tenant, pools)
+        let rights = &self.capacity.rights;
+        let text = rights.explain(tenant, pools)?;
+        Some(text + &rights.explain_project(asker).unwrap_or_default())
     }
 
     /// For how long a claim of a group is passed where it does not fit.

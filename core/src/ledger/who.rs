@@ -3,6 +3,7 @@
 use super::label::Label;
 use super::shared::Shared;
 use crate::identity::{Holder, HolderKey};
+use crate::names::ProjectName;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -166,6 +167,8 @@ pub(super) struct Asker<'a> {
     who: AskerRef<'a>,
     /// Which owner's seats it has a share of, if it has.
     pub(super) family: Option<&'a str>,
+    /// What it says that they are used for.
+    pub(super) project: Option<&'a ProjectName>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +179,15 @@ pub(super) enum AskerRef<'a> {
 
 impl<'a> Asker<'a> {
     pub(super) fn of(who: AskerRef<'a>, family: Option<&'a str>) -> Self {
-        Self { who, family }
+        Self {
+            who,
+            family,
+            project: None,
+        }
+    }
+
+    pub(super) fn using(self, project: Option<&'a ProjectName>) -> Self {
+        Self { project, ..self }
     }
 
     pub(super) fn key(self) -> HolderRef<'a> {

@@ -2,7 +2,7 @@
 //! such is kept once.
 
 use super::shared::Shared;
-use crate::names::ClaimName;
+use crate::names::{ClaimName, ProjectName};
 use crate::request::Item;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,6 +13,8 @@ pub(super) struct Wish {
     pub(super) items: Box<[Item]>,
     /// How many claims the holder may have, where that is not the usual number.
     pub(super) claims: Option<u16>,
+    /// What for.
+    pub(super) project: Option<ProjectName>,
 }
 
 /// The same, borrowed.
@@ -21,6 +23,7 @@ pub(super) struct WishRef<'a> {
     pub(super) name: &'a ClaimName,
     pub(super) items: &'a [Item],
     pub(super) claims: Option<u16>,
+    pub(super) project: Option<&'a ProjectName>,
 }
 
 impl Wish {
@@ -29,11 +32,13 @@ impl Wish {
             name,
             items,
             claims,
+            project,
         } = self;
         WishRef {
             name,
             items,
             claims: *claims,
+            project: project.as_ref(),
         }
     }
 }
@@ -46,6 +51,7 @@ impl WishRef<'_> {
                 name: new.name.clone(),
                 items: new.items.into(),
                 claims: new.claims,
+                project: new.project.cloned(),
             })
         };
         all.one(self, |new, w| new.is_spelled_as(w.borrowed()), new)
@@ -57,7 +63,7 @@ impl WishRef<'_> {
             a.product.as_str() == b.product.as_str()
                 && (a.seats, &a.version) == (b.seats, &b.version)
         };
-        (self.name, self.claims) == (other.name, other.claims)
+        (self.name, self.claims, self.project) == (other.name, other.claims, other.project)
             && self.items.len() == other.items.len()
             && self.items.iter().zip(other.items).all(same)
     }
@@ -65,7 +71,7 @@ impl WishRef<'_> {
 
 impl Hash for WishRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.name, self.claims).hash(state);
+        (self.name, self.claims, self.project).hash(state);
         for i in self.items {
             (i.product.as_str(), i.seats, &i.version).hash(state);
         }

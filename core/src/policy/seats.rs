@@ -5,7 +5,7 @@
 //! before anybody by them.
 
 use crate::identity::Holder;
-use crate::names::PoolName;
+use crate::names::{PoolName, ProjectName};
 use crate::time::Secs;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -61,6 +61,10 @@ pub struct PolicyGroup {
     /// Pods of these service accounts, as `namespace/name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_accounts: Vec<String>,
+    /// Pods that name these projects, as `namespace/project`: only such as the namespace's owner
+    /// lets its pods name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<String>,
     /// Clients outside Kubernetes with these subjects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
@@ -127,7 +131,8 @@ impl PoolRights {
 
 impl SeatPolicy {
     /// The place of a holder's group: the first that it matches; `None` if it is in none.
-    pub fn group_of(&self, holder: &Holder) -> Option<usize> {
+    /// `project`: what its claim says that it is for.
+    pub fn group_of(&self, holder: &Holder, project: Option<&ProjectName>) -> Option<usize> {
         let matches = |g: &PolicyGroup| match holder {
             Holder::Pod {
                 namespace,
@@ -141,8 +146,13 @@ impl SeatPolicy {
             } => {
                 let of = |n: &String| n == namespace || n == EVERY_NAMESPACE;
                 let account = (namespace.as_str(), service_account.as_str());
-                let mut accounts = g.service_accounts.iter();
-                g.namespaces.iter().any(of) || accounts.any(|a| a.split_once('/') == Some(account))
+                let project = project.map(|p| (namespace.as_str(), p.as_str()));
+                let named = |all: &[String], name: (&str, &str)| {
+                    all.iter().any(|a| a.split_once('/') == Some(name))
+                };
+                g.namespaces.iter().any(of)
+                    || named(&g.service_accounts, account)
+                    || project.is_some_and(|p| named(&g.projects, p))
             }
             Holder::External { subject } => g.subjects.contains(subject),
         };

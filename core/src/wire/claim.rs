@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::identity::Holder;
 use crate::license::{Bundle, Envelope};
-use crate::names::{ClaimName, InstanceId, LeaseId, RequestId, TermsId};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, TermsId};
 use crate::policy::OptimisticStart;
 use crate::receipt::Sealed;
 use crate::request::Item;
@@ -32,6 +32,9 @@ pub struct ClaimRequest {
     /// has drawn. Fixed for the claim's life, and in each of its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bind: Option<SecretHash>,
+    /// What its seats are used for, as the holder says. Fixed for the claim's life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
     /// This request; a retry carries the same.
     pub request_id: RequestId,
     /// How the holder stands: decides nothing about a grant, but shows an overlap while it waits.

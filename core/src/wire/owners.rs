@@ -3,7 +3,7 @@
 
 use super::{Problem, WaitReason};
 use crate::identity::{Holder, HolderKey};
-use crate::names::{ClaimName, InstanceId, LeaseId};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName};
 use crate::receipt::Sealed;
 use crate::request::Item;
 #[cfg(feature = "schema")]
@@ -39,6 +39,9 @@ pub struct OwnerClaim {
     /// pods have them, or while it waits.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_ITEMS)))]
     pub items: Vec<Item>,
+    /// What its seats are used for, as all its pods say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
     /// The pods that may take shares of it: these, and no others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<HolderKey>,

@@ -1,7 +1,7 @@
 //! What a seat policy does, and would do.
 
 use crate::identity::Holder;
-use crate::names::{ClaimName, LeaseId, PoolName};
+use crate::names::{ClaimName, LeaseId, PoolName, ProjectName};
 use crate::policy::words;
 use crate::request::Item;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ pub struct PolicyChange {
     pub holder: Holder,
     /// What.
     pub items: Vec<Item>,
+    /// What for, as its holder says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
     /// How it stands.
     pub now: UnderPolicy,
     /// How it would.
@@ -88,6 +91,9 @@ impl fmt::Display for PolicyChange {
         write!(f, "{}", self.holder)?;
         if self.claim != ClaimName::pod() {
             write!(f, " claim {}", self.claim)?;
+        }
+        if let Some(project) = &self.project {
+            write!(f, " of project {project}")?;
         }
         let of = |i: &Item| format!("{} {}", i.seats, i.product);
         let items: Vec<String> = self.items.iter().map(of).collect();

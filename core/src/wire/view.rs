@@ -3,7 +3,7 @@
 use super::{PolicyView, Problem, WaitReason};
 use crate::identity::Holder;
 use crate::license::VersionRange;
-use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, as_text};
+use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, ProjectName, as_text};
 use crate::policy::{OptimisticStart, words};
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::request::Item;
@@ -76,6 +76,9 @@ pub struct LeaseView {
     pub holder: Holder,
     /// What.
     pub items: Vec<Item>,
+    /// What its seats are used for, as its holder says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
     /// How it stands.
     pub state: ViewState,
     /// How long ago it came into this state.
@@ -120,6 +123,7 @@ impl LeaseView {
             claim,
             holder,
             items,
+            project: None,
             state,
             since,
             place: None,

@@ -13,8 +13,9 @@ use kube::ResourceExt as _;
 use mooring_api::names::{
     JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SCHEDULING_GATE,
 };
-use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, PLACE, WAIT};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, PLACE, PROJECT, WAIT};
 use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::names::ProjectName;
 use mooring_core::request::{self, Item};
 use mooring_core::time::Timestamp;
 use std::time::Duration;
@@ -97,6 +98,7 @@ pub struct OwnPod {
     pub(crate) name: String,
     pub(crate) service_account: String,
     pub(crate) items: Vec<Item>,
+    pub(crate) project: Option<ProjectName>,
     /// Only of one that waits before it is scheduled.
     pub(crate) group: Option<PodGroup>,
     pub(crate) controller: Option<Controller>,
@@ -191,6 +193,7 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
         name,
         service_account,
         items,
+        project: project_of(pod),
         group: group_of(pod).filter(|_| gated),
         controller,
         place: place.map(str::to_owned),
@@ -208,6 +211,11 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
 
 fn controller_of(pod: &Pod) -> Option<Controller> {
     Controller::among(pod.metadata.owner_references.as_deref()?)
+}
+
+/// What its sidecar will say that its seats are used for.
+fn project_of(pod: &Pod) -> Option<ProjectName> {
+    ProjectName::new(&sidecar_env(pod, PROJECT.variable())?).ok()
 }
 
 impl Controller {

@@ -1,6 +1,7 @@
 //! Keeps one server's mirrors: takes holders about which something changed, gathers the facts, has
 //! [`plan`] decide, acts.
 
+use super::evict::{Evictions, evict};
 use super::server::{Connection, Word, since};
 use super::touched::Batch;
 use crate::cache::{Stored, Subscription};
@@ -63,6 +64,7 @@ impl LookMemory {
 /// Runs until dropped.
 pub(super) async fn run(connection: &Connection, mut subscription: Subscription) {
     let memory = Mutex::new(LookMemory::default());
+    let evictions = Mutex::new(Evictions::default());
     let mut notice = connection.notice.clone();
     let mut later: BTreeMap<Instant, Vec<HolderKey>> = BTreeMap::new();
     loop {
@@ -92,7 +94,9 @@ pub(super) async fn run(connection: &Connection, mut subscription: Subscription)
         }
         let looks = futures::stream::iter(batch).map(|key| async {
             let looked = tokio::time::timeout(LOOK, look(connection, &memory, &key)).await;
-            (looked.unwrap_or(Some(AGAIN)), key)
+            let evicted = tokio::time::timeout(LOOK, evict(connection, &evictions, &key)).await;
+            let again = [looked, evicted].map(|after| after.unwrap_or(Some(AGAIN)));
+            (again.into_iter().flatten().min(), key)
         });
         let again: Vec<(Option<Duration>, HolderKey)> =
             looks.buffer_unordered(AT_ONCE).collect().await;

@@ -9,6 +9,7 @@
 
 mod book;
 mod error;
+mod evict;
 mod lease_cache;
 mod mirrors;
 mod owners;

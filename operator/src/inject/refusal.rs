@@ -28,15 +28,6 @@ pub enum Refusal {
         found: String,
         expected: String,
     },
-    /// A value that is right, but this version does not do it yet.
-    #[error(
-        "annotation {key}: {value:?} is not supported by this version of Mooring yet: {instead}"
-    )]
-    NotYet {
-        key: &'static str,
-        value: &'static str,
-        instead: &'static str,
-    },
     /// One of two annotations that go together.
     #[error("annotation {key}: there is no {other}, expected both or neither")]
     Alone {

@@ -5,7 +5,8 @@ use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::server::ServerName;
 use mooring_core::annotation::{
-    ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PLACE, PREFIX, SERVER,
+    ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PLACE, PREFIX, PROJECT,
+    SERVER,
     SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
 };
 use mooring_core::policy::one_of;
@@ -74,6 +75,10 @@ impl Requested {
             Some("scheduling") => Wait::Scheduling,
             _ => Wait::Startup,
         };
+        if let Some(name) = get(PROJECT.key) {
+            let expected = "a project's name (a-z, 0-9 and '-', at most 63)";
+            label(PROJECT.key, name, 0, expected)?;
+        }
         check_group((get(GROUP.key), get(GROUP_SIZE.key)), wait, &items)?;
         if let Some(name) = get(PLACE.key) {
             let expected = "a place's name (a-z, 0-9 and '-', at most 63)";
@@ -184,13 +189,6 @@ fn shown(text: &str) -> String {
 /// most like.
 fn word(annotation: &Annotation, value: &str) -> Result<(), Refusal> {
     let (key, known) = (annotation.key, annotation.words);
-    if let Some((value, instead)) = annotation.not_yet.iter().find(|(w, _)| *w == value) {
-        return Err(Refusal::NotYet {
-            key,
-            value,
-            instead,
-        });
-    }
     if known.is_empty() || known.contains(&value) {
         return Ok(());
     }

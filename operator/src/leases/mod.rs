@@ -8,6 +8,7 @@
 
 mod cut_off;
 mod known;
+mod lost;
 mod name;
 mod notes;
 mod object;
@@ -17,7 +18,8 @@ mod revoked;
 mod write;
 
 pub use known::{Known, about};
-pub use notes::{Note, WAITING, waits_for_itself};
+pub use lost::{Eviction, eviction};
+pub use notes::{Note, WAITING, evicted, refused, waits_for_itself};
 pub use object::holder_in;
 pub use outage::{Service, Trouble};
 pub use plan::{LeaseFacts, Step, again, plan};

@@ -1,9 +1,11 @@
 //! The Events on a pod that go with a change of its lease. Pure.
 
 use super::object;
+use crate::kubernetes::whole_seconds;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::names::ServerRef;
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
+use mooring_core::annotation::ON_LOSS;
 
 /// The reason of the Event on a pod that waits in line.
 pub const WAITING: &str = "LicenseWaiting";
@@ -44,6 +46,34 @@ pub fn waits_for_itself(note: &Note, deployment: &str, holders: usize) -> Note {
         note.message
     );
     Note::new(note.severity, note.reason, note.action, &message)
+}
+
+/// What is said on a pod that is evicted.
+pub fn evicted(status: &LicenseLeaseStatus) -> Note {
+    let text = format!(
+        "{}: evicted, as annotation {ON_LOSS} asks for",
+        lost(status)
+    );
+    Note::new(Warning, "LicenseLost", "Evict", &text)
+}
+
+/// What is said on a pod that stays, since its eviction is refused.
+pub fn refused(status: &LicenseLeaseStatus, why: &str) -> Note {
+    let text = format!(
+        "{}. Annotation {ON_LOSS} asks for its eviction, which is refused for now: {why}. It is tried again",
+        lost(status)
+    );
+    Note::new(Warning, "EvictionRefused", "Evict", &text)
+}
+
+fn lost(status: &LicenseLeaseStatus) -> String {
+    let since = status.lost_since.as_ref().map(|t| whole_seconds(t.0));
+    let since = since.map_or_else(String::new, |t| format!(" since {t}"));
+    let why = status.message.as_deref().unwrap_or("it waits in line");
+    format!(
+        "the license of its application is lost{since} ({}, {}: {why})",
+        status.products, status.state
+    )
 }
 
 /// Whether a wait ends as the line moves on.

@@ -1,6 +1,7 @@
 //! A holder's claims as a LicenseLease object. Pure.
 
 use super::known::Known;
+use super::lost;
 use super::name::mirror_name;
 use super::outage::{Service, Trouble};
 use crate::kubernetes::whole_seconds;
@@ -81,6 +82,7 @@ pub(super) fn mirror(
     known: &[Known],
     existing: Option<&LicenseLease>,
     node: Option<String>,
+    now: Timestamp,
 ) -> Option<LicenseLease> {
     let holder = &known.first()?.view.holder;
     let before = existing.and_then(|e| e.status.as_ref());
@@ -93,6 +95,9 @@ pub(super) fn mirror(
     let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     let status = LicenseLeaseStatus {
         products: cut(products.join(",")),
+        project: known
+            .iter()
+            .find_map(|k| k.view.project.as_ref().map(ToString::to_string)),
         state: head.state,
         since: head.since,
         node: node_of(holder).or(node),
@@ -102,8 +107,10 @@ pub(super) fn mirror(
         reason: reason.map(str::to_owned),
         message: head.message,
         revoked_since: before.and_then(|b| b.revoked_since.clone()),
+        lost_since: None,
         claims,
     };
+    let status = lost::noted(before, status, now);
     Some(object(server, holder, status))
 }
 
@@ -225,6 +232,7 @@ pub(super) fn started_until(of: &Holding) -> Option<String> {
 pub(super) fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
     LicenseLeaseStatus {
         products: of.products.clone(),
+        project: None,
         state,
         since: Time(whole_seconds(now)),
         node: node_of(&of.holder),
@@ -234,6 +242,7 @@ pub(super) fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLe
         reason: None,
         message: None,
         revoked_since: None,
+        lost_since: None,
         claims: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cut_off::{not_heard, silent};
 use super::known::Known;
+use super::lost;
 use super::notes::{Note, note};
 use super::object::{
     is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, without_contact,
@@ -68,7 +69,7 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
         return when(f.existing.is_some(), Step::Delete);
     }
     let there = f.existing.is_some();
-    let desired = mirror(f.server, f.claims, f.existing, f.node.clone());
+    let desired = mirror(f.server, f.claims, f.existing, f.node.clone(), f.now);
     match desired.map(|d| silent(d, &f.pod)) {
         Some(desired) => match f.standing {
             Standing::Counts | Standing::External => told(f, desired),
@@ -245,7 +246,7 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
                     not_heard(f.server, f.service, of, f.existing, f.now)
                 }
             };
-            unless_said(f, noted_as_before(desired, before))
+            unless_said(f, noted_as_before(desired, before, f.now))
         }
     }
 }
@@ -262,7 +263,7 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
             return Step::Later(left);
         }
         let desired = without_contact(f.server, of, f.service, trouble, f.now);
-        return unless_said(f, noted_as_before(desired, status));
+        return unless_said(f, noted_as_before(desired, status, f.now));
     }
     let Some(lease) = f.existing else {
         return Step::Nothing;
@@ -281,10 +282,15 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
     }
 }
 
-fn noted_as_before(mut lease: LicenseLease, before: Option<&LicenseLeaseStatus>) -> LicenseLease {
-    if let Some(status) = &mut lease.status {
+fn noted_as_before(
+    mut lease: LicenseLease,
+    before: Option<&LicenseLeaseStatus>,
+    now: Timestamp,
+) -> LicenseLease {
+    lease.status = lease.status.map(|mut status| {
         status.revoked_since = before.and_then(|b| b.revoked_since.clone());
-    }
+        lost::noted(before, status, now)
+    });
     lease
 }
 

@@ -3,6 +3,7 @@
 
 use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory, Told};
+use super::dead_node::Verdict;
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
 use super::seat_policy::named::PolicyName;
@@ -20,6 +21,7 @@ use kube::{Api, Resource as _, ResourceExt as _};
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, LicenseServerStatus, Span};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -116,12 +118,12 @@ impl Pass<'_> {
             .await?;
         let invalid = refusal.or_else(|| validate::validate(server).err());
         let labels = server.spec.placement.labels();
-        let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, &labels);
-        let placed = placement::keeps(placed, &server.spec.placement, &snapshot);
+        let placed = self.placed(&facts, &labels, &snapshot);
         let boot = mooring_net::clock::boot();
         self.remember(|m| m.anchor.note(&snapshot, boot));
 
         let before = newest_status(server, &memory);
+        let verdict = self.verdict(&facts, &placed, before.as_ref());
         let earlier = before.as_ref().and_then(|s| s.lease_duration_in_force);
         let mut in_force = earlier.unwrap_or(server.spec.lease.duration).0;
         // A first start waits for what it needs; a server that exists keeps its objects whatever is
@@ -131,11 +133,9 @@ impl Pass<'_> {
         if invalid.is_none() && may_apply {
             in_force = self.raised(before.as_ref(), &snapshot).await?;
             if look {
-                Box::pin(self.converge(in_force, &mut facts, &placed)).await?;
+                Box::pin(self.converge(in_force, &mut facts, &placed, &verdict)).await?;
             }
-            if let Some(target) = target(server, &facts) {
-                ctx.connections.ensure(reference, target, &ctx.connection);
-            }
+            self.connect(&facts);
         }
         ctx.connections
             .begin(reference, &facts.policies, &ctx.connection);
@@ -156,6 +156,7 @@ impl Pass<'_> {
             cordoned: &placement::cordoned(&facts.nodes, &labels),
             node: node.map(str::to_owned),
             node_down: placement::down(&facts.nodes, node),
+            stuck: verdict.stuck().cloned().zip(verdict.words()),
             endpoint: server.endpoint(),
             cluster_ips: cluster_ips(facts.children.service.as_ref()),
             snapshot: &snapshot,
@@ -167,6 +168,26 @@ impl Pass<'_> {
         self.report(&judged, in_force).await?;
         let well = facts.missing.is_empty() && facts.taken.is_empty() && snapshot.connected;
         Ok(Action::requeue(if well { LOOK } else { LOOK_SOON }))
+    }
+
+    /// Where its pod stands against its placement.
+    fn placed(
+        &self,
+        facts: &ServerFacts,
+        labels: &BTreeMap<String, String>,
+        snapshot: &Snapshot,
+    ) -> Placed {
+        let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, labels);
+        placement::keeps(placed, &self.server.spec.placement, snapshot)
+    }
+
+    /// Has the operator connected to it, once its Service has an address.
+    fn connect(&self, facts: &ServerFacts) {
+        if let Some(target) = target(self.server, facts) {
+            let ctx = self.ctx;
+            ctx.connections
+                .ensure(self.reference, target, &ctx.connection);
+        }
     }
 
     /// What is there: by a look now, or as it was.
@@ -297,6 +318,7 @@ impl Pass<'_> {
         in_force: Duration,
         facts: &mut ServerFacts,
         placed: &Placed,
+        verdict: &Verdict,
     ) -> Result<(), Error> {
         let policies = facts.policies.clone();
         let inputs = Inputs {
@@ -327,7 +349,7 @@ impl Pass<'_> {
             });
         }
         apply::nudge(&inputs, facts, self.ctx).await?;
-        self.bury(facts, placed).await?;
+        self.bury(facts, verdict).await?;
         if let Some(pod) = facts.standing_pod() {
             self.relocate(pod, placed).await?;
             self.replace(pod, facts).await?;
@@ -381,24 +403,34 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Deletes by force the pod of a node that died, once its dongle is elsewhere and nothing that
-    /// it signed there counts any more.
-    async fn bury(&self, facts: &ServerFacts, placed: &Placed) -> Result<(), Error> {
-        let Some(pod) = &facts.pod else {
-            return Ok(());
-        };
-        let answers = self.ctx.connections.snapshot(self.reference).connected;
-        let now = mooring_net::clock::now().wall;
-        let (spec, nodes) = (&self.server.spec, &facts.nodes);
-        let Some(waited) = dead_node::due(spec, pod, nodes, placed, answers, now) else {
+    /// What is to become of a pod that was deleted and does not end.
+    fn verdict(
+        &self,
+        facts: &ServerFacts,
+        placed: &Placed,
+        before: Option<&LicenseServerStatus>,
+    ) -> Verdict {
+        dead_node::judge(&dead_node::Facts {
+            spec: &self.server.spec,
+            pod: facts.pod.as_ref(),
+            nodes: &facts.nodes,
+            placed,
+            answers: self.ctx.connections.snapshot(self.reference).connected,
+            before: before.and_then(|s| s.stuck.as_ref()),
+            now: mooring_net::clock::now().wall,
+        })
+    }
+
+    /// Deletes by force the pod of a node that died, once nothing that its server signs counts.
+    async fn bury(&self, facts: &ServerFacts, verdict: &Verdict) -> Result<(), Error> {
+        let (Some(pod), Verdict::Force { why }) = (&facts.pod, verdict) else {
             return Ok(());
         };
         let text = format!(
-            "the pod on node {} has not ended for {} min: its node is down, the dongle is elsewhere, and nothing that it signed there counts any more. It is deleted by force",
+            "the pod on node {} has not ended: {why}. It is deleted by force",
             node_name(pod).unwrap_or("unknown"),
-            waited.as_secs() / 60,
         );
-        tracing::info!(server = %self.reference, pod = %pod.name_any(), waited = ?waited, "the pod of a dead node is deleted by force");
+        tracing::info!(server = %self.reference, pod = %pod.name_any(), ?why, "the pod of a dead node is deleted by force");
         let note = Note::new(EventType::Warning, "ServerForced", "Replace", &text);
         self.say(&note).await;
         apply::delete_pod_now(self.reference, pod, self.ctx).await

@@ -19,7 +19,7 @@ use crate::leases::{Note, WAITING};
 use kube::runtime::events::EventType::{Normal, Warning};
 use mooring_api::names::ServerRef;
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::{ClaimName, InstanceId};
+use mooring_core::names::{ClaimName, InstanceId, ProjectName};
 use mooring_core::receipt::Sealed;
 use mooring_core::request::Item;
 use mooring_core::time::{BootTime, Now};
@@ -80,6 +80,7 @@ pub type Due = Vec<OwnerClaim>;
 struct Remembered {
     owner: Holder,
     items: Vec<Item>,
+    project: Option<ProjectName>,
     pods: Vec<HolderKey>,
     rests: bool,
     replaces: Vec<Replaces>,
@@ -310,6 +311,7 @@ impl OwnersMemory {
             let wish = OwnerWish {
                 items: known.get(&key).map(|k| k.items.clone()).unwrap_or_default(),
                 owner,
+                project: None,
                 pods: Vec::new(),
                 rests: false,
                 short: false,
@@ -441,6 +443,7 @@ impl Remembered {
         Self {
             owner: wish.owner,
             items: wish.items,
+            project: wish.project,
             pods: wish.pods,
             rests: wish.rests,
             replaces: wish.replaces,
@@ -475,6 +478,7 @@ impl Remembered {
             owner: self.owner.clone(),
             claim: ClaimName::owner(),
             items: self.items.clone(),
+            project: self.project.clone(),
             pods: self.pods.clone(),
             rests: self.rests,
             replaces: self.replaces.clone(),
@@ -571,7 +575,7 @@ fn waits(server: &ServerRef, told: &GroupWaits) -> Note {
         }
         GroupWaits::Unequal(group) => {
             let text = format!(
-                "the pods of its group {group} ask for different licenses or sizes, or have different service accounts, so nothing is asked of license server {server}: give all of them the same"
+                "the pods of its group {group} ask for different licenses or sizes, or have different service accounts or projects, so nothing is asked of license server {server}: give all of them the same"
             );
             Note::new(Warning, WAITING, "Queue", &text)
         }

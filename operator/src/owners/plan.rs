@@ -5,6 +5,7 @@ use super::kept::{Kept, is_replacing};
 use super::wish::{OwnerWish, times};
 use crate::cache::own::{Gate, MOST_PODS, OwnPod, PodGroup, PodStage, Size};
 use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::names::ProjectName;
 use mooring_core::request::Item;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -131,6 +132,7 @@ fn plan_alone(f: &OwnersFacts<'_>, pod: &OwnPod, plan: &mut OwnersPlan) {
     plan.claims.push(OwnerWish {
         owner: pod.alone(),
         items: pod.items.clone(),
+        project: pod.project.clone(),
         pods: vec![pod.key.clone()],
         rests: false,
         short: false,
@@ -177,7 +179,8 @@ impl<'a> Members<'a> {
                 (Size::Jobs { jobs: a, .. }, Size::Jobs { jobs: b, .. }) => a == b,
                 _ => false,
             };
-            told && p.items == first.items && p.service_account == first.service_account
+            told && p.items == first.items
+                && (&p.service_account, &p.project) == (&first.service_account, &first.project)
         };
         let job = |(_, g): &&(&'a OwnPod, &'a PodGroup)| match &g.size {
             Size::Jobs { job, .. } => Some(job.as_str()),
@@ -277,6 +280,7 @@ impl<'a> Members<'a> {
         OwnerWish {
             owner: first.of(self.group),
             items: times(&first.items, count),
+            project: first.project.clone(),
             pods: all.map(|p| p.key.clone()).collect(),
             rests: false,
             short: pods.len() < count,

@@ -1,7 +1,7 @@
 //! An owner's claim as it is to be: plain data.
 
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::Seats;
+use mooring_core::names::{ProjectName, Seats};
 use mooring_core::request::{Item, MAX_SEATS};
 use mooring_core::wire::Replacing;
 
@@ -10,6 +10,7 @@ use mooring_core::wire::Replacing;
 pub(super) struct OwnerWish {
     pub(super) owner: Holder,
     pub(super) items: Vec<Item>,
+    pub(super) project: Option<ProjectName>,
     pub(super) pods: Vec<HolderKey>,
     pub(super) rests: bool,
     /// It has fewer pods than seats.

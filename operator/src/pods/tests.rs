@@ -113,6 +113,17 @@ fn how_long_it_goes_on_without_its_server_is_what_its_sidecar_was_told() {
 }
 
 #[test]
+fn what_becomes_of_it_without_a_license_is_its_annotations_word() {
+    let asks = |word: &'static str| {
+        running(move |v| v["metadata"]["annotations"]["mooring.dev/on-loss"] = json!(word)).on_loss
+    };
+    assert_eq!(running(|_| ()).on_loss, OnLoss::Keep);
+    assert_eq!(asks("stop"), OnLoss::Stop);
+    assert_eq!(asks("keep"), OnLoss::Keep);
+    assert_eq!(asks("Stop"), OnLoss::Keep, "no word that the webhook takes");
+}
+
+#[test]
 fn a_sidecar_that_is_started_again_has_no_more_time() {
     let since = |of: Holding| of.since.unwrap().to_string();
     assert_eq!(since(running(|_| ())), "2026-03-01T12:01:00Z");

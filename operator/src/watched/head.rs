@@ -6,7 +6,7 @@ use kube::Resource;
 use mooring_api::names::{
     JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SERVER_LABEL,
 };
-use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, PLACE, WAIT};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, ON_LOSS, PLACE, WAIT};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -89,6 +89,7 @@ impl Keys for Annotations {
         PLACE.key,
         GROUP.key,
         GROUP_SIZE.key,
+        ON_LOSS.key,
         KUEUE_COUNT,
         JOB_INDEX,
     ];

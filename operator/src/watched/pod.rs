@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use mooring_api::names::{self, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV};
-use mooring_core::annotation::{LICENSES, START};
+use mooring_core::annotation::{LICENSES, PROJECT, START};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
@@ -101,6 +101,7 @@ impl Keep for Variable {
             OPTIMISTIC_START_ENV,
             MAX_GRACE_ENV,
             ROOTS_ENV,
+            PROJECT.variable(),
         ];
         wanted.contains(&next.name.as_str()) && !kept.iter().any(|k| k.name == next.name)
     }

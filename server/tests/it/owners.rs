@@ -29,6 +29,7 @@ impl Owner {
                 owner: holder,
                 claim: ClaimName::new("owner").unwrap(),
                 items: items(seats),
+                project: None,
                 pods: pods.collect(),
                 rests: false,
                 replaces: Vec::new(),

@@ -63,6 +63,7 @@ fn put_in(
         start,
         owner: None,
         bind: None,
+        project: None,
     };
     registry.add(about, store, drive, t(0)).0
 }

@@ -43,6 +43,7 @@ fn api(dir: &Path) -> Arc<Api> {
         contact: config.contact,
         max_grace: config.max_grace,
         offline_start: config.offline_start,
+        project: config.project,
     };
     let (_, stop) = Shutdown::channel();
     let (claims, _) = Claims::new(client.clone(), folder, terms, Users::Together, stop);

@@ -14,6 +14,7 @@ fn claim(name: &str, kind: ClaimKind) -> (About, Drive) {
         start: Start::Licensed,
         owner: None,
         bind: None,
+        project: None,
     };
     let spec = Spec::new(about.name.clone(), about.items.clone(), about.start);
     let secret = Secret::from_bytes([1; 32]);

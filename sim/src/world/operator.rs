@@ -192,6 +192,7 @@ impl World {
                 .map(|n| World::namespace(*n).into())
                 .collect(),
             service_accounts: g.accounts.iter().map(account).collect(),
+            projects: Vec::new(),
             subjects: Vec::new(),
             priority: g.priority,
             weight: g.weight.and_then(NonZeroU32::new),

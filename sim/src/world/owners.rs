@@ -204,6 +204,7 @@ impl World {
             owner: real(owner),
             claim: owner_claim(),
             items: self.real_items(&items),
+            project: None,
             pods: pods.iter().map(|h| World::real_holder(*h).key()).collect(),
             rests,
             replaces: replaces.iter().map(real_pair).collect(),

@@ -27,6 +27,7 @@ fn named() -> Vec<String> {
         credential: Some(token),
         claim: Some("secret-claim".parse().unwrap()),
         items: crate::request::parse("render:2").unwrap(),
+        project: Some("secret-project".parse().unwrap()),
         problem: Some(ProblemType::Cloned),
         ..Fact::of(AuditEvent::Granted)
     };

@@ -249,3 +249,24 @@ fn a_claim_that_waited_and_is_refused_is_told_and_an_answer_not_twice() {
         [("claimed", true), ("refused", false)]
     );
 }
+
+#[test]
+fn what_seats_are_for_stands_in_each_record_of_a_lease() {
+    let mut trail = Trail::default();
+    let mut all = [
+        event(1, ViewState::Waiting),
+        event(1, ViewState::Held),
+        ended(1, EndReason::Released),
+    ];
+    for e in &mut all {
+        e.view.project = Some("falcon".parse().unwrap());
+        trail.happened(e, None, NOW);
+    }
+    let mut count = 0;
+    while let Some(fact) = trail.next_fact() {
+        let project = fact.project.as_ref().map(ToString::to_string);
+        assert_eq!(project.as_deref(), Some("falcon"), "{:?}", fact.event);
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}

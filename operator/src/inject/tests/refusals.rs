@@ -58,13 +58,18 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
         ),
         (
             "on-loss",
-            "stop",
-            "annotation mooring.dev/on-loss: \"stop\" is not supported by this version of Mooring yet: use \"keep\" (the default",
+            "Keep",
+            "annotation mooring.dev/on-loss: character 1: \"Keep\", expected \"keep\" or \"stop\" (did you mean \"keep\"?)",
         ),
         (
-            "on-loss",
-            "Keep",
-            "annotation mooring.dev/on-loss: character 1: \"Keep\", expected \"keep\" (did you mean \"keep\"?)",
+            "project",
+            "Falcon",
+            "annotation mooring.dev/project: character 1: 'F', expected a project's name (a-z, 0-9 and '-', at most 63)",
+        ),
+        (
+            "project",
+            "",
+            "annotation mooring.dev/project: character 1: nothing, expected a project's name",
         ),
         (
             "log-level",

@@ -95,6 +95,7 @@ fn running(secs: u64) -> PodFact {
         optimistic: false,
         app_runs: true,
         unreachable: false,
+        on_loss: mooring_core::policy::OnLoss::Keep,
     };
     PodFact::Running {
         of: Box::new(of),

@@ -93,8 +93,8 @@ pub fn seats(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use mooring_api::Lookup;
     use serde_json::json;
-    use std::collections::BTreeMap;
 
     fn policy(name: &str, dry_run: bool) -> LicensePolicy {
         let groups = json!([{ "name": "a", "namespaces": ["team-a"] }]);
@@ -108,7 +108,7 @@ mod tests {
 
     fn says(p: &LicensePolicy) -> SeatPolicy {
         p.spec
-            .seats(p.metadata.name.as_deref().unwrap(), &BTreeMap::new())
+            .seats(p.metadata.name.as_deref().unwrap(), &Lookup::default())
             .unwrap()
     }
 

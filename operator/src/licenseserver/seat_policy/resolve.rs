@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector, SelectorExt as _};
 use kube::{Api, Client, ResourceExt as _};
-use mooring_api::{BadPolicy, LicensePolicy, LicensePolicySpec};
+use mooring_api::{BadPolicy, LicensePolicy, LicensePolicySpec, Lookup};
+use mooring_core::annotation::PROJECTS;
 use mooring_core::policy::SeatPolicy;
-use std::collections::BTreeMap;
 
 /// The selectors of a policy that do not match everything, by group.
 fn selectors(spec: &LicensePolicySpec) -> Result<Vec<(String, Selector)>, BadPolicy> {
@@ -24,10 +24,13 @@ fn selectors(spec: &LicensePolicySpec) -> Result<Vec<(String, Selector)>, BadPol
     read.collect()
 }
 
-/// Whether what it says depends on the labels of namespaces.
+/// Whether what it says depends on the labels of namespaces, or on what they allow.
 pub fn selects(spec: &LicensePolicySpec) -> bool {
     let mut groups = spec.groups.iter();
-    groups.any(|g| g.namespace_selector.is_some() && !g.has_every_namespace())
+    groups.any(|g| {
+        let by_labels = g.namespace_selector.is_some() && !g.has_every_namespace();
+        by_labels || !g.projects.is_empty()
+    })
 }
 
 /// A policy as a license server is told it. Namespaces that could not be listed are an error, and
@@ -40,14 +43,14 @@ pub(in crate::licenseserver) async fn resolved(
         Ok(selectors) => selectors,
         Err(e) => return Ok(Err(e)),
     };
-    let mut selected = BTreeMap::new();
-    if !selectors.is_empty() {
+    let mut lookup = Lookup::default();
+    if selects(&policy.spec) {
         let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
         let mut params = ListParams::default().limit(PAGE);
         loop {
             let page = namespaces.list_metadata(&params).await?;
             for n in &page.items {
-                note(&selectors, n, &mut selected);
+                note(&selectors, n, &mut lookup);
             }
             match page.metadata.continue_.filter(|c| !c.is_empty()) {
                 Some(next) => params = params.continue_token(&next),
@@ -55,19 +58,18 @@ pub(in crate::licenseserver) async fn resolved(
             }
         }
     }
-    Ok(policy.spec.seats(&policy.name_any(), &selected))
+    Ok(policy.spec.seats(&policy.name_any(), &lookup))
 }
 
-fn note(
-    selectors: &[(String, Selector)],
-    namespace: &impl kube::Resource,
-    selected: &mut BTreeMap<String, Vec<String>>,
-) {
+fn note(selectors: &[(String, Selector)], namespace: &impl kube::Resource, lookup: &mut Lookup) {
     for (group, selector) in selectors {
         if selector.matches(namespace.labels()) {
-            let of = selected.entry(group.clone()).or_default();
+            let of = lookup.selected.entry(group.clone()).or_default();
             of.push(namespace.name_any());
         }
+    }
+    if let Some(projects) = namespace.annotations().get(PROJECTS) {
+        lookup.allow(&namespace.name_any(), projects);
     }
 }
 
@@ -94,20 +96,29 @@ groups:
         let selectors = selectors(&spec).unwrap();
         assert_eq!(selectors.len(), 2, "{{}} is not looked up");
         assert!(selects(&spec));
-        let mut selected = BTreeMap::new();
+        let mut lookup = Lookup::default();
         for (name, labels) in [
             ("a", json!({ "team": "sim" })),
             ("b", json!({ "team": "sim", "tier": "test" })),
             ("c", json!({})),
         ] {
-            let namespace = json!({ "metadata": { "name": name, "labels": labels } });
+            let annotations = json!({ "mooring.dev/projects": "falcon" });
+            let namespace = json!({ "metadata": { "name": name, "labels": labels, "annotations": annotations } });
             let namespace: Namespace = serde_json::from_value(namespace).unwrap();
-            note(&selectors, &namespace, &mut selected);
+            note(&selectors, &namespace, &mut lookup);
         }
-        assert_eq!(selected["sim"], ["a"]);
-        assert_eq!(selected["any"], ["a", "b"]);
-        let seats = spec.seats("p", &selected).unwrap();
+        assert_eq!(lookup.selected["sim"], ["a"]);
+        assert_eq!(lookup.selected["any"], ["a", "b"]);
+        assert_eq!(lookup.projects.len(), 3);
+        let seats = spec.seats("p", &lookup).unwrap();
         assert_eq!(seats.groups[1].namespaces, ["b"]);
+    }
+
+    #[test]
+    fn a_policy_with_projects_looks_at_namespaces() {
+        let yaml = "groups: [{name: g, namespaces: [a], projects: [falcon]}]";
+        assert!(selects(&spec(yaml)));
+        assert!(!selects(&spec("groups: [{name: g, namespaces: [a]}]")));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use mooring_api::policy_status::{
 };
 use mooring_api::status::NO_CONTACT;
 use mooring_api::{BadPolicy, GroupStatus, LicensePolicy, LicensePolicyStatus, PolicyOnServer};
+use mooring_core::annotation::PROJECTS;
 use mooring_core::names::PoolName;
 use mooring_core::policy::SeatPolicy;
 use mooring_core::time::Timestamp;
@@ -232,7 +233,8 @@ fn groups_match(j: &PolicyFacts<'_>) -> Word {
     };
     let empty = seats.groups.iter().zip(&j.policy.spec.groups);
     let empty = empty.filter(|(g, _)| {
-        g.namespaces.is_empty() && g.service_accounts.is_empty() && g.subjects.is_empty()
+        let pods = [&g.namespaces, &g.service_accounts, &g.projects];
+        pods.into_iter().all(Vec::is_empty) && g.subjects.is_empty()
     });
     let said: Vec<String> = empty
         .map(|(g, spec)| {
@@ -241,7 +243,12 @@ fn groups_match(j: &PolicyFacts<'_>) -> Word {
                 && spec.subjects.is_empty()
                 && !spec.has_every_namespace();
             let name = &g.name;
-            if only_selects {
+            let only_projects = !spec.projects.is_empty()
+                && spec.service_accounts.is_empty()
+                && spec.subjects.is_empty();
+            if only_projects {
+                format!("group {name} has nobody: none of its namespaces that no group before it has allows its projects by annotation {PROJECTS}")
+            } else if only_selects {
                 format!("group {name} has no namespace now: none matches its namespaceSelector that a group before it has not")
             } else {
                 format!("group {name} has nobody: all that it names is in groups before it; put it before them")

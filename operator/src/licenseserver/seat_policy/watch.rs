@@ -22,6 +22,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource as _, ResourceExt as _};
 use mooring_api::names::ServerRef;
 use mooring_api::{BadPolicy, LicensePolicy, LicensePolicyStatus, LicenseServer, NamespacesFrom};
+use mooring_core::annotation::PROJECTS;
 use mooring_core::policy::SeatPolicy;
 use mooring_core::wire::PolicyTest;
 use serde_json::json;
@@ -66,7 +67,7 @@ struct Desk {
     agenda: Agenda,
     marks: HashMap<PolicyName, Mark>,
     known: HashMap<PolicyName, Known>,
-    /// By namespace a hash of its labels, and how often any has changed.
+    /// By namespace a hash of its labels and of what it allows, and how often any has changed.
     labels: HashMap<String, u64>,
     labels_listed: bool,
     epoch: u64,
@@ -128,6 +129,7 @@ pub(in crate::licenseserver) async fn run(
 fn hash(labelled: &impl kube::Resource) -> u64 {
     let mut hasher = DefaultHasher::new();
     labelled.labels().hash(&mut hasher);
+    labelled.annotations().get(PROJECTS).hash(&mut hasher);
     hasher.finish()
 }
 

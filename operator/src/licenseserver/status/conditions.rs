@@ -10,6 +10,7 @@ use crate::licenseserver::trust::Group;
 use crate::licenseserver::validate::Invalid;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use mooring_api::StuckPod;
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
     ANCHOR_PRESENT, CLOCK_SKEW, LICENSE_VALID, NAME_TAKEN, NO_CONTACT, NOT_STARTED, PLACED,
@@ -37,6 +38,8 @@ pub struct Judged<'a> {
     pub node: Option<String>,
     /// The same, where that is not ready: why, in words.
     pub node_down: Option<String>,
+    /// Its pod, if that does not end: until when it is awaited, in words.
+    pub stuck: Option<(StuckPod, String)>,
     pub endpoint: String,
     /// Of its Service, if that is there.
     pub cluster_ips: Vec<String>,
@@ -269,7 +272,11 @@ fn ready(j: &Judged<'_>) -> Word {
         return word("False", m.reason, all.join("; "));
     }
     if let Some(text) = &j.node_down {
-        return word("False", NODE_NOT_READY, text.clone());
+        let text = match &j.stuck {
+            Some((_, until)) => format!("{text}. {until}"),
+            None => text.clone(),
+        };
+        return word("False", NODE_NOT_READY, text);
     }
     if *j.placed == Placed::Nowhere {
         return word("False", j.whereabouts.reason, j.whereabouts.message.clone());

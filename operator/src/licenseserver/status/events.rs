@@ -4,11 +4,11 @@ use crate::leases::Note;
 use crate::licenseserver::trust::Served;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::EventType::{self, Normal, Warning};
-use mooring_api::LicenseServerStatus;
 use mooring_api::status::{
     ANCHOR_PRESENT, CLOCK_SKEW, DEVICE_FOUND, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA,
     POLICY_NOT_FOUND, POLICY_READY, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
+use mooring_api::{LicenseServerStatus, StuckPod};
 use mooring_core::reason::{AnchorReason, LicenseReason};
 
 /// Reasons of `Ready=False` that speak for themselves; a pod that is still starting is no Event,
@@ -169,8 +169,14 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
         let text = "the license server has restarted; it takes the leases of its holders in again";
         Note::new(Normal, "ServerRestarted", "Watch", text)
     });
+    let is_known = |s: &StuckPod| old.stuck.as_ref().is_some_and(|o| o.uid == s.uid);
+    let stuck = now.stuck.as_ref().filter(|s| !is_known(s)).and_then(|_| {
+        let why = &now.condition(READY)?.message;
+        Some(Note::new(Warning, "ServerStuck", "Replace", why))
+    });
     let all = [
         restarted,
+        stuck,
         turned(ANCHOR_PRESENT).and_then(|t| anchor(&t)),
         turned(LICENSE_VALID).and_then(|t| license(&t)),
         begun(SECOND_SERVER_SEEN).map(|t| t.says(Warning, "SecondServer")),

@@ -6,7 +6,9 @@ use crate::licenseserver::placement::{Placed, Whereabouts};
 use crate::licenseserver::seat_policy::named::NamedPolicy;
 use crate::licenseserver::trust::{Group, Served};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::EventType;
+use mooring_api::StuckPod;
 use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
 use serde_json::json;
@@ -42,6 +44,7 @@ struct Case {
     pod: Option<Pod>,
     cordoned: Vec<String>,
     node_down: Option<String>,
+    stuck: Option<(StuckPod, String)>,
     trust: Vec<Group>,
     named: NamedPolicy,
     twin: Option<(ServerRef, String)>,
@@ -64,6 +67,7 @@ impl Default for Case {
             pod: None,
             cordoned: vec![],
             node_down: None,
+            stuck: None,
             trust: vec![],
             named: NamedPolicy::Nothing,
             twin: None,
@@ -99,6 +103,7 @@ impl Case {
             cordoned: &self.cordoned,
             node: Some("node-a".into()),
             node_down: self.node_down.clone(),
+            stuck: self.stuck.clone(),
             endpoint: "https://main.licensing.svc:8443".into(),
             cluster_ips: self.cluster_ips.clone(),
             snapshot: &self.snapshot,
@@ -647,6 +652,23 @@ fn a_server_on_a_node_that_is_not_ready_says_so() {
         "{message}"
     );
     assert_eq!(reasons(Some(&before), &s), ["NodeNotReady"]);
+
+    // Its dongle is elsewhere: until when its pod is awaited is said, once for each pod.
+    let stuck = StuckPod {
+        uid: "u".into(),
+        since: Time("2026-03-01T12:00:00Z".parse().unwrap()),
+    };
+    let f = Case {
+        stuck: Some((stuck, "the dongle is elsewhere: until 12:15".into())),
+        ..f
+    };
+    let awaited = f.status(Some(&s));
+    let (_, reason, message) = said(&awaited, "Ready");
+    assert_eq!(reason, "NodeNotReady");
+    assert!(message.ends_with("until 12:15"), "{message}");
+    assert_eq!(reasons(Some(&s), &awaited), ["ServerStuck"]);
+    assert_eq!(reasons(Some(&awaited), &f.status(Some(&awaited))), [""; 0]);
+    assert_eq!(Case::default().status(Some(&awaited)).stuck, None, "over");
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn pod(name: &str, asks: &str) -> OwnPod {
         name: name.into(),
         service_account: "a".into(),
         items: parse(asks).unwrap(),
+        project: None,
         group: None,
         controller: None,
         place: None,

@@ -90,6 +90,7 @@ impl TestClaim {
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
             bind: None,
+            project: None,
             request_id: random::request_id(),
             standing: if self.held.is_some() {
                 Standing::Held

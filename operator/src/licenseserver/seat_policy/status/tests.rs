@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
+use mooring_api::Lookup;
 use mooring_core::wire::PolicyView;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 const GROUPS: &str = "
 - {name: sim, namespaces: [team-a], pools: {render: {owned: 3}}}
@@ -52,7 +52,7 @@ fn server(name: &str, groups: &serde_json::Value, unknown: &[&str]) -> OnServer 
 }
 
 fn judged(p: &LicensePolicy, servers: &[OnServer]) -> LicensePolicyStatus {
-    let seats = p.spec.seats("shares", &BTreeMap::new());
+    let seats = p.spec.seats("shares", &Lookup::default());
     status(&PolicyFacts {
         policy: p,
         seats: &seats,
