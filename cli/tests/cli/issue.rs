@@ -340,6 +340,11 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
         ),
         (
             "products:",
+            "policy: {maxHandover: 16m}\nproducts:",
+            &["policy.maxHandover", "16m", "15m"],
+        ),
+        (
+            "products:",
             "policy: {maxAnchorGrace: 1h}\nproducts:",
             &["policy.maxAnchorGrace", "10m"],
         ),

@@ -88,13 +88,15 @@ struct Says<'a> {
     claims: Option<u16>,
     #[serde(borrow)]
     parts: Vec<(&'a str, Vec<(&'a str, u32)>)>,
-    family: Option<FamilySays<'a>>,
+    /// Few leases have any of it.
+    #[serde(borrow)]
+    besides: Option<OwnerSays<'a>>,
 }
 
 /// What a lease of an owner's pod says besides.
 #[derive(Serialize, Deserialize)]
-struct FamilySays<'a> {
-    family: &'a str,
+struct OwnerSays<'a> {
+    family: Option<&'a str>,
     /// Whose seats it will have, and how many milliseconds are left.
     handover: Option<(&'a str, u64)>,
     handed_ago_ms: Option<u64>,
@@ -115,15 +117,16 @@ impl LeaseReceipt {
             counter: self.counter,
             claims: self.claims,
             parts: self.parts.iter().map(PartBefore::says).collect(),
-            family: self.family_says(),
+            besides: self.owner_says(),
         };
         seal::seal(identity, Kind::Lease, &says, besides)
     }
 
-    fn family_says(&self) -> Option<FamilySays<'_>> {
+    fn owner_says(&self) -> Option<OwnerSays<'_>> {
         let h = self.handover.as_ref();
-        Some(FamilySays {
-            family: self.family.as_deref()?,
+        let any = self.family.is_some() || h.is_some() || self.handed_ago.is_some();
+        any.then(|| OwnerSays {
+            family: self.family.as_deref(),
             handover: h.map(|h| (h.from.0.as_str(), whole_millis(h.left))),
             handed_ago_ms: self.handed_ago.map(whole_millis),
         })
@@ -134,14 +137,14 @@ impl LeaseReceipt {
         let besides = shown.besides()?;
         let s: Says<'_> = seal::open(identity, Kind::Lease, sealed, &besides)?;
         let parts = s.parts.into_iter().map(PartBefore::read);
-        let handover = |f: &FamilySays<'_>| {
+        let handover = |f: &OwnerSays<'_>| {
             let (from, left) = f.handover?;
             Some(HandoverBefore {
                 from: HolderKey(from.to_owned()),
                 left: Duration::from_millis(left),
             })
         };
-        let family = s.family.as_ref();
+        let owner = s.besides.as_ref();
         let nonsense = || BadProof::from(BadReceipt::Malformed);
         Ok(Self {
             lease: LeaseId::from_bytes(s.lease),
@@ -158,9 +161,9 @@ impl LeaseReceipt {
             counter: s.counter,
             claims: s.claims,
             parts: parts.collect::<Option<_>>().ok_or_else(nonsense)?,
-            family: family.map(|f| f.family.to_owned()),
-            handover: family.and_then(handover),
-            handed_ago: family.and_then(|f| Some(Duration::from_millis(f.handed_ago_ms?))),
+            family: owner.and_then(|o| o.family).map(ToOwned::to_owned),
+            handover: owner.and_then(handover),
+            handed_ago: owner.and_then(|f| Some(Duration::from_millis(f.handed_ago_ms?))),
         })
     }
 }

@@ -73,7 +73,10 @@ pub(super) fn roll_out(r: &mut Rng, owners: &mut [Owner], licenses: &mut [Licens
         l.max_handover = if r.u8(..6) == 0 { 0 } else { most };
     }
     licenses[0].max_handover = most;
-    for o in owners.iter_mut().filter(|_| r.u8(..4) != 0) {
+    for o in owners.iter_mut() {
+        if r.u8(..4) == 0 {
+            continue;
+        }
         o.kind = OwnerKind::Standing;
         o.ready = Some(r.u64(1_000..most * 3 / 2));
         o.stays /= r.u64(1..=4);

@@ -14,7 +14,7 @@ use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, ViewState};
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
