@@ -160,7 +160,7 @@ pub const INJECTED: Annotation = Annotation {
     ..PLAIN
 };
 
-pub const ALL: [Annotation; 14] = [
+pub const ALL: [Annotation; 15] = [
     LICENSES,
     SERVER,
     START,

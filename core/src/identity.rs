@@ -120,6 +120,13 @@ impl HolderKey {
     }
 }
 
+// Pods are looked up by their UIDs.
+impl std::borrow::Borrow<str> for HolderKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for HolderKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

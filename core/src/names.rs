@@ -225,6 +225,11 @@ impl ClaimName {
         Self("pod".into())
     }
 
+    /// Whether it is that one.
+    pub fn is_pod(&self) -> bool {
+        &*self.0 == "pod"
+    }
+
     /// The claim that the operator makes for an owner of pods.
     pub fn owner() -> Self {
         Self("owner".into())

@@ -44,8 +44,8 @@ impl Ledger {
     pub(super) fn family_of(&self, c: &Claim) -> Option<Box<str>> {
         match &c.holder {
             Holder::Owner { .. } => Some(family(HolderRef::of(&c.holder), &c.name)),
-            Holder::Pod { .. } if c.name == ClaimName::pod() => {
-                let named = self.families.of_pod(&c.holder.key());
+            Holder::Pod { uid, .. } if c.name.is_pod() => {
+                let named = self.families.of_pod(uid);
                 let shown = || c.held.as_ref()?.family.clone();
                 named.or_else(shown)
             }

@@ -11,9 +11,9 @@ pub(super) struct Families {
 }
 
 impl Families {
-    /// Whose a pod is.
-    pub(super) fn of_pod(&self, pod: &HolderKey) -> Option<Box<str>> {
-        self.of_pod.get(pod).cloned()
+    /// Whose a pod is, by its UID.
+    pub(super) fn of_pod(&self, uid: &str) -> Option<Box<str>> {
+        self.of_pod.get(uid).cloned()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -143,7 +143,7 @@ impl Ledger {
             return None;
         }
         let e = self.entries.get(&id).filter(|e| e.handover().is_none())?;
-        let is_held = matches!(e.state, State::Held { .. }) && e.wish.name == ClaimName::pod();
+        let is_held = matches!(e.state, State::Held { .. }) && e.wish.name.is_pod();
         let lease = self
             .handovers
             .of(&e.who.key().owned())

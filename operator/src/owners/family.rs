@@ -5,6 +5,7 @@ use super::root::{Root, Wants};
 use crate::cache::OwnPod;
 use crate::cache::own::{Gate, PodStage};
 use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::names::ProjectName;
 use mooring_core::request::Item;
 use mooring_core::time::BootTime;
 use mooring_core::wire::Replacing as Replaces;
@@ -56,6 +57,7 @@ pub(super) struct Family {
     pub(super) root: Root,
     /// What one pod asks for.
     pub(super) items: Vec<Item>,
+    pub(super) project: Option<ProjectName>,
     /// Who has a seat, and what it is called.
     held: BTreeMap<HolderKey, String>,
     /// The first that went first.
@@ -68,11 +70,13 @@ pub(super) struct Family {
 }
 
 impl Family {
-    pub(super) const fn new(root: Root, owner: Holder, items: Vec<Item>) -> Self {
+    /// Of a pod's owner, for pods like it.
+    pub(super) fn new(root: Root, owner: Holder, pod: &OwnPod) -> Self {
         Self {
             owner,
             root,
-            items,
+            items: pod.items.clone(),
+            project: pod.project.clone(),
             held: BTreeMap::new(),
             going: Vec::new(),
             pairs: Vec::new(),

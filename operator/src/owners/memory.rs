@@ -223,7 +223,7 @@ impl OwnersMemory {
             now,
         };
         let mut kept = self.replacing.look(&sight);
-        let listed = known.values().map(|k| (&k.owner, k.items.as_slice()));
+        let listed = known.values();
         let roots = |pod: &OwnPod| self.replacing.root_of(pod).cloned();
         self.places.look(&sight, listed, &roots, &mut kept);
         kept
@@ -274,6 +274,7 @@ impl OwnersMemory {
             let of_list = KnownOwner {
                 owner: view.holder.clone(),
                 items: view.items.clone(),
+                project: view.project.clone(),
                 stand,
                 short_for: Duration::ZERO,
             };
@@ -287,6 +288,7 @@ impl OwnersMemory {
             let ours = KnownOwner {
                 owner: c.owner.clone(),
                 items: c.items.clone(),
+                project: c.project.clone(),
                 stand: c.stand.clone(),
                 short_for: c.short_since.map_or(Duration::ZERO, |t| now.since(t)),
             };
@@ -394,6 +396,7 @@ impl OwnersMemory {
             let wish = OwnerWish {
                 owner: c.owner,
                 items: c.items,
+                project: c.project,
                 pods: c.pods,
                 rests: c.rests,
                 short: false,

@@ -7,10 +7,12 @@
 
 use super::kept::{ASKS, Kept, Seen};
 use super::root::Root;
+use super::plan::KnownOwner;
 use super::wish::OwnerWish;
 use crate::cache::OwnPod;
 use crate::cache::own::PodStage;
 use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::names::ProjectName;
 use mooring_core::request::Item;
 use mooring_core::time::BootTime;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,6 +28,7 @@ struct Place {
     owner: Holder,
     /// What one pod asks for.
     items: Vec<Item>,
+    project: Option<ProjectName>,
     pod: Option<HolderKey>,
     /// Its pod was before it, and stands in line itself.
     rests: bool,
@@ -68,7 +71,7 @@ impl Places {
     pub(super) fn look<'a>(
         &mut self,
         seen: &Seen<'_>,
-        listed: impl Iterator<Item = (&'a Holder, &'a [Item])>,
+        listed: impl Iterator<Item = &'a KnownOwner>,
         roots: &dyn Fn(&OwnPod) -> Option<Root>,
         kept: &mut Kept,
     ) {
@@ -106,14 +109,14 @@ impl Places {
     /// What another operator kept: no pod is known to have it.
     fn take_over<'a>(
         &mut self,
-        listed: impl Iterator<Item = (&'a Holder, &'a [Item])>,
+        listed: impl Iterator<Item = &'a KnownOwner>,
         now: BootTime,
     ) {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        for (owner, items) in listed {
-            let key = owner.key();
+        for known in listed {
+            let key = known.owner.key();
             let told = key
                 .0
                 .strip_prefix(PLACE_KEY)
@@ -123,8 +126,9 @@ impl Places {
             };
             self.number = self.number.max(number);
             let place = Place {
-                owner: owner.clone(),
-                items: items.to_vec(),
+                owner: known.owner.clone(),
+                items: known.items.clone(),
+                project: known.project.clone(),
                 pod: None,
                 rests: true,
                 alone: Some(now),
@@ -140,6 +144,7 @@ impl Place {
         Self {
             owner,
             items: pod.items.clone(),
+            project: pod.project.clone(),
             pod: Some(pod.key.clone()),
             rests: true,
             alone: None,
@@ -182,7 +187,8 @@ impl Place {
         else {
             return false;
         };
-        self.pod.is_none() && self.items == pod.items && *service_account == pod.service_account
+        let asks = (&self.items, &self.project, service_account);
+        self.pod.is_none() && asks == (&pod.items, &pod.project, &pod.service_account)
     }
 
     fn wish(&self) -> OwnerWish {
@@ -190,6 +196,7 @@ impl Place {
         OwnerWish {
             owner: self.owner.clone(),
             items: self.items.clone(),
+            project: self.project.clone(),
             pods: pods.cloned().collect(),
             rests: self.rests,
             short: false,

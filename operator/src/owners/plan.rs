@@ -43,6 +43,7 @@ pub(super) enum Stand {
 pub(super) struct KnownOwner {
     pub(super) owner: Holder,
     pub(super) items: Vec<Item>,
+    pub(super) project: Option<ProjectName>,
     pub(super) stand: Stand,
     /// For how long it has had fewer pods than seats.
     pub(super) short_for: Duration,

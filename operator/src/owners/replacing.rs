@@ -31,9 +31,13 @@ pub(super) struct Replacing {
     families: BTreeMap<HolderKey, Family>,
 }
 
-/// Whose claim it is: pods of an owner that ask for the same, with the same service account.
+/// Whose claim it is: pods of an owner that ask for the same, for the same project, with the same
+/// service account.
 fn owner_of(root: &Root, pod: &OwnPod) -> Holder {
-    let asks = format!("{}\n{}", pod.service_account, print(&pod.items));
+    let mut asks = format!("{}\n{}", pod.service_account, print(&pod.items));
+    if let Some(project) = &pod.project {
+        asks.extend(["\n", project.as_str()]);
+    }
     let uid = format!("{}{REPLACING}{}", root.uid, short_hash(&asks, 8));
     pod.owner(format!("{}/{}", root.kind.as_str(), root.name), uid)
 }
@@ -80,7 +84,7 @@ impl Replacing {
             }
             let owner = owner_of(root, pod);
             let key = owner.key();
-            let new = || Family::new(root.clone(), owner, pod.items.clone());
+            let new = || Family::new(root.clone(), owner, pod);
             self.families.entry(key.clone()).or_insert_with(new);
             groups.entry(key).or_default().push(pod);
         }
@@ -165,6 +169,7 @@ impl Kept {
             self.claims.push(OwnerWish {
                 owner: family.owner.clone(),
                 items: times(&family.items, count),
+                project: family.project.clone(),
                 pods: family.pods(),
                 // It waits for no seat but those that its pods have.
                 rests: !reserved,

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
+use super::super::plan::Stand;
 use crate::cache::own::Gate;
 use mooring_core::request::parse;
 
@@ -21,6 +22,7 @@ fn pod(name: &str, place: Option<&str>) -> OwnPod {
         name: name.into(),
         service_account: "a".into(),
         items: parse("render").unwrap(),
+        project: None,
         group: None,
         controller: None,
         place: place.map(str::to_owned),
@@ -59,14 +61,14 @@ impl World {
         self.now = now;
         let waiting = self.pods.iter().filter(|p| !p.leased);
         let waiting: HashSet<HolderKey> = waiting.map(|p| p.key.clone()).collect();
-        self.look_with(now, &waiting, Vec::new())
+        self.look_with(now, &waiting, &[])
     }
 
     fn look_with(
         &mut self,
         now: u64,
         waiting: &HashSet<HolderKey>,
-        listed: Vec<(Holder, Vec<Item>)>,
+        listed: &[KnownOwner],
     ) -> Vec<String> {
         let served = self.served.clone();
         let seen = Seen {
@@ -78,9 +80,8 @@ impl World {
             known: &|k| Some((1, served.contains(k))),
             now: at(now),
         };
-        let listed = listed.iter().map(|(h, i)| (h, i.as_slice()));
         let mut kept = Kept::default();
-        self.places.look(&seen, listed, &|_| None, &mut kept);
+        self.places.look(&seen, listed.iter(), &|_| None, &mut kept);
         let claim = |c: &OwnerWish| {
             let Holder::Owner { owner, uid, .. } = &c.owner else {
                 panic!("{c:?}")
@@ -153,7 +154,7 @@ fn only_a_pod_that_asks_for_the_same_takes_a_place() {
 fn who_has_no_place_in_line_yet_gets_none_to_keep() {
     let mut w = World::new();
     w.make("a");
-    assert_eq!(w.look_with(0, &HashSet::new(), Vec::new()), NONE);
+    assert_eq!(w.look_with(0, &HashSet::new(), &[]), NONE);
 }
 
 #[test]
@@ -178,15 +179,18 @@ fn a_seat_that_a_place_got_waits_two_minutes_for_its_pod() {
 fn another_operator_goes_on_with_the_places_that_the_server_has() {
     let of = |n: u64| {
         let p = pod("x", None);
-        (
-            p.owner("Place/etl".into(), format!("place:apps/etl/{n}")),
-            p.items,
-        )
+        KnownOwner {
+            owner: p.owner("Place/etl".into(), format!("place:apps/etl/{n}")),
+            items: p.items,
+            project: None,
+            stand: Stand::Reserved,
+            short_for: Duration::ZERO,
+        }
     };
     let mut w = World::new();
     w.make("a");
     let waiting = HashSet::from([HolderKey("uid-a".into())]);
-    let said = w.look_with(0, &waiting, vec![of(12), of(7)]);
+    let said = w.look_with(0, &waiting, &[of(12), of(7)]);
     assert_eq!(said, ["Place/etl 7 a", "Place/etl 12 rests"]);
     w.make("b");
     w.make("c");

@@ -74,6 +74,7 @@ fn known(owner: Holder, asks: &str, stand: Stand) -> KnownOwner {
     KnownOwner {
         owner,
         items: parse(asks).unwrap(),
+        project: None,
         stand,
         short_for: Duration::ZERO,
     }

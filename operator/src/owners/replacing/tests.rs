@@ -41,6 +41,7 @@ fn pod(name: &str, created: i64) -> OwnPod {
         name: name.into(),
         service_account: "a".into(),
         items: parse("render:2").unwrap(),
+        project: None,
         group: None,
         controller: Some(Controller {
             api_version: "apps/v1".into(),
