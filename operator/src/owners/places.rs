@@ -5,7 +5,7 @@
 //! the same owner, takes the best place that is left, which then stands in line for it. Two living
 //! pods never have one place.
 
-use super::kept::{ASKS, Kept, Seen};
+use super::kept::{ASKS, Kept, Sight};
 use super::root::Root;
 use super::wish::OwnerWish;
 use crate::cache::OwnPod;
@@ -67,7 +67,7 @@ impl Places {
     /// What is claimed. `roots`: what has a pod run.
     pub(super) fn look<'a>(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &Sight<'_>,
         listed: impl Iterator<Item = (&'a Holder, &'a [Item])>,
         roots: &dyn Fn(&OwnPod) -> Option<Root>,
         kept: &mut Kept,

@@ -59,17 +59,17 @@ impl World {
         self.now = now;
         let waiting = self.pods.iter().filter(|p| !p.leased);
         let waiting: HashSet<HolderKey> = waiting.map(|p| p.key.clone()).collect();
-        self.look_with(now, &waiting, Vec::new())
+        self.look_with(now, &waiting, &[])
     }
 
     fn look_with(
         &mut self,
         now: u64,
         waiting: &HashSet<HolderKey>,
-        listed: Vec<(Holder, Vec<Item>)>,
+        listed: &[(Holder, Vec<Item>)],
     ) -> Vec<String> {
         let served = self.served.clone();
-        let seen = Seen {
+        let seen = Sight {
             pods: &self.pods,
             held: &HashSet::new(),
             waiting,
@@ -153,7 +153,7 @@ fn only_a_pod_that_asks_for_the_same_takes_a_place() {
 fn who_has_no_place_in_line_yet_gets_none_to_keep() {
     let mut w = World::new();
     w.make("a");
-    assert_eq!(w.look_with(0, &HashSet::new(), Vec::new()), NONE);
+    assert_eq!(w.look_with(0, &HashSet::new(), &[]), NONE);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn another_operator_goes_on_with_the_places_that_the_server_has() {
     let mut w = World::new();
     w.make("a");
     let waiting = HashSet::from([HolderKey("uid-a".into())]);
-    let said = w.look_with(0, &waiting, vec![of(12), of(7)]);
+    let said = w.look_with(0, &waiting, &[of(12), of(7)]);
     assert_eq!(said, ["Place/etl 7 a", "Place/etl 12 rests"]);
     w.make("b");
     w.make("c");
