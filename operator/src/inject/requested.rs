@@ -6,8 +6,7 @@ use super::refusal::Refusal;
 use super::server::ServerName;
 use mooring_core::annotation::{
     ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PLACE, PREFIX, PROJECT,
-    SERVER,
-    SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
+    SERVER, SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
 };
 use mooring_core::policy::one_of;
 use mooring_core::request::{self, Item, MAX_SEATS};

@@ -1,6 +1,6 @@
 //! The pods of one owner that ask for the same: who has a seat, whose seat is kept for whom.
 
-use super::kept::{ASK_EVERY, ASK_SURGE_EVERY, ASKS, EXISTS, Seen};
+use super::kept::{ASK_EVERY, ASK_SURGE_EVERY, ASKS, EXISTS, Sight};
 use super::root::{Root, Wants};
 use crate::cache::OwnPod;
 use crate::cache::own::{Gate, PodStage};
@@ -17,8 +17,8 @@ use std::time::Duration;
 const UNDECIDED: Duration = Duration::from_secs(3);
 
 /// What bears on one family at a look.
-pub(super) struct Now<'a> {
-    pub(super) seen: &'a Seen<'a>,
+pub(super) struct FamilySight<'a> {
+    pub(super) seen: &'a Sight<'a>,
     pub(super) pods: &'a [&'a OwnPod],
     pub(super) wants: Option<(Wants, BootTime)>,
     /// How many pods of the owner live, whatever they ask for.
@@ -85,7 +85,7 @@ impl Family {
         }
     }
 
-    pub(super) fn look(&mut self, now: &Now<'_>) {
+    pub(super) fn look(&mut self, now: &FamilySight<'_>) {
         let by_key: HashMap<&HolderKey, &OwnPod> = now.pods.iter().map(|p| (&p.key, *p)).collect();
         let of = |key: &HolderKey| by_key.get(key).copied();
         self.see_held(now, &of);
@@ -97,7 +97,11 @@ impl Family {
     }
 
     /// Who has a seat now; who had one goes.
-    fn see_held<'a>(&mut self, now: &Now<'a>, of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>) {
+    fn see_held<'a>(
+        &mut self,
+        now: &FamilySight<'a>,
+        of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>,
+    ) {
         let at = now.seen.now;
         let mut held = BTreeMap::new();
         let has = |p: &&&OwnPod| p.leased && !(now.seen.taken)(&p.key);
@@ -131,7 +135,11 @@ impl Family {
         self.held = held;
     }
 
-    fn see_going<'a>(&mut self, now: &Now<'a>, of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>) {
+    fn see_going<'a>(
+        &mut self,
+        now: &FamilySight<'a>,
+        of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>,
+    ) {
         let (at, held) = (now.seen.now, &self.held);
         self.going.retain_mut(|g| {
             let stage = of(&g.key).map(|p| p.stage);
@@ -156,7 +164,7 @@ impl Family {
     }
 
     /// What another operator kept: nobody knows any more for whom.
-    fn take_over(&mut self, now: &Now<'_>) {
+    fn take_over(&mut self, now: &FamilySight<'_>) {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
@@ -176,9 +184,9 @@ impl Family {
     }
 
     /// Who replaces whom: who came since, under the same name if there is one.
-    fn choose(&mut self, now: &Now<'_>) {
+    fn choose(&mut self, now: &FamilySight<'_>) {
         let chosen: BTreeSet<HolderKey> = self.successors().cloned().collect();
-        let mut new: Vec<&OwnPod> = now.pods.iter().copied().collect();
+        let mut new: Vec<&OwnPod> = now.pods.to_vec();
         new.retain(|p| {
             let waits = p.stage == PodStage::Lives && !p.leased && p.gate != Gate::Others;
             waits && !chosen.contains(&p.key)
@@ -199,7 +207,7 @@ impl Family {
     }
 
     /// What is not kept any longer: for time, or because the owner wants fewer.
-    fn lift(&mut self, now: &Now<'_>) {
+    fn lift(&mut self, now: &FamilySight<'_>) {
         let at = now.seen.now;
         self.going.retain(|g| {
             let Some(free) = g.free else { return true };
@@ -225,7 +233,7 @@ impl Family {
     }
 
     /// New pods that wait for old ones: as many as the owner may have above what it wants.
-    fn pair<'a>(&mut self, now: &Now<'a>, of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>) {
+    fn pair<'a>(&mut self, now: &FamilySight<'a>, of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>) {
         let lives = |p: &OwnPod| p.stage == PodStage::Lives;
         let going: BTreeSet<&HolderKey> = self.going.iter().map(|g| &g.key).collect();
         let old = |key: &HolderKey| {
@@ -243,7 +251,7 @@ impl Family {
         let mut olds: Vec<&OwnPod> = self.held.keys().filter_map(old).collect();
         olds.retain(|p| !pairs.iter().any(|(a, _)| *a == p.key));
         olds.sort_by_key(|p| (p.created, &p.name));
-        let mut new: Vec<&OwnPod> = now.pods.iter().copied().collect();
+        let mut new: Vec<&OwnPod> = now.pods.to_vec();
         new.retain(|p| lives(p) && !p.leased && !chosen.contains(&p.key));
         new.sort_by_key(|p| (p.created, &p.name));
         self.rolls = !pairs.is_empty();

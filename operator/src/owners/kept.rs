@@ -18,7 +18,7 @@ pub(super) const ASKS: Duration = Duration::from_secs(120);
 pub(super) const ASK_EVERY: Duration = Duration::from_secs(5);
 pub(super) const ASK_SURGE_EVERY: Duration = Duration::from_secs(30);
 /// What is seen of all pods of a license server.
-pub(super) struct Seen<'a> {
+pub(super) struct Sight<'a> {
     pub(super) pods: &'a [OwnPod],
     /// Who has a lease of its own, in sight or not.
     pub(super) held: &'a HashSet<HolderKey>,
@@ -35,7 +35,7 @@ pub(super) struct Seen<'a> {
 
 /// What is to be asked of the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum OwnerQuestion {
     /// Whose the pods of this controller are.
     Root(Root),
     /// What an owner wants.
@@ -46,7 +46,7 @@ pub(super) enum Question {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) claims: Vec<OwnerWish>,
-    pub(super) questions: Vec<Question>,
+    pub(super) questions: Vec<OwnerQuestion>,
     /// Replacements whose seat is there: they need not wait before they are scheduled.
     pub(super) open: Vec<HolderKey>,
     /// Pods that wait for nobody's claim but these.

@@ -5,12 +5,12 @@
 //! there are, and has new receipts with the first renewal.
 
 use super::family::Parked;
-use super::kept::{Kept, Question, Seen as Sight, is_replacing};
+use super::kept::{Kept, OwnerQuestion, Sight, is_replacing};
 use super::places::{Places, is_place};
 use super::plan::{
     GroupWaits, JobName, JobSize, KnownOwner, OwnersFacts, OwnersPlan, Stand, owners_plan,
 };
-use super::replacing::Replacing;
+use super::replacing::Replacements;
 use super::root::{Root, Wants};
 use super::wish::OwnerWish;
 use crate::cache::own::{Gate, OwnPod};
@@ -112,7 +112,7 @@ pub struct OwnersMemory {
     pods: HashMap<HolderKey, Seen>,
     jobs: BTreeMap<JobName, JobSize>,
     asked: BTreeMap<JobName, BootTime>,
-    replacing: Replacing,
+    replacing: Replacements,
     places: Places,
     /// Owners of which it is shown that seats are kept.
     shown: BTreeSet<HolderKey>,
@@ -188,8 +188,8 @@ impl OwnersMemory {
         });
         let mut acts = self.acts(server, &plan, now);
         acts.extend(kept.questions.into_iter().map(|q| match q {
-            Question::Root(root) => Act::AskForRoot(root),
-            Question::Wants(root) => Act::AskWhatItWants(root),
+            OwnerQuestion::Root(root) => Act::AskForRoot(root),
+            OwnerQuestion::Wants(root) => Act::AskWhatItWants(root),
         }));
         self.take(plan, &known, now);
         acts
@@ -203,8 +203,9 @@ impl OwnersMemory {
         known: &BTreeMap<HolderKey, KnownOwner>,
         now: BootTime,
     ) -> Kept {
+        // Until the server has heard that such a claim ends it counts there.
         let others = self.claims.iter();
-        let others = others.filter(|(key, c)| !is_for_successors(key) && !c.ends);
+        let others = others.filter(|(key, _)| !is_for_successors(key));
         let taken: HashSet<&HolderKey> = others.flat_map(|(_, c)| &c.pods).collect();
         let (seen, first) = (&self.pods, now);
         let first = |key: &HolderKey| seen.get(key).map_or(first, |s| s.first);

@@ -5,9 +5,9 @@
 //! the same owner, takes the best place that is left, which then stands in line for it. Two living
 //! pods never have one place.
 
-use super::kept::{ASKS, Kept, Seen};
-use super::root::Root;
+use super::kept::{ASKS, Kept, Sight};
 use super::plan::KnownOwner;
+use super::root::Root;
 use super::wish::OwnerWish;
 use crate::cache::OwnPod;
 use crate::cache::own::PodStage;
@@ -70,7 +70,7 @@ impl Places {
     /// What is claimed. `roots`: what has a pod run.
     pub(super) fn look<'a>(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &Sight<'_>,
         listed: impl Iterator<Item = &'a KnownOwner>,
         roots: &dyn Fn(&OwnPod) -> Option<Root>,
         kept: &mut Kept,
@@ -107,11 +107,7 @@ impl Places {
     }
 
     /// What another operator kept: no pod is known to have it.
-    fn take_over<'a>(
-        &mut self,
-        listed: impl Iterator<Item = &'a KnownOwner>,
-        now: BootTime,
-    ) {
+    fn take_over<'a>(&mut self, listed: impl Iterator<Item = &'a KnownOwner>, now: BootTime) {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }

@@ -7,9 +7,9 @@
 //! replacement, and for [`ASKS`](super::kept::ASKS) more for that to take it, both from when it was free; not at all
 //! once the owner wants fewer pods than it has.
 
-use super::family::{Family, Now, Parked};
-use super::kept::{Kept, Question, REPLACING, Seen};
-use super::root::{Root, Roots, Wants};
+use super::family::{Family, FamilySight, Parked};
+use super::kept::{Kept, OwnerQuestion, REPLACING, Sight};
+use super::root::{KnownRoots, Root, Wants};
 use super::wish::{OwnerWish, times};
 use crate::cache::OwnPod;
 use crate::cache::own::PodStage;
@@ -24,8 +24,8 @@ use std::time::Duration;
 const AGAIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
-pub(super) struct Replacing {
-    roots: Roots,
+pub(super) struct Replacements {
+    roots: KnownRoots,
     asked: HashMap<String, BootTime>,
     wants: HashMap<String, (Wants, BootTime)>,
     families: BTreeMap<HolderKey, Family>,
@@ -42,7 +42,7 @@ fn owner_of(root: &Root, pod: &OwnPod) -> Holder {
     pod.owner(format!("{}/{}", root.kind.as_str(), root.name), uid)
 }
 
-impl Replacing {
+impl Replacements {
     pub(super) fn set_root(&mut self, controller: &str, root: Option<Root>) {
         self.roots.set(controller, root);
     }
@@ -53,7 +53,7 @@ impl Replacing {
 
     /// What has a pod run, where that is known.
     pub(super) fn root_of(&self, pod: &OwnPod) -> Option<&Root> {
-        self.roots.of(pod.controller.as_ref()?)?
+        self.roots.of(pod.controller.as_ref()?)
     }
 
     /// The seats that an owner's claim keeps for pods to come.
@@ -66,14 +66,14 @@ impl Replacing {
         self.families.get(key).map(|f| f.items.as_slice())
     }
 
-    pub(super) fn look(&mut self, seen: &Seen<'_>) -> Kept {
+    pub(super) fn look(&mut self, seen: &Sight<'_>) -> Kept {
         let mut kept = Kept::default();
         self.find_roots(seen, &mut kept);
         let mut groups: BTreeMap<HolderKey, Vec<&OwnPod>> = BTreeMap::new();
         let mut living: HashMap<String, u32> = HashMap::new();
         for pod in seen.pods {
             let controller = pod.controller.as_ref();
-            let Some(root) = controller.and_then(|c| self.roots.of(c)?) else {
+            let Some(root) = controller.and_then(|c| self.roots.of(c)) else {
                 continue;
             };
             if pod.stage == PodStage::Lives {
@@ -93,7 +93,7 @@ impl Replacing {
             let wants = self.wants.get(&family.root.uid).copied();
             let living = living.get(&family.root.uid).copied().unwrap_or(0);
             let known = (seen.known)(key);
-            let now = Now {
+            let now = FamilySight {
                 seen,
                 pods,
                 wants,
@@ -107,7 +107,8 @@ impl Replacing {
                 let last = last.max(asked);
                 if last.is_none_or(|t| seen.now.since(t) >= every) {
                     self.asked.insert(family.root.uid.clone(), seen.now);
-                    kept.questions.push(Question::Wants(family.root.clone()));
+                    kept.questions
+                        .push(OwnerQuestion::Wants(family.root.clone()));
                 }
             }
             kept.says(family, known.is_some_and(|(_, reserved)| reserved), pods);
@@ -118,10 +119,10 @@ impl Replacing {
         kept
     }
 
-    fn find_roots(&mut self, seen: &Seen<'_>, kept: &mut Kept) {
+    fn find_roots(&mut self, seen: &Sight<'_>, kept: &mut Kept) {
         let unknown = seen.pods.iter().filter_map(|p| {
             let controller = p.controller.as_ref()?;
-            let known = self.roots.of(controller).is_some();
+            let known = self.roots.knows(controller);
             (!known).then(|| (controller, Root::named(&p.namespace, controller)))
         });
         let unknown: BTreeMap<_, _> = unknown.collect();
@@ -134,13 +135,13 @@ impl Replacing {
             let asked = self.asked.get(&controller.uid);
             if asked.is_none_or(|t| seen.now.since(*t) >= AGAIN) {
                 self.asked.insert(controller.uid.clone(), seen.now);
-                kept.questions.push(Question::Root(root));
+                kept.questions.push(OwnerQuestion::Root(root));
             }
         }
     }
 
     /// Of what no pod is left nothing is remembered.
-    fn forget(&mut self, seen: &Seen<'_>) {
+    fn forget(&mut self, seen: &Sight<'_>) {
         let controllers = seen.pods.iter().filter_map(|p| p.controller.as_ref());
         let mut used: HashSet<&str> = controllers.map(|c| c.uid.as_str()).collect();
         let owners = self.families.values().map(|f| f.root.uid.as_str());

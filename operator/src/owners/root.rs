@@ -168,15 +168,20 @@ pub fn goes_on(above: &Root, seen: &Workload) -> bool {
 
 /// The owners of controllers, as far as they were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Roots {
+pub(super) struct KnownRoots {
     /// `None`: there is none that may be read, or it is not what the pod says.
     known: HashMap<String, Option<Root>>,
 }
 
-impl Roots {
-    /// What has pods of this controller run; `None` if that is still to be asked.
-    pub(super) fn of(&self, controller: &Controller) -> Option<Option<&Root>> {
-        self.known.get(&controller.uid).map(Option::as_ref)
+impl KnownRoots {
+    /// Whether that was asked.
+    pub(super) fn knows(&self, controller: &Controller) -> bool {
+        self.known.contains_key(&controller.uid)
+    }
+
+    /// What has pods of this controller run, if that is known.
+    pub(super) fn of(&self, controller: &Controller) -> Option<&Root> {
+        self.known.get(&controller.uid)?.as_ref()
     }
 
     pub(super) fn set(&mut self, controller: &str, root: Option<Root>) {

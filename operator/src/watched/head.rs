@@ -47,7 +47,9 @@ impl Keep for Owner {
     /// The one that controls it: others only keep it from being collected.
     fn keep(kept: &[Self], next: &Self) -> bool {
         let sane = [&next.api_version, &next.kind, &next.name, &next.uid];
-        next.controller == Some(true) && kept.is_empty() && sane.iter().all(|s| s.len() <= OWNER_TEXT)
+        next.controller == Some(true)
+            && kept.is_empty()
+            && sane.iter().all(|s| s.len() <= OWNER_TEXT)
     }
 }
 

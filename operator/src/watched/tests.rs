@@ -144,12 +144,19 @@ fn what_is_read_is_all_that_is_asked_of_a_pod() {
 fn of_an_objects_owners_the_one_that_makes_it_anew_is_kept() {
     let owner = |uid: &str, controller: Value| json!({ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "d-1", "uid": uid, "controller": controller });
     let long = "x".repeat(2000);
-    let all = [owner("a", json!(false)), owner(&long, json!(true)), owner("b", json!(true)), owner("c", json!(true))];
+    let all = [
+        owner("a", json!(false)),
+        owner(&long, json!(true)),
+        owner("b", json!(true)),
+        owner("c", json!(true)),
+    ];
     let kept = read(pod(|v| v["metadata"]["ownerReferences"] = json!(all)));
     let owners = kept.metadata.owner_references.unwrap();
     let uids: Vec<&str> = owners.iter().map(|o| o.uid.as_str()).collect();
     assert_eq!(uids, ["b"]);
-    let none = read(pod(|v| v["metadata"]["ownerReferences"] = json!([owner("a", json!(null))])));
+    let none = read(pod(|v| {
+        v["metadata"]["ownerReferences"] = json!([owner("a", json!(null))])
+    }));
     assert_eq!(none.metadata.owner_references, None);
 }
 

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use super::*;
 use super::super::plan::Stand;
+use super::*;
 use crate::cache::own::Gate;
 use mooring_core::request::parse;
 
@@ -71,7 +71,7 @@ impl World {
         listed: &[KnownOwner],
     ) -> Vec<String> {
         let served = self.served.clone();
-        let seen = Seen {
+        let seen = Sight {
             pods: &self.pods,
             held: &HashSet::new(),
             waiting,

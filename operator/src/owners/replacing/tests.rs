@@ -8,7 +8,7 @@ use mooring_core::time::Timestamp;
 
 /// The pods of one Deployment, as they are seen second by second.
 struct World {
-    replacing: Replacing,
+    replacing: Replacements,
     pods: Vec<OwnPod>,
     first: HashMap<HolderKey, BootTime>,
     /// Leases of pods whose object is gone.
@@ -66,7 +66,7 @@ impl World {
     /// With so many pods that hold a seat.
     fn new(holding: usize) -> Self {
         let mut w = Self {
-            replacing: Replacing::default(),
+            replacing: Replacements::default(),
             pods: Vec::new(),
             first: HashMap::new(),
             ghosts: HashSet::new(),
@@ -122,7 +122,7 @@ impl World {
         let held: HashSet<HolderKey> = leased.chain(self.ghosts.iter().cloned()).collect();
         let first = self.first.clone();
         let known = self.known;
-        let kept = self.replacing.look(&Seen {
+        let kept = self.replacing.look(&Sight {
             pods: &self.pods,
             held: &held,
             waiting: &HashSet::new(),
@@ -270,7 +270,7 @@ fn nothing_is_kept_for_an_owner_that_wants_fewer() {
     w.claims(0);
     w.ends("p1");
     let kept = w.look(1);
-    assert_eq!(kept.questions, [Question::Wants(deployment())]);
+    assert_eq!(kept.questions, [OwnerQuestion::Wants(deployment())]);
     w.wants(2, 0);
     w.frees("p1");
     assert_eq!(w.claims(2), "render:4 p2+p3");
@@ -357,10 +357,10 @@ fn another_operator_goes_on_keeping_what_the_server_has() {
 #[test]
 fn no_claim_is_ended_while_it_is_not_known_whose_a_pod_is() {
     let mut w = World::new(1);
-    w.replacing = Replacing::default();
+    w.replacing = Replacements::default();
     let kept = w.look(0);
     assert!(kept.pending && kept.claims.is_empty());
-    let [Question::Root(asked)] = kept.questions.as_slice() else {
+    let [OwnerQuestion::Root(asked)] = kept.questions.as_slice() else {
         panic!("{kept:?}")
     };
     assert_eq!(
@@ -401,7 +401,7 @@ fn a_rollout_says_which_new_pods_come_for_which_old_ones_within_its_surge() {
         "render:8 p1+p2+p3+p4",
         "its surge is not known yet"
     );
-    assert_eq!(kept.questions, [Question::Wants(deployment())]);
+    assert_eq!(kept.questions, [OwnerQuestion::Wants(deployment())]);
     w.wants(4, 2);
     let two = "render:8 new-1+new-2+p1+p2+p3+p4 p1>new-1 p2>new-2";
     assert_eq!(w.claims(11), two);
