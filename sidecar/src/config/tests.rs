@@ -31,12 +31,9 @@ fn a_good_configuration_is_taken() {
     let c = Config::from_args(&args(), Mode::Run).unwrap();
     assert_eq!(c.start, Start::Licensed);
     assert_eq!(c.project, None);
-    let c = told(Mode::Exec, |a| {
-        a.project = "falcon".into();
-        a.token_file = Some("t".into());
-    });
-    let c = c.unwrap();
-    assert_eq!(c.project.as_ref().map(ProjectName::as_str), Some("falcon"));
+    let tagged = told(Mode::Run, |a| a.project = "falcon".into());
+    let project = tagged.unwrap().project;
+    assert_eq!(project.as_ref().map(ProjectName::as_str), Some("falcon"));
     assert_eq!(c.client.server(), "main.licensing.svc:8443");
     assert!(matches!(c.credentials, Credentials::TokenFile(f) if f == Path::new(POD_TOKEN)));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/root.pem");
