@@ -44,7 +44,7 @@ fn the_columns_are_the_designs() {
     );
     assert_eq!(
         columns(&lease_crd(), 1),
-        ["SERVER", "PLACE", "AS-OF", "MESSAGE"]
+        ["SERVER", "PLACE", "PROJECT", "AS-OF", "MESSAGE"]
     );
 }
 

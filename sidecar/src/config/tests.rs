@@ -30,6 +30,10 @@ fn refused(change: impl FnOnce(&mut HoldArgs)) -> String {
 fn a_good_configuration_is_taken() {
     let c = Config::from_args(&args(), Mode::Run).unwrap();
     assert_eq!(c.start, Start::Licensed);
+    assert_eq!(c.project, None);
+    let tagged = told(Mode::Run, |a| a.project = "falcon".into());
+    let project = tagged.unwrap().project;
+    assert_eq!(project.as_ref().map(ProjectName::as_str), Some("falcon"));
     assert_eq!(c.client.server(), "main.licensing.svc:8443");
     assert!(matches!(c.credentials, Credentials::TokenFile(f) if f == Path::new(POD_TOKEN)));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/root.pem");
@@ -65,6 +69,10 @@ fn a_bad_value_names_its_variable_and_what_was_expected() {
             .contains("MOORING_ADDRESSES: \"localhost:8443\": expected")
     );
     assert!(refused(|a| a.start = "later".into()).starts_with("MOORING_START: \"later\""));
+    assert_eq!(
+        refused(|a| a.project = "Falcon 9".into()),
+        "MOORING_PROJECT: project \"Falcon 9\": expected 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit"
+    );
     assert_eq!(
         refused(|a| a.optimistic_start = "no".into()),
         "MOORING_OPTIMISTIC_START: \"no\": expected \"allow\", \"voucher\" or \"deny\""

@@ -320,7 +320,9 @@ fn after_istio_and_its_lists_of_ports_are_kept() {
 
 #[test]
 fn a_job_and_a_pod_on_the_hosts_network() {
-    let mut p = simple(json!({"licenses": "a", "start": "licensed", "wait": "none"}));
+    let mut p = simple(
+        json!({"licenses": "a", "start": "licensed", "wait": "none", "project": "falcon", "on-loss": "stop"}),
+    );
     p["spec"]["restartPolicy"] = json!("Never");
     p["spec"]["hostNetwork"] = json!(true);
     p["spec"]["nodeName"] = json!("node-a");
@@ -333,6 +335,12 @@ fn a_job_and_a_pod_on_the_hosts_network() {
             .as_array()
             .unwrap()
             .contains(&json!({"name": "MOORING_START", "value": "licensed"}))
+    );
+    assert!(
+        s["env"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"name": "MOORING_PROJECT", "value": "falcon"}))
     );
     assert!(
         s["env"].as_array().unwrap().contains(
