@@ -131,7 +131,7 @@ impl Ledger {
             && !most.is_zero()
             && (!chain || mutant::on(Mutant::ChainOfHandovers))
             && self.handovers.of(from).is_none()
-            && self.families.of_pod(from).as_deref() == Some(family)
+            && self.families.of_pod(&from.0).as_deref() == Some(family)
             && tenant(before) == tenant(e)
             && self.capacity.draws_alike(e.items(), before.items(), drawn);
         may.then_some((before, most))

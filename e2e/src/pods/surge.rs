@@ -1,7 +1,7 @@
 //! Rollouts at full seats that make a new pod before an old one goes.
 
 use super::fleet::{Fleet, uids};
-use crate::lab::{App, Lab, PIN, Server, eventually, so, within};
+use crate::lab::{Lab, PIN, Server, eventually, so, within};
 use crate::main_job::begin;
 use crate::outage::event;
 use crate::seats;

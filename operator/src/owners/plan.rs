@@ -110,7 +110,7 @@ pub fn owners_plan(f: &OwnersFacts<'_>) -> OwnersPlan {
     let wanted: BTreeSet<HolderKey> = plan.claims.iter().map(|c| c.owner.key()).collect();
     let maybe = |key: &HolderKey| kept.pending && is_replacing(key);
     let ended = f.known.iter();
-    let ended = ended.filter(|(key, _)| !wanted.contains(key) && !maybe(key));
+    let ended = ended.filter(|(key, _)| !wanted.contains(*key) && !maybe(key));
     plan.ends = ended.map(|(_, k)| k.owner.clone()).collect();
     plan
 }
