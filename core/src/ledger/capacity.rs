@@ -631,8 +631,8 @@ impl Capacity {
         self.pools.iter().map(had).collect()
     }
 
-    /// Whether nobody else counts what a lease has: it counts for itself, or alone for an owner that
-    /// has ended.
+    /// Whether nobody else counts what a lease has: it counts for itself, or alone for an owner
+    /// that has ended.
     pub(super) fn has_alone(&self, drawn: &Drawn) -> bool {
         let alone =
             |k: &ShareKey| k.is_owners() && self.shares.get(k).is_some_and(Share::is_of_one);
@@ -659,8 +659,8 @@ impl Capacity {
             self.rights.undraw(tenant, &part_of(share, tenant));
             let freed = share.leave(lease);
             self.rights.draw(tenant, &part_of(share, tenant));
-            // What is left may be open, where it was not.
-            if !freed.is_empty() {
+            // What is left may be open, where it was not; an owner's next pod may have this share.
+            if !freed.is_empty() || key.is_owners() {
                 self.changes.note(key);
             }
             if share.is_empty() {

@@ -72,6 +72,11 @@ impl Ledger {
         if self.queue.len() == 0 {
             return;
         }
+        // Whose owner has a seat for it takes it in the step in which it is there, wherever it
+        // stands: from nobody in line.
+        if !self.families.is_empty() {
+            self.grant_sharers(now);
+        }
         self.look_at_owners();
         let mut pass = Pass::default();
         let mut turns = self.queue.turns(&[], &self.capacity.rights);

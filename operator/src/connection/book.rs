@@ -1,6 +1,6 @@
 //! The memories of owners' claims of all license servers, and the ConfigMap in which they outlive
-//! this replica. It is written at a shutdown alone: receipts change each 100 s, and each such change
-//! would be a write. After a crash the next replica has what the license servers list.
+//! this replica. It is written at a shutdown alone: receipts change each 100 s, and each such
+//! change would be a write. After a crash the next replica has what the license servers list.
 
 use crate::kubernetes::apply;
 use crate::owners::{OwnersMemory, restored, saved};

@@ -1,5 +1,5 @@
-//! What is seen for the claims that keep seats and places for pods to come, and what is to be: plain
-//! data.
+//! What is seen for the claims that keep seats and places for pods to come, and what is to be:
+//! plain data.
 
 use super::root::Root;
 use super::wish::OwnerWish;

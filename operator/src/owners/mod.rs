@@ -1,6 +1,6 @@
-//! What the operator claims at license servers for what has pods run: for pods that wait before they
-//! are scheduled, and groups of them; for the seats of pods whose owner replaces them; for places in
-//! line that outlive their pods. When scheduling gates go.
+//! What the operator claims at license servers for what has pods run: for pods that wait before
+//! they are scheduled, and groups of them; for the seats of pods whose owner replaces them; for
+//! places in line that outlive their pods. When scheduling gates go.
 //!
 //! | file | |
 //! |---|---|
@@ -16,9 +16,9 @@
 //!
 //! They promise: a gate goes only when the seats are reserved; a group asks for its seats together
 //! or not at all, and only when all its pods are there; a claim ends once its pods have their own
-//! leases, or there is none of them any more, or they are scheduled and ask for nothing; the seat of
-//! a pod that is replaced goes to its replacement, or is free in three minutes. What is told to the
-//! server, and done to pods, is the connection's.
+//! leases, or there is none of them any more, or they are scheduled and ask for nothing; the seat
+//! of a pod that is replaced goes to its replacement, or is free in three minutes. What is told to
+//! the server, and done to pods, is the connection's.
 
 mod clock;
 mod family;

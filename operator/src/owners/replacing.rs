@@ -3,9 +3,10 @@
 //!
 //! An owner's claim counts what its pods have, so a pod that goes leaves its seat to it, and nobody
 //! else has it. Its replacement is a pod of the owner that came after the other began to go: pods
-//! that waited in line before keep their own places there. The seat waits for [`EXISTS`](super::kept::EXISTS) for the
-//! replacement, and for [`ASKS`](super::kept::ASKS) more for that to take it, both from when it was free; not at all
-//! once the owner wants fewer pods than it has.
+//! that waited in line before keep their own places there. The seat waits for
+//! [`EXISTS`](super::kept::EXISTS) for the replacement, and for [`ASKS`](super::kept::ASKS) more
+//! for that to take it, both from when it was free; not at all once the owner wants fewer pods than
+//! it has.
 
 use super::family::{Family, FamilySight, Parked};
 use super::kept::{Kept, OwnerQuestion, REPLACING, Sight};

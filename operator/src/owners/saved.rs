@@ -1,6 +1,6 @@
 //! What is written down of owners' claims when an operator ends, for the next one: what the license
-//! server gave for them. That matters where the license server starts anew in the same minutes (both
-//! may be on a node that is drained): else what nobody has taken yet would be lost with them.
+//! server gave for them. That matters where the license server starts anew in the same minutes
+//! (both may be on a node that is drained): else what nobody has taken yet would be lost with them.
 
 use super::memory::OwnersMemory;
 use mooring_core::ledger::OWNER_SILENCE;

@@ -162,6 +162,21 @@ fn a_pod_that_was_claimed_for_alone_counts_for_its_owner_once_that_claim_has_end
 }
 
 #[test]
+fn who_waits_for_a_seat_of_its_owner_has_it_at_once_though_a_stranger_stands_before_it() {
+    let mut l = seats(2);
+    granted(l.claim(claim(1, "render"), at(0)));
+    granted(l.claim(claim(2, "render"), at(0)));
+    pods(&mut l, 9, &[1, 2], 1);
+    granted(l.claim(owner(9, 2), at(1)));
+    place(l.claim(claim(7, "render"), at(2)));
+    pods(&mut l, 9, &[1, 2, 3], 3);
+    place(l.claim(claim(3, "render"), at(3)));
+    pod_back(&mut l, 1, 4);
+    assert!(held(&l, 3) && !held(&l, 7));
+    assert_eq!(used(&l), 2);
+}
+
+#[test]
 fn an_owner_whose_pods_have_gone_meanwhile_gathers_no_seats_where_it_rests() {
     let mut l = seats(2);
     granted(l.claim(claim(1, "render"), at(0)));
