@@ -14,6 +14,7 @@ fn license() -> License {
         max_contested: 0,
         ends: i64::MAX,
         anchor_grace: 600_000,
+        max_handover: 0,
     }
 }
 
