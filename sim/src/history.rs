@@ -424,7 +424,8 @@ pub enum Fact {
         items: Items,
         book: Book,
     },
-    /// Whether the books have a lease beyond the seats: before it changes there, where that changed.
+    /// Whether the books have a lease beyond the seats: before it changes there, where that
+    /// changed.
     Beyond { lease: LeaseNo, is: bool },
     /// What is in use of each pool by the books, when a step is over. Stated where there are
     /// owners.

@@ -77,8 +77,8 @@ impl Ledger {
     }
 
     /// Whether a claim shows that its holder has heard that its lease was taken back, or that the
-    /// notice of its loan, or its handover, is over: it has begun anew with a secret that this run has not seen, and
-    /// is no duplicate of what it asked before.
+    /// notice of its loan, or its handover, is over: it has begun anew with a secret that this run
+    /// has not seen, and is no duplicate of what it asked before.
     pub(super) fn has_heard(&self, id: LeaseId, c: &Claim, now: BootTime) -> bool {
         let early = mutant::on(Mutant::LoanFreedBeforeNotice);
         let over = |e: &Entry| {

@@ -1,5 +1,6 @@
-//! Promise 18: owners hold for their pods; with what `handovers` knows of promise 19. A judge of its own, of the worlds that have owners:
-//! those beside this one know of no claims that count together.
+//! Promise 18: owners hold for their pods; with what `handovers` knows of promise 19. A judge of
+//! its own, of the worlds that have owners: those beside this one know of no claims that count
+//! together.
 //!
 //! What is in use of each pool is, after each step, what the books say that has seats: each claim
 //! by itself; an owner and its pods as many as the larger of the two needs. So an owner is granted

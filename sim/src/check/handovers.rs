@@ -4,13 +4,13 @@
 //! has named as the successor of one that has its seat, each of those having one successor; and a
 //! seat, whoever has it, no more than once in ten times `maxHandover`. What its holder is told ends
 //! with `maxHandover` after the grant, and so it does in the books, if it is nobody's seat by then.
-//! In the step in which the pod that it replaces loses its seat it is an ordinary lease; not before,
-//! and that pod is never called back for it. A run that takes such a lease in has it as such, for
-//! what is left of it.
+//! In the step in which the pod that it replaces loses its seat it is an ordinary lease; not
+//! before, and that pod is never called back for it. A run that takes such a lease in has it as
+//! such, for what is left of it.
 //!
 //! A run that ended may have been the only one that knew of a handover: where it had told nobody of
-//! it, neither the successor nor the pod before it since, it is forgotten. Where there were two of a
-//! holder nothing is asked.
+//! it, neither the successor nor the pod before it since, it is forgotten. Where there were two of
+//! a holder nothing is asked.
 
 use super::Seen;
 use super::measure::{Verdict, margin, slack};

@@ -257,6 +257,10 @@ impl World {
         let Some(run) = self.server.run.as_mut() else {
             return;
         };
+        if !matches!(e.view.state, ViewState::Held | ViewState::Silent) {
+            run.beyond.remove(&lease);
+            return;
+        }
         let is = run.frontend.ledger().is_beyond(lease);
         let news = if is {
             run.beyond.insert(lease)
