@@ -172,9 +172,9 @@ fn receipt(
         })
     };
     // Which of them it is, no later run can know otherwise.
-    let before = |(from, until): &(HolderKey, BootTime)| HandoverBefore {
-        from: from.clone(),
-        left: g.received.until(*until),
+    let before = |h: &(HolderKey, BootTime)| HandoverBefore {
+        from: h.0.clone(),
+        left: g.received.until(h.1),
     };
     let receipt = LeaseReceipt {
         lease: g.lease,
@@ -186,7 +186,7 @@ fn receipt(
         claims: g.claims,
         parts: g.parts.iter().map(part).collect::<Result<_, Problem>>()?,
         family: g.family.as_deref().map(ToOwned::to_owned),
-        handover: g.handover.as_ref().map(before),
+        handover: g.handover.as_deref().map(before),
         handed_ago: g.handed.map(|t| g.received.since(t)),
     };
     let besides = Besides {

@@ -306,7 +306,7 @@ pub struct Granted {
     pub family: Option<Box<str>>,
     pub called_back: Option<CalledBack>,
     /// It has no seats of its own yet: whose they will be its, and until when, for its receipt.
-    pub handover: Option<(HolderKey, BootTime)>,
+    pub handover: Option<Box<(HolderKey, BootTime)>>,
     /// When its seats were handed over last, or were to be, for its receipt.
     pub handed: Option<BootTime>,
 }

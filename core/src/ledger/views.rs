@@ -91,7 +91,7 @@ impl Ledger {
             handover: e
                 .handover()
                 .filter(|_| !mutant::on(Mutant::HandoverForgotten))
-                .map(|h| (h.from.clone(), h.until)),
+                .map(|h| Box::new((h.from.clone(), h.until))),
             handed: e.handed(),
         })
     }

@@ -155,7 +155,7 @@ fn of_an_objects_owners_the_one_that_makes_it_anew_is_kept() {
     let uids: Vec<&str> = owners.iter().map(|o| o.uid.as_str()).collect();
     assert_eq!(uids, ["b"]);
     let none = read(pod(|v| {
-        v["metadata"]["ownerReferences"] = json!([owner("a", json!(null))])
+        v["metadata"]["ownerReferences"] = json!([owner("a", json!(null))]);
     }));
     assert_eq!(none.metadata.owner_references, None);
 }

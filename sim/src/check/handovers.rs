@@ -197,14 +197,14 @@ impl Handovers {
         let comes = self.seated.insert(holder, lease) != Some(lease);
         let known = self.all.get(&lease).copied();
         match (self.is_beyond(lease), known) {
-            (false, None) => Ok(()),
             (true, None) => self.begins(lease, holder, seen),
             (true, Some(h)) if h.stands == Stands::Over => self.begins(lease, holder, seen),
             (true, Some(h)) if h.stands == Stands::Beyond => Ok(()),
             (true, Some(h)) if comes => {
                 seen.handovers_back += 1;
                 self.hands(h.from, &h, true);
-                self.stands(lease, Stands::Beyond)
+                self.stands(lease, Stands::Beyond);
+                Ok(())
             }
             (true, Some(_)) => {
                 self.broken(format!("{lease:?} had its seats, and is beyond them again"))
@@ -212,22 +212,22 @@ impl Handovers {
             (false, Some(h)) if h.stands == Stands::Beyond => {
                 seen.handovers_taken_over += 1;
                 self.hands(holder, &h, true);
-                self.stands(lease, Stands::Seat)
+                self.stands(lease, Stands::Seat);
+                Ok(())
             }
             (false, Some(h)) if h.stands == Stands::Away && !self.is_copied(&[h.from, holder]) => {
                 self.broken(format!(
                     "{lease:?} was beyond the seats, and is taken in as if it had some"
                 ))
             }
-            (false, Some(_)) => Ok(()),
+            (false, _) => Ok(()),
         }
     }
 
-    fn stands(&mut self, lease: LeaseNo, stands: Stands) -> Verdict {
+    fn stands(&mut self, lease: LeaseNo, stands: Stands) {
         if let Some(h) = self.all.get_mut(&lease) {
             h.stands = stands;
         }
-        Ok(())
     }
 
     fn hands(&mut self, whose: HolderNo, h: &Handover, known: bool) {

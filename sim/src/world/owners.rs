@@ -207,7 +207,7 @@ impl World {
             project: None,
             pods: pods.iter().map(|h| World::real_holder(*h).key()).collect(),
             rests,
-            replaces: replaces.iter().map(real_pair).collect(),
+            replaces: replaces.iter().copied().map(real_pair).collect(),
             ends,
             heard,
             receipt,
@@ -293,10 +293,10 @@ impl World {
     }
 }
 
-fn real_pair((old, new): &(HolderNo, HolderNo)) -> Replacing {
+fn real_pair((old, new): (HolderNo, HolderNo)) -> Replacing {
     Replacing {
-        pod: World::real_holder(*old).key(),
-        by: World::real_holder(*new).key(),
+        pod: World::real_holder(old).key(),
+        by: World::real_holder(new).key(),
     }
 }
 

@@ -13,7 +13,7 @@ fn of(n: u8, project: Option<&str>) -> Claim {
 
 /// Namespace `ns` lets its pods name `falcon`, whose group owns two seats; all others of it may
 /// have one.
-fn policy() -> Option<Arc<SeatPolicy>> {
+fn policy() -> Arc<SeatPolicy> {
     let rights = |owned, max| {
         [(
             "r".parse().unwrap(),
@@ -37,18 +37,18 @@ fn policy() -> Option<Arc<SeatPolicy>> {
         pools: rights(0, Some(1)),
         ..PolicyGroup::default()
     };
-    Some(Arc::new(SeatPolicy {
+    Arc::new(SeatPolicy {
         name: "shares".into(),
         notice: Duration::from_secs(60),
         groups: vec![falcon, rest],
         ..SeatPolicy::default()
-    }))
+    })
 }
 
 #[test]
 fn a_policy_goes_by_a_project_where_its_namespace_allows_it_and_by_no_other_word() {
     let mut l = seats(4);
-    l.set_policy(policy(), at(0));
+    l.set_policy(Some(policy()), at(0));
     granted(l.claim(of(1, Some("hawk")), at(0)));
     let waits = place(l.claim(of(2, Some("eagle")), at(1)));
     assert_eq!(waits.reason, WaitReason::Policy);
@@ -81,7 +81,7 @@ fn a_policy_that_is_tried_out_says_for_which_project() {
     let mut l = seats(4);
     granted(l.claim(of(1, Some("hawk")), at(0)));
     place_or_granted(&mut l, 2);
-    let test = l.try_policy(policy(), at(1));
+    let test = l.try_policy(Some(policy()), at(1));
     for change in &test.changes {
         assert!(change.to_string().contains(" of project hawk"), "{change}");
     }

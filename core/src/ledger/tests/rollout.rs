@@ -253,9 +253,9 @@ fn seats_that_others_count_as_one_with_who_goes_are_handed_to_nobody() {
 
 /// What a holder shows of a lease that was given so long ago.
 fn shown_later(g: &Granted, then: BootTime, now: BootTime) -> HeldLease {
-    let handover = g.handover.as_ref().map(|(from, until)| HandoverBefore {
-        from: from.clone(),
-        left: now.until(*until),
+    let handover = g.handover.as_ref().map(|h| HandoverBefore {
+        from: h.0.clone(),
+        left: now.until(h.1),
     });
     HeldLease {
         handover,

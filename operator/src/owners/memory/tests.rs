@@ -240,7 +240,7 @@ fn a_seat_that_is_kept_is_shown_after_some_seconds_with_for_whom_and_until_when(
         Some(vec![]),
         "most are taken by then"
     );
-    assert_eq!(m.news(at(15)), [key.clone()]);
+    assert_eq!(m.news(at(15)), std::slice::from_ref(&key));
     let parked = m.parked(&key, at(15)).unwrap();
     let now = Now {
         wall: "2026-03-01T12:00:00.5Z".parse().unwrap(),
@@ -253,7 +253,7 @@ fn a_seat_that_is_kept_is_shown_after_some_seconds_with_for_whom_and_until_when(
     );
     // It lapses, and is shown no more.
     look(&mut m, one(), &[], at(70));
-    assert_eq!(m.news(at(70)), [key.clone()]);
+    assert_eq!(m.news(at(70)), std::slice::from_ref(&key));
     assert_eq!(m.news(at(71)), []);
     assert_eq!(m.parked(&key, at(71)), Some(vec![]));
     assert_eq!(

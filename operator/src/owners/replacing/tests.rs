@@ -151,11 +151,8 @@ fn said(kept: &Kept) -> String {
             .map(|k| k.0.trim_start_matches("uid-"))
             .collect();
         let rests = if c.rests { " rests" } else { "" };
-        let old: String = c
-            .replaces
-            .iter()
-            .map(|r| format!(" {}>{}", r.pod, r.by))
-            .collect();
+        let pairs = c.replaces.iter().map(|r| format!(" {}>{}", r.pod, r.by));
+        let old = pairs.collect::<Vec<_>>().concat();
         let old = old.replace("uid-", "");
         format!("{} {}{rests}{old}", print(&c.items), pods.join("+"))
     };
