@@ -57,7 +57,6 @@ pub const START: Annotation = Annotation {
     doc: Some(
         "`optimistic` (default): start if the server is silent for 15 s, wait if it answers, whatever it says; the license may forbid that, or ask for a voucher of the vendor's. `licensed`: wait for a lease",
     ),
-    ..PLAIN
 };
 
 /// Where the pod waits.

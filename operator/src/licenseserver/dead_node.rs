@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// What bears on a server's pod that does not end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a, N> {
+pub(super) struct DeadNodeFacts<'a, N> {
     pub(super) spec: &'a LicenseServerSpec,
     pub(super) pod: Option<&'a Pod>,
     /// All of the cluster.
@@ -36,7 +36,7 @@ pub(super) struct Facts<'a, N> {
 
 /// What is to become of the pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Burial {
     /// It is no such pod, or nobody says that its dongle is elsewhere.
     Leave,
     /// What the dongle signed there may still count: until then.
@@ -55,26 +55,26 @@ pub(super) enum Ended {
 }
 
 /// Judges it.
-pub(super) fn judge(f: &Facts<'_, impl AsRef<Node>>) -> Verdict {
+pub(super) fn judge(f: &DeadNodeFacts<'_, impl AsRef<Node>>) -> Burial {
     let is_hwid = f
         .spec
         .anchors()
         .any(|a| matches!(a.kind(), None | Some(AnchorKind::Hwid(_))));
     let Some((pod, deleted)) = f.pod.and_then(deleted) else {
-        return Verdict::Leave;
+        return Burial::Leave;
     };
     let at = node_name(pod);
     let mut nodes = f.nodes.iter().map(AsRef::as_ref);
     let node = nodes.find(|n| Some(n.name_any().as_str()) == at);
     if is_hwid || f.answers || at.is_none() || node.is_some_and(is_ready) {
-        return Verdict::Leave;
+        return Burial::Leave;
     }
     if node.and_then(of_all_on) == Some(Proof::OutOfService) {
         let why = Ended::OutOfService;
-        return Verdict::Force { why };
+        return Burial::Force { why };
     }
     if !matches!(f.placed, Placed::Moves { .. }) {
-        return Verdict::Leave;
+        return Burial::Leave;
     }
     let uid = pod.uid().unwrap_or_default();
     let noted = f.before.filter(|b| b.uid == uid).map(|b| b.since.0);
@@ -84,12 +84,12 @@ pub(super) fn judge(f: &Facts<'_, impl AsRef<Node>>) -> Verdict {
     let elapsed = Duration::try_from(f.now.duration_since(since)).unwrap_or_default();
     if elapsed >= life {
         let why = Ended::RanOut(elapsed);
-        return Verdict::Force { why };
+        return Burial::Force { why };
     }
     let since = Time(whole_seconds(since));
     let until = since.0.checked_add(life).unwrap_or(Timestamp::MAX);
     let stuck = StuckPod { uid, since };
-    Verdict::Wait { stuck, until }
+    Burial::Wait { stuck, until }
 }
 
 /// A pod that is being deleted, and since when it should have ended.
@@ -113,7 +113,7 @@ impl fmt::Display for Ended {
     }
 }
 
-impl Verdict {
+impl Burial {
     /// What is to be remembered of it.
     pub(super) fn stuck(&self) -> Option<&StuckPod> {
         match self {

@@ -3,7 +3,7 @@
 
 use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory, Told};
-use super::dead_node::Verdict;
+use super::dead_node::Burial;
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
 use super::seat_policy::named::PolicyName;
@@ -318,7 +318,7 @@ impl Pass<'_> {
         in_force: Duration,
         facts: &mut ServerFacts,
         placed: &Placed,
-        verdict: &Verdict,
+        verdict: &Burial,
     ) -> Result<(), Error> {
         let policies = facts.policies.clone();
         let inputs = Inputs {
@@ -409,8 +409,8 @@ impl Pass<'_> {
         facts: &ServerFacts,
         placed: &Placed,
         before: Option<&LicenseServerStatus>,
-    ) -> Verdict {
-        dead_node::judge(&dead_node::Facts {
+    ) -> Burial {
+        dead_node::judge(&dead_node::DeadNodeFacts {
             spec: &self.server.spec,
             pod: facts.pod.as_ref(),
             nodes: &facts.nodes,
@@ -422,8 +422,8 @@ impl Pass<'_> {
     }
 
     /// Deletes by force the pod of a node that died, once nothing that its server signs counts.
-    async fn bury(&self, facts: &ServerFacts, verdict: &Verdict) -> Result<(), Error> {
-        let (Some(pod), Verdict::Force { why }) = (&facts.pod, verdict) else {
+    async fn bury(&self, facts: &ServerFacts, verdict: &Burial) -> Result<(), Error> {
+        let (Some(pod), Burial::Force { why }) = (&facts.pod, verdict) else {
             return Ok(());
         };
         let text = format!(

@@ -13,6 +13,7 @@ fn of(n: u8, project: Option<&str>) -> Claim {
 
 /// Namespace `ns` lets its pods name `falcon`, whose group owns two seats; all others of it may
 /// have one.
+#[allow(clippy::unnecessary_wraps)] // as the ledger takes it
 fn policy() -> Option<Arc<SeatPolicy>> {
     let rights = |owned, max| {
         [(

@@ -33,7 +33,7 @@ impl Default for Case {
 }
 
 impl Case {
-    fn judged(self, at: &str) -> Verdict {
+    fn judged(self, at: &str) -> Burial {
         let spec = json!({ "licenses": [{ "secretName": "l" }], "placement": { "nodeSelector": { "a": "b" } }, "anchor": self.anchor });
         let spec: LicenseServerSpec = serde_json::from_value(spec).unwrap();
         let pod = json!({ "metadata": { "uid": "u", "deletionTimestamp": self.deleted }, "spec": { "nodeName": "a", "containers": [] } });
@@ -45,7 +45,7 @@ impl Case {
             uid: uid.into(),
             since: Time(since.parse().unwrap()),
         });
-        judge(&Facts {
+        judge(&DeadNodeFacts {
             spec: &spec,
             pod: Some(&pod),
             nodes: &[node],
@@ -57,17 +57,17 @@ impl Case {
     }
 }
 
-fn until(verdict: &Verdict) -> String {
+fn until(verdict: &Burial) -> String {
     match verdict {
-        Verdict::Wait { until, .. } => whole_seconds(*until).to_string(),
+        Burial::Wait { until, .. } => whole_seconds(*until).to_string(),
         other => panic!("{other:?}"),
     }
 }
 
-fn ran_out(verdict: &Verdict) -> bool {
+fn ran_out(verdict: &Burial) -> bool {
     matches!(
         verdict,
-        Verdict::Force {
+        Burial::Force {
             why: Ended::RanOut(_)
         }
     )
@@ -127,7 +127,7 @@ fn a_node_that_is_out_of_service_is_not_waited_for() {
         change(&mut case);
         case.judged(AT_ONCE)
     };
-    let at_once = Verdict::Force {
+    let at_once = Burial::Force {
         why: Ended::OutOfService,
     };
     assert_eq!(tainted(|_| ()), at_once);
@@ -136,11 +136,11 @@ fn a_node_that_is_out_of_service_is_not_waited_for() {
         tainted(|c| c.placed = Placed::Stays { node: "a".into() }),
         at_once
     );
-    assert_eq!(tainted(|c| c.ready = "True"), Verdict::Leave, "it runs");
-    assert_eq!(tainted(|c| c.answers = true), Verdict::Leave, "it serves");
-    assert_eq!(tainted(|c| c.deleted = Value::Null), Verdict::Leave);
+    assert_eq!(tainted(|c| c.ready = "True"), Burial::Leave, "it runs");
+    assert_eq!(tainted(|c| c.answers = true), Burial::Leave, "it serves");
+    assert_eq!(tainted(|c| c.deleted = Value::Null), Burial::Leave);
     let hwid = |c: &mut Case| c.anchor = json!({ "hwid": { "keySecret": { "name": "k" } } });
-    assert_eq!(tainted(hwid), Verdict::Leave);
+    assert_eq!(tainted(hwid), Burial::Leave);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_pod_that_may_still_serve_is_left_alone() {
     let left = |why: &str, change: fn(&mut Case)| {
         let mut case = Case::default();
         change(&mut case);
-        assert_eq!(case.judged(LATER), Verdict::Leave, "{why}");
+        assert_eq!(case.judged(LATER), Burial::Leave, "{why}");
     };
     left("nobody says that the dongle is elsewhere", |c| {
         c.placed = Placed::Stays { node: "a".into() };
