@@ -54,7 +54,7 @@ impl OwnersBook {
         match timeout(PATIENCE, api.get_opt(CONFIG_MAP)).await {
             Ok(Ok(map)) => *lock(&self.before) = map.and_then(|m| m.data).unwrap_or_default(),
             Ok(Err(e)) => {
-                tracing::warn!(error = %e, "ConfigMap {CONFIG_MAP} cannot be read: what owners of pods had is known by the license servers alone")
+                tracing::warn!(error = %e, "ConfigMap {CONFIG_MAP} cannot be read: what owners of pods had is known by the license servers alone");
             }
             Err(_) => tracing::warn!("reading ConfigMap {CONFIG_MAP} took too long"),
         }
@@ -86,7 +86,9 @@ impl OwnersBook {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
         match timeout(PATIENCE, apply(&api, &map)).await {
             Ok(Ok(_)) => {
-                tracing::info!("what owners of pods have is written down in ConfigMap {CONFIG_MAP}")
+                tracing::info!(
+                    "what owners of pods have is written down in ConfigMap {CONFIG_MAP}"
+                );
             }
             Ok(Err(e)) => tracing::warn!(error = %e, "ConfigMap {CONFIG_MAP} could not be written"),
             Err(_) => tracing::warn!("writing ConfigMap {CONFIG_MAP} took too long"),
