@@ -38,7 +38,7 @@ struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// By what they are of, and their number: the smaller, the earlier it came.
-    places: BTreeMap<(String, u64), Place>,
+    all: BTreeMap<(String, u64), Place>,
     number: u64,
     begun: bool,
 }
@@ -75,9 +75,9 @@ impl Places {
         self.take_over(listed, seen.now);
         let pods: HashMap<&HolderKey, &OwnPod> = seen.pods.iter().map(|p| (&p.key, p)).collect();
         let stands = |key: &HolderKey| (seen.known)(key).is_some_and(|(_, reserved)| reserved);
-        self.places
+        self.all
             .retain(|_, place| place.look(&pods, &stands, seen.now));
-        let has: HashSet<HolderKey> = self.places.values().filter_map(|p| p.pod.clone()).collect();
+        let has: HashSet<HolderKey> = self.all.values().filter_map(|p| p.pod.clone()).collect();
         let mut new: Vec<&OwnPod> = seen.pods.iter().collect();
         new.retain(|p| {
             let lives = p.stage == PodStage::Lives && !p.leased;
@@ -90,17 +90,17 @@ impl Places {
                 continue;
             };
             let of_it = (of.clone(), 0)..=(of.clone(), u64::MAX);
-            let mut left = self.places.range_mut(of_it).map(|(_, p)| p);
+            let mut left = self.all.range_mut(of_it).map(|(_, p)| p);
             if let Some(place) = left.find(|p| p.fits(pod)) {
                 (place.pod, place.rests, place.alone) = (Some(pod.key.clone()), false, None);
             } else if seen.waiting.contains(&pod.key) {
                 self.number += 1;
                 let owner = pod.owner(name, key_of(&of, self.number));
                 let place = Place::new(owner, pod);
-                self.places.insert((of, self.number), place);
+                self.all.insert((of, self.number), place);
             }
         }
-        kept.claims.extend(self.places.values().map(Place::wish));
+        kept.claims.extend(self.all.values().map(Place::wish));
     }
 
     /// What another operator kept: no pod is known to have it.
@@ -130,7 +130,7 @@ impl Places {
                 alone: Some(now),
                 served: None,
             };
-            self.places.insert((of.to_owned(), number), place);
+            self.all.insert((of.to_owned(), number), place);
         }
     }
 }
