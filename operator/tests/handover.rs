@@ -225,7 +225,9 @@ impl World {
             };
             let acts = self.memory.look(sight, boot(self.now));
             let news = !acts.is_empty();
-            acts.into_iter().for_each(|act| self.acts(act));
+            for act in acts {
+                self.acts(act);
+            }
             let due = self.memory.due(boot(self.now));
             for c in &due {
                 let stands = vec![self.says(c)];
