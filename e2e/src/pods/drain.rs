@@ -23,7 +23,9 @@ pub(super) async fn every_replacement_gets_its_predecessors_seat(lab: &Lab) -> R
         let stranger = App::start(lab, &ns, &name, "render", Some(here.as_str())).await?;
         strangers.push(stranger);
     }
-    server.shows(lab, &[("Waiting", 5)], 60).await?;
+    server
+        .shows(lab, &[("Held", 10), ("Waiting", 5)], 60)
+        .await?;
 
     let drained = drain(lab, &ns, there, &fleet, &old).await;
     let joined = lab.kubectl(format!("uncordon {there}")).await;
