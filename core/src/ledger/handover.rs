@@ -3,9 +3,13 @@
 
 use crate::identity::HolderKey;
 use crate::names::LeaseId;
-use crate::time::{BootTime, margin};
+use crate::time::{BootTime, LONGEST_HANDOVER, margin};
 use crate::wire::Replacing;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// For how many times `maxHandover` a seat is not handed over again.
+pub(super) const AGAIN: u32 = 10;
 
 /// How a lease stands that has no seats of its own yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +37,12 @@ pub(super) struct Handovers {
     named: HashMap<Box<str>, Vec<Replacing>>,
     /// The leases that there are, by the pods whose seats they will be.
     running: BTreeMap<HolderKey, LeaseId>,
+    /// When the seats of pods were handed over last whose leases have ended.
+    handed: HashMap<HolderKey, BootTime>,
 }
+
+/// For how long the longest handover bars another of the same seat.
+const LONGEST: Duration = LONGEST_HANDOVER.saturating_mul(AGAIN);
 
 impl Handovers {
     /// These of a family replace others of it, and no more.
@@ -77,5 +86,19 @@ impl Handovers {
 
     pub(super) fn ends(&mut self, from: &HolderKey) {
         self.running.remove(from);
+    }
+
+    /// A pod's lease ends whose seats were handed over then: should it ask anew, no chain begins.
+    pub(super) fn remember(&mut self, pod: HolderKey, handed: BootTime, now: BootTime) {
+        self.handed.retain(|_, t| now < *t + LONGEST);
+        self.handed.insert(pod, handed);
+    }
+
+    /// When the seats of a pod that comes again were handed over last.
+    pub(super) fn recall(&mut self, uid: &str) -> Option<BootTime> {
+        if self.handed.is_empty() {
+            return None;
+        }
+        self.handed.remove(uid)
     }
 }

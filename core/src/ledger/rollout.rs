@@ -9,20 +9,17 @@
 use super::capacity::Free;
 use super::entry::{Entry, State};
 use super::families::family;
-use super::handover::Handover;
+use super::handover::{AGAIN, Handover};
 use super::pool::Drawn;
 use super::refusal::Refusal;
 use super::state::Ledger;
-use super::types::CalledBack;
-use crate::identity::HolderKey;
+use super::types::{CalledBack, Claim};
+use crate::identity::{Holder, HolderKey};
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::time::BootTime;
 use crate::wire::{Problem, ProblemType, Replacing};
 use std::time::Duration;
-
-/// For how many times `maxHandover` a seat is not handed over again.
-const AGAIN: u32 = 10;
 
 /// A lease that waits for the seats of one that is about to end.
 pub(super) struct Heir {
@@ -157,6 +154,9 @@ impl Ledger {
 
     /// What a lease had that has ended is free, or its heir's.
     pub(super) fn gives_back(&mut self, e: &Entry, heir: Option<Heir>, now: BootTime) {
+        if let Some(handed) = e.handed() {
+            self.handovers.remember(e.who.key().owned(), handed, now);
+        }
         let State::Held { drawn, .. } = &e.state else {
             return;
         };
@@ -247,6 +247,22 @@ impl Ledger {
         {
             let rare = e.rare();
             rare.handed = rare.handed.max(Some(h.since));
+        }
+    }
+
+    /// When the seats of a pod that asks anew were handed over last, as the books remember or its
+    /// receipt says, also one that is not taken in.
+    pub(super) fn knows_of_handovers(&mut self, e: &mut Entry, c: &Claim, now: BootTime) {
+        let Holder::Pod { uid, .. } = &c.holder else {
+            return;
+        };
+        if !c.name.is_pod() {
+            return;
+        }
+        let ago = c.held.as_ref().and_then(|h| h.handed_ago);
+        let handed = self.handovers.recall(uid).max(ago.map(|ago| now - ago));
+        if handed > e.handed() {
+            e.rare().handed = handed;
         }
     }
 

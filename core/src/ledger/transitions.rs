@@ -39,6 +39,7 @@ impl Ledger {
         let mut e = Entry::new((id, state), c, kept);
         (e.since, e.last) = (now, now);
         also(&mut e);
+        self.knows_of_handovers(&mut e, c, now);
         if let Some(ns) = c.holder.namespace() {
             match self.per_namespace.get_mut(ns) {
                 Some(n) => *n += 1,

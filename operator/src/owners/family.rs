@@ -194,7 +194,8 @@ impl Family {
         new.sort_by_key(|p| (p.created, &p.name));
         let open = |g: &&mut Going| g.by.is_none() && !g.undecided;
         for same in [true, false] {
-            for g in self.going.iter_mut().filter(open) {
+            // The one that went last first: fewer came since, and all of those fit the others, too.
+            for g in self.going.iter_mut().rev().filter(open) {
                 let fits = |p: &&OwnPod| {
                     let since = (now.seen.first)(&p.key) >= g.seen;
                     since && p.key != g.key && (!same || p.name == g.name)

@@ -13,7 +13,7 @@ use super::kept::{Kept, OwnerQuestion, REPLACING, Sight};
 use super::root::{KnownRoots, Root, Wants};
 use super::wish::{OwnerWish, times};
 use crate::cache::OwnPod;
-use crate::cache::own::PodStage;
+use crate::cache::own::{Gate, PodStage};
 use mooring_api::names::short_hash;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::request::{Item, print};
@@ -162,7 +162,8 @@ impl Kept {
         let by: BTreeSet<&HolderKey> = family.successors().collect();
         if reserved {
             let free: BTreeSet<&HolderKey> = family.served().collect();
-            let open = pods.iter().filter(|p| free.contains(&p.key));
+            let gated = |p: &&&OwnPod| p.gate == Gate::Ours && free.contains(&p.key);
+            let open = pods.iter().filter(gated);
             self.open.extend(open.map(|p| p.key.clone()));
         }
         self.named.extend(by.into_iter().cloned());

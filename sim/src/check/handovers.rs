@@ -8,9 +8,10 @@
 //! before, and that pod is never called back for it. A run that takes such a lease in has it as
 //! such, for what is left of it.
 //!
-//! A run that ended may have been the only one that knew of a handover: where it had told nobody of
-//! it, neither the successor nor the pod before it since, it is forgotten. Where there were two of
-//! a holder nothing is asked.
+//! A run that ended may have been the only one that knew of a handover: where it had not told the
+//! pod whose seat it is since, and the successor does not come again, it is forgotten. A seat that
+//! a pod has lost, and has again from the line, is another. Where there were two of a holder
+//! nothing is asked.
 
 use super::Seen;
 use super::measure::{Verdict, margin, slack};
@@ -21,6 +22,9 @@ use foldhash::{HashMap, HashSet};
 
 /// For how many times its length a seat is not handed over again.
 const AGAIN: Ms = 10;
+
+/// For how long an answer is waited for at most, about.
+const LONGEST_WAIT: Ms = 120_000;
 
 /// What is known of handovers.
 #[derive(Debug, Default)]
@@ -128,6 +132,16 @@ impl Handovers {
                 held_until,
                 ..
             } => return self.told(*copy, *lease, (*limit).max(*held_until)),
+            // What it has lost and has again from the line is another seat.
+            Fact::Tells {
+                copy,
+                says: Says::Lost,
+                ..
+            } => {
+                if let Some(holder) = self.copies.get(copy) {
+                    self.handed.remove(holder);
+                }
+            }
             Fact::Used(_) => return self.step_end(),
             other => self.of_the_world(other),
         }
@@ -190,7 +204,10 @@ impl Handovers {
             if let Some(h) = self.all.get_mut(&lease) {
                 seen.handovers_over +=
                     u64::from(h.stands == Stands::Beyond && *book == Book::Ended("expired"));
-                h.stands = Stands::Over;
+                // Whose seat it was goes by it as by any other to its end.
+                if h.stands != Stands::Seat {
+                    h.stands = Stands::Over;
+                }
             }
             return Ok(());
         }
@@ -294,9 +311,9 @@ impl Handovers {
             return Ok(());
         };
         let h = self.all.get(lease).filter(|_| self.is_beyond(*lease));
-        let whose = h.map_or(holder, |h| h.from);
-        if self.handed.contains_key(&whose) {
-            self.tell.insert(msg, whose);
+        // What its successor was told the next run hears of that alone, if it comes.
+        if h.is_none() && self.handed.contains_key(&holder) {
+            self.tell.insert(msg, holder);
         }
         if self.is_copied(&[holder]) {
             return Ok(());
@@ -322,7 +339,8 @@ impl Handovers {
         let Some(h) = h.filter(|h| h.stands != Stands::Seat) else {
             return Ok(());
         };
-        let most = h.until() + slack(h.most * 2);
+        // An answer that was waited for counts from when it was asked for, by a clock that drifts.
+        let most = h.until() + slack(h.most * 2 + LONGEST_WAIT);
         if limit.is_some_and(|t| t > most) && !self.is_copied(&[holder, h.from]) {
             return self.broken(format!(
                 "{holder:?} goes by {lease:?} until {limit:?} ms, which is beyond the seats until {} ms",

@@ -189,6 +189,20 @@ fn a_seat_is_handed_over_again_only_after_ten_times_as_long_whoever_has_it() {
 }
 
 #[test]
+fn a_pod_that_gives_its_lease_back_and_asks_anew_begins_no_chain() {
+    let mut l = rolling(&rolls(2));
+    asks(&mut l, 3, 20);
+    back(&mut l, 1, 30);
+    back(&mut l, 3, 40);
+    // The seat is its owner's meanwhile, and the stranger still waits.
+    let mut anew = claim(4, "render");
+    (anew.holder, anew.counter) = (pod(3), Some(10));
+    granted(l.claim(anew, at(50)));
+    names(&mut l, &[2, 3, 5], &[(3, 5)], 60);
+    place(l.claim(claim(5, "render"), at(70)));
+}
+
+#[test]
 fn a_successor_that_goes_is_no_loss_and_its_predecessor_has_no_second_one() {
     let mut l = rolling(&rolls(2));
     asks(&mut l, 3, 20);
