@@ -6,6 +6,7 @@ use crate::main_job::begin;
 use crate::outage::event;
 use crate::seats;
 use anyhow::{Result, ensure};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Two pods on two seats, and a license that lets the successor run beside it for a minute: the
@@ -53,7 +54,8 @@ pub(super) async fn a_rollout_at_full_seats_hands_over(lab: &Lab) -> Result<()> 
     eventually("two run on, and no third", within(30), async || {
         let spans = spans();
         let end = spans.iter().map(|s| s.to).max().unwrap_or(0);
-        let late: Vec<_> = spans.iter().filter(|s| s.to + 3000 >= end).collect();
+        let late = spans.iter().filter(|s| s.to + 3000 >= end);
+        let late: BTreeSet<_> = late.map(|s| &s.who).collect();
         so(late.len() == 2, || format!("{late:?}"))
     })
     .await?;

@@ -1,7 +1,7 @@
 //! The pods of one owner that ask for the same: who has a seat, whose seat is kept for whom.
 
 use super::kept::{ASK_EVERY, ASK_SURGE_EVERY, ASKS, EXISTS, Sight};
-use super::root::{Root, Wants};
+use super::root::{Root, Wants, WorkloadKind};
 use crate::cache::OwnPod;
 use crate::cache::own::{Gate, PodStage};
 use mooring_core::identity::{Holder, HolderKey};
@@ -118,7 +118,7 @@ impl Family {
             let keeps = held.contains_key(&key);
             let stays = keeps && stage == Some(PodStage::Lives);
             let known = self.going.iter().any(|g| g.key == key);
-            if stays || known || stage == Some(PodStage::Succeeded) {
+            if stays || known || self.is_done(stage) {
                 continue;
             }
             let pair = self.pairs.iter().find(|(old, _)| *old == key);
@@ -135,12 +135,21 @@ impl Family {
         self.held = held;
     }
 
+    /// Whether a pod has done its work, and nobody replaces it. One of a Deployment has succeeded,
+    /// too, when it was deleted and ended with 0 for that.
+    fn is_done(&self, stage: Option<PodStage>) -> bool {
+        let ends = matches!(self.root.kind, WorkloadKind::Job | WorkloadKind::CronJob);
+        ends && stage == Some(PodStage::Succeeded)
+    }
+
     fn see_going<'a>(
         &mut self,
         now: &FamilySight<'a>,
         of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>,
     ) {
         let (at, held) = (now.seen.now, &self.held);
+        let done = self.is_done(Some(PodStage::Succeeded));
+        let is_done = |stage| done && stage == Some(PodStage::Succeeded);
         self.going.retain_mut(|g| {
             let stage = of(&g.key).map(|p| p.stage);
             let has = held.contains_key(&g.key);
@@ -159,7 +168,7 @@ impl Family {
             }
             g.served = g.by.as_ref().is_some_and(|by| held.contains_key(by));
             // Its seat is another's now, or there is nothing to do any more.
-            stage != Some(PodStage::Succeeded) && !(g.served && g.free.is_some())
+            !is_done(stage) && !(g.served && g.free.is_some())
         });
     }
 

@@ -235,6 +235,18 @@ fn a_drain_of_ten_keeps_ten_seats_for_ten_others() {
 }
 
 #[test]
+fn a_deployments_pod_that_ends_with_0_when_it_is_deleted_has_not_done_its_work() {
+    let mut w = World::new(2);
+    w.claims(0);
+    w.ends("p1");
+    w.claims(1);
+    w.make("q1");
+    w.frees("p1");
+    w.pod("p1").stage = PodStage::Succeeded;
+    assert_eq!(w.claims(2), "render:4 p2+q1");
+}
+
+#[test]
 fn a_free_seat_waits_a_minute_for_its_successor_and_two_more_for_that_to_ask() {
     let mut w = World::new(2);
     w.claims(0);
@@ -301,6 +313,11 @@ fn what_an_owner_wanted_before_its_pod_went_says_nothing() {
 #[test]
 fn a_pod_that_has_done_its_work_leaves_nothing_behind() {
     let mut w = World::new(2);
+    let job = Root {
+        kind: WorkloadKind::Job,
+        ..deployment()
+    };
+    w.replacing.set_root("set", Some(job));
     w.claims(0);
     // Its sidecar gives the seat back a moment before its phase is written.
     w.frees("p1");
