@@ -168,7 +168,8 @@ impl Family {
             }
             g.served = g.by.as_ref().is_some_and(|by| held.contains_key(by));
             // Its seat is another's now, or there is nothing to do any more.
-            !is_done(stage) && !(g.served && g.free.is_some())
+            let taken_over = g.served && g.free.is_some();
+            !is_done(stage) && !taken_over
         });
     }
 
