@@ -375,7 +375,8 @@ fn a_sibling_that_waits_has_its_own_place_behind_strangers_before_it() {
     w.make("late", Some("set"));
     assert!(!w.asks("late"));
     w.settle();
-    // One has done its work: its seat is the line's.
+    w.later(1);
+    // One ends, and its owner has as many as it wants: its seat is the line's.
     w.releases("old-1");
     w.settle();
     assert!(!w.holding().contains("late"));
