@@ -203,7 +203,7 @@ fn put_claim(d: &mut Document) -> Prose {
 
 fn delete_claim(d: &mut Document) -> Prose {
     let secret = d.sent::<Secret>();
-    let counter = json!({"type": "integer", "minimum": 0});
+    let counter = json!({"type": "integer", "minimum": 0, "maximum": u64::MAX});
     let higher = "Higher than in any request of the claim before; otherwise a copy of the holder asks, and is told so.";
     let tag = json!({"type": "string", "pattern": "^\"[0-9a-f]{32}\"$"});
     let known = "The lease's id in quotes: its secret is enough then. Without it the claim of this name is given back, and who asks must be known.";
