@@ -34,7 +34,8 @@ def filter_case(context, case):
     body = case.body
     if not isinstance(body, dict):
         return True
-    products = [i.get("product") for i in items_of(body)]
+    # Names of products are the same in whatever case.
+    products = [str(i.get("product")).lower() for i in items_of(body)]
     if any(products.count(p) > 1 for p in products):
         return False  # each product once
     until = body.get("until")

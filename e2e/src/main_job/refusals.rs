@@ -118,16 +118,16 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
         (&foreign, "AnchorPresent", &["license"][..]),
         (&locked, "AnchorPresent", &["PIN"][..]),
     ] {
-        let c = server.condition(lab, kind, "False").await?;
+        // It is False while it is looked at, too.
+        let what = format!("{kind}=False of {} says {says:?}", server.name);
+        let c = eventually(&what, within(60), async || {
+            let c = server.condition(lab, kind, "False").await?;
+            let all = says.iter().all(|part| c.message.contains(part));
+            Ok(if all { Ok(c) } else { Err(c.message) })
+        })
+        .await?;
         let (reason, message) = (c.reason.as_str(), c.message.as_str());
         println!("  {}: {kind}=False {reason}: {message}", server.name);
-        for part in says {
-            ensure!(
-                message.contains(part),
-                "{}: the message does not say {part:?}: {message}",
-                server.name
-            );
-        }
         let what = format!("an Event on LicenseServer {} says so", server.name);
         eventually(&what, within(30), async || {
             let all = server.events(lab).await?;
