@@ -11,7 +11,7 @@ mod restart;
 mod rogue;
 mod steps;
 
-pub(crate) use steps::{begin, count_seats, holds, notices_nothing, renews, states};
+pub(crate) use steps::{begin, count_seats, holds, never_above, notices_nothing, renews, states};
 
 use crate::suite::Scenario;
 

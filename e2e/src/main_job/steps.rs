@@ -11,11 +11,16 @@ pub(crate) fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
         .iter()
         .flat_map(|(a, n)| seats::spans(&a.name, *n, &a.lines()))
         .collect();
+    never_above(&spans, seats)
+}
+
+/// The same from what is known of when each was held.
+pub(crate) fn never_above(spans: &[seats::Span], seats: u32) -> Result<Most> {
     ensure!(
         !spans.is_empty(),
         "no application ever wrote that it was Held: there is nothing to count"
     );
-    let most = seats::most(&spans);
+    let most = seats::most(spans);
     let Most {
         seats: held,
         at,

@@ -42,6 +42,17 @@ struct Going {
     served: bool,
 }
 
+impl Going {
+    /// For how long its seat is kept once it is free.
+    fn longest(&self) -> Duration {
+        if self.by.is_some() {
+            EXISTS + ASKS
+        } else {
+            EXISTS
+        }
+    }
+}
+
 /// A seat that is kept for a pod to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
@@ -67,6 +78,13 @@ pub(super) struct Family {
     /// New pods wait, and old ones have the seats.
     rolls: bool,
     begun: bool,
+}
+
+/// Whether a pod has done its work, and nobody replaces it. One of a Deployment has succeeded, too,
+/// when it was deleted and ended with 0 for that.
+fn is_done(kind: WorkloadKind, stage: Option<PodStage>) -> bool {
+    let ends = matches!(kind, WorkloadKind::Job | WorkloadKind::CronJob);
+    ends && stage == Some(PodStage::Succeeded)
 }
 
 impl Family {
@@ -118,7 +136,7 @@ impl Family {
             let keeps = held.contains_key(&key);
             let stays = keeps && stage == Some(PodStage::Lives);
             let known = self.going.iter().any(|g| g.key == key);
-            if stays || known || self.is_done(stage) {
+            if stays || known || is_done(self.root.kind, stage) {
                 continue;
             }
             let pair = self.pairs.iter().find(|(old, _)| *old == key);
@@ -135,21 +153,12 @@ impl Family {
         self.held = held;
     }
 
-    /// Whether a pod has done its work, and nobody replaces it. One of a Deployment has succeeded,
-    /// too, when it was deleted and ended with 0 for that.
-    fn is_done(&self, stage: Option<PodStage>) -> bool {
-        let ends = matches!(self.root.kind, WorkloadKind::Job | WorkloadKind::CronJob);
-        ends && stage == Some(PodStage::Succeeded)
-    }
-
     fn see_going<'a>(
         &mut self,
         now: &FamilySight<'a>,
         of: &impl Fn(&HolderKey) -> Option<&'a OwnPod>,
     ) {
-        let (at, held) = (now.seen.now, &self.held);
-        let done = self.is_done(Some(PodStage::Succeeded));
-        let is_done = |stage| done && stage == Some(PodStage::Succeeded);
+        let (at, held, kind) = (now.seen.now, &self.held, self.root.kind);
         self.going.retain_mut(|g| {
             let stage = of(&g.key).map(|p| p.stage);
             let has = held.contains_key(&g.key);
@@ -169,7 +178,7 @@ impl Family {
             g.served = g.by.as_ref().is_some_and(|by| held.contains_key(by));
             // Its seat is another's now, or there is nothing to do any more.
             let taken_over = g.served && g.free.is_some();
-            !is_done(stage) && !taken_over
+            !is_done(kind, stage) && !taken_over
         });
     }
 
@@ -222,12 +231,7 @@ impl Family {
         let at = now.seen.now;
         self.going.retain(|g| {
             let Some(free) = g.free else { return true };
-            let most = if g.by.is_some() {
-                EXISTS + ASKS
-            } else {
-                EXISTS
-            };
-            at.since(free) < most
+            at.since(free) < g.longest()
         });
         let Some((wants, asked)) = now.wants else {
             return;
@@ -339,15 +343,10 @@ impl Family {
         let kept = self.going.iter().filter(|g| !g.undecided && !g.served);
         let parked = kept.filter_map(|g| {
             let since = g.free?;
-            let most = if g.by.is_some() {
-                EXISTS + ASKS
-            } else {
-                EXISTS
-            };
             Some(Parked {
                 pod: g.name.clone(),
                 since,
-                until: since + most,
+                until: since + g.longest(),
             })
         });
         parked.collect()
