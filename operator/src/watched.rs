@@ -5,11 +5,11 @@
 mod head;
 mod list;
 mod pod;
-mod workload;
+mod root_object;
 
 pub use head::Head;
 pub use pod::WatchedPod;
-pub use workload::{RollingUpdate, Strategy, Workload, WorkloadSpec, WorkloadStatus};
+pub use root_object::{RollingUpdate, RootObject, RootSpec, RootStatus, Strategy};
 
 /// What a watch reads of a pod.
 #[cfg(test)]

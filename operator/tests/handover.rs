@@ -12,9 +12,7 @@ use mooring_core::request;
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{OwnerClaim, OwnerStands, OwnersAnswer, Problem, ViewState, WaitReason};
-use mooring_operator::owners::{
-    Act, OwnersMemory, OwnersSight, Root, Wants, WorkloadKind, own_pod,
-};
+use mooring_operator::owners::{Act, OwnersMemory, OwnersSight, Root, RootKind, Wants, own_pod};
 use serde_json::json;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -250,7 +248,7 @@ impl World {
         match act {
             Act::AskForRoot(set) => {
                 let root = Root {
-                    kind: WorkloadKind::Deployment,
+                    kind: RootKind::Deployment,
                     name: "d".into(),
                     uid: "root".into(),
                     ..set.clone()

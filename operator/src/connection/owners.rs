@@ -7,7 +7,7 @@ use super::session::made;
 use crate::cache::own::Controller;
 use crate::leases::{Note, publish};
 use crate::owners::{Act, Due, JobName, JobSize, OwnPod, OwnersSight, Root, goes_on, wants};
-use crate::watched::{WatchedPod, Workload};
+use crate::watched::{RootObject, WatchedPod};
 use futures::StreamExt as _;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
@@ -192,7 +192,7 @@ impl Connection {
     /// Finds what has the pods of a controller run: it, or what has it run. One that may not be
     /// read is none.
     async fn ask_for_root(&self, controller: &Root) -> Result<(), kube::Error> {
-        let seen = self.workload(controller).await?;
+        let seen = self.root_object(controller).await?;
         let there = seen.filter(|w| w.metadata.uid.as_ref() == Some(&controller.uid));
         let above = there.as_ref().and_then(|w| {
             let owner = Controller::among(w.metadata.owner_references.as_deref()?)?;
@@ -200,7 +200,7 @@ impl Connection {
         });
         let mut root = there.is_some().then(|| controller.clone());
         if let Some(above) = above
-            && let Some(w) = self.workload(&above).await?
+            && let Some(w) = self.root_object(&above).await?
             && w.metadata.uid.as_ref() == Some(&above.uid)
             && goes_on(&above, &w)
         {
@@ -213,7 +213,7 @@ impl Connection {
 
     async fn ask_what_it_wants(&self, root: &Root) -> Result<(), kube::Error> {
         let asked = clock::boot();
-        let seen = self.workload(root).await?;
+        let seen = self.root_object(root).await?;
         let wants = wants(root, seen.as_ref());
         lock(&self.owners).set_wants(root, wants, asked);
         self.owners_news.notify_one();
@@ -221,7 +221,7 @@ impl Connection {
     }
 
     /// `None`: it is not there, or may not be read.
-    async fn workload(&self, root: &Root) -> Result<Option<Workload>, kube::Error> {
+    async fn root_object(&self, root: &Root) -> Result<Option<RootObject>, kube::Error> {
         let (group, kind) = (root.kind.group(), root.kind.as_str());
         let of = ApiResource {
             group: group.to_owned(),
@@ -231,7 +231,7 @@ impl Connection {
             plural: root.kind.plural().to_owned(),
         };
         let client = self.context.writer.client.clone();
-        let api: Api<Workload> = Api::namespaced_with(client, &root.namespace, &of);
+        let api: Api<RootObject> = Api::namespaced_with(client, &root.namespace, &of);
         match api.get_opt(&root.name).await {
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 tracing::warn!(%kind, name = %root.name, namespace = %root.namespace, "it may not be read: the seats of its pods are kept for nobody");

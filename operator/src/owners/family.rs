@@ -1,7 +1,7 @@
 //! The pods of one owner that ask for the same: who has a seat, whose seat is kept for whom.
 
 use super::kept::{ASK_EVERY, ASK_SURGE_EVERY, ASKS, EXISTS, Sight};
-use super::root::{Root, Wants, WorkloadKind};
+use super::root::{Root, RootKind, Wants};
 use crate::cache::OwnPod;
 use crate::cache::own::{Gate, PodStage};
 use mooring_core::identity::{Holder, HolderKey};
@@ -82,8 +82,8 @@ pub(super) struct Family {
 
 /// Whether a pod has done its work, and nobody replaces it. One of a Deployment has succeeded, too,
 /// when it was deleted and ended with 0 for that.
-fn is_done(kind: WorkloadKind, stage: Option<PodStage>) -> bool {
-    let ends = matches!(kind, WorkloadKind::Job | WorkloadKind::CronJob);
+fn is_done(kind: RootKind, stage: Option<PodStage>) -> bool {
+    let ends = matches!(kind, RootKind::Job | RootKind::CronJob);
     ends && stage == Some(PodStage::Succeeded)
 }
 

@@ -36,6 +36,6 @@ pub use clock::OwnersClock;
 pub use family::Parked;
 pub use memory::{Act, Due, OwnersMemory, OwnersSight, RENEW, is_for_successors, kept_for};
 pub use plan::{JobName, JobSize, OwnersFacts, OwnersPlan, owners_plan};
-pub use root::{Root, Wants, WorkloadKind, goes_on, wants};
+pub use root::{Root, RootKind, Wants, goes_on, wants};
 pub use saved::{restored, saved};
 pub(crate) use wish::times;

@@ -4,13 +4,13 @@
 //! equal UID. It never changes, and is kept by the controller's UID.
 
 use crate::cache::own::Controller;
-use crate::watched::{Workload, WorkloadSpec};
+use crate::watched::{RootObject, RootSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::HashMap;
 
 /// The kinds that are asked for: those of Kubernetes' own that make pods anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WorkloadKind {
+pub enum RootKind {
     Deployment,
     ReplicaSet,
     StatefulSet,
@@ -19,7 +19,7 @@ pub enum WorkloadKind {
     CronJob,
 }
 
-impl WorkloadKind {
+impl RootKind {
     const ALL: [Self; 6] = [
         Self::Deployment,
         Self::ReplicaSet,
@@ -74,7 +74,7 @@ fn group(controller: &Controller) -> &str {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Root {
     pub namespace: String,
-    pub kind: WorkloadKind,
+    pub kind: RootKind,
     pub name: String,
     pub uid: String,
 }
@@ -84,7 +84,7 @@ impl Root {
     pub fn named(namespace: &str, controller: &Controller) -> Option<Self> {
         Some(Self {
             namespace: namespace.to_owned(),
-            kind: WorkloadKind::of(controller)?,
+            kind: RootKind::of(controller)?,
             name: controller.name.clone(),
             uid: controller.uid.clone(),
         })
@@ -106,8 +106,8 @@ impl Wants {
 }
 
 /// What a workload wants, as the API server shows it; `None`: it is not there.
-pub fn wants(root: &Root, seen: Option<&Workload>) -> Wants {
-    let there = |w: &&Workload| {
+pub fn wants(root: &Root, seen: Option<&RootObject>) -> Wants {
+    let there = |w: &&RootObject| {
         let same = w.metadata.uid.as_deref() == Some(&root.uid);
         same && w.metadata.deletion_timestamp.is_none()
     };
@@ -117,30 +117,28 @@ pub fn wants(root: &Root, seen: Option<&Workload>) -> Wants {
     let count = |n: Option<i32>| u32::try_from(n.unwrap_or(1)).unwrap_or(0);
     let (spec, status) = (&w.spec, &w.status);
     let pods = match root.kind {
-        WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::StatefulSet => {
-            count(spec.replicas)
-        }
-        WorkloadKind::DaemonSet => count(status.desired_number_scheduled.or(Some(0))),
-        WorkloadKind::Job | WorkloadKind::CronJob if spec.suspend => 0,
-        WorkloadKind::Job if status.is_over() => 0,
-        WorkloadKind::Job => {
+        RootKind::Deployment | RootKind::ReplicaSet | RootKind::StatefulSet => count(spec.replicas),
+        RootKind::DaemonSet => count(status.desired_number_scheduled.or(Some(0))),
+        RootKind::Job | RootKind::CronJob if spec.suspend => 0,
+        RootKind::Job if status.is_over() => 0,
+        RootKind::Job => {
             let done = u32::try_from(status.succeeded.unwrap_or(0)).unwrap_or(0);
             let left = spec
                 .completions
                 .map(|n| count(Some(n)).saturating_sub(done));
             count(spec.parallelism).min(left.unwrap_or(u32::MAX))
         }
-        WorkloadKind::CronJob => u32::MAX,
+        RootKind::CronJob => u32::MAX,
     };
     let surge = match root.kind {
-        WorkloadKind::Deployment => surge(spec, pods),
+        RootKind::Deployment => surge(spec, pods),
         _ => 0,
     };
     Wants { pods, surge }
 }
 
 /// How many pods a Deployment may have above its replicas, by its own rule for shares of them.
-fn surge(spec: &WorkloadSpec, replicas: u32) -> u32 {
+fn surge(spec: &RootSpec, replicas: u32) -> u32 {
     let strategy = &spec.strategy;
     if strategy.kind.as_deref() == Some("Recreate") {
         return 0;
@@ -161,9 +159,9 @@ fn share(text: &str, of: u32) -> u32 {
 
 /// Whether one step further up is asked for: a `CronJob`'s next Job comes in the stead of the one
 /// before only where it says so; otherwise the Job is the owner.
-pub fn goes_on(above: &Root, seen: &Workload) -> bool {
+pub fn goes_on(above: &Root, seen: &RootObject) -> bool {
     let replaces = seen.spec.concurrency_policy.as_deref() == Some("Replace");
-    above.kind != WorkloadKind::CronJob || replaces
+    above.kind != RootKind::CronJob || replaces
 }
 
 /// The owners of controllers, as far as they were asked for.
@@ -200,7 +198,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn root(kind: WorkloadKind) -> Root {
+    fn root(kind: RootKind) -> Root {
         Root {
             namespace: "apps".into(),
             kind,
@@ -209,14 +207,14 @@ mod tests {
         }
     }
 
-    fn seen(spec: &Value, status: &Value) -> Workload {
+    fn seen(spec: &Value, status: &Value) -> RootObject {
         let object = json!({ "metadata": { "uid": "u" }, "spec": spec, "status": status });
         serde_json::from_value(object).unwrap()
     }
 
     #[test]
     fn what_an_owner_wants_stands_in_its_object() {
-        use WorkloadKind::{CronJob, DaemonSet, Deployment, Job, StatefulSet};
+        use RootKind::{CronJob, DaemonSet, Deployment, Job, StatefulSet};
         let pods =
             |kind, spec: Value, status: Value| wants(&root(kind), Some(&seen(&spec, &status))).pods;
         let none = || json!({});
@@ -253,11 +251,7 @@ mod tests {
     fn a_share_of_the_replicas_is_rounded_up_as_the_deployment_controller_does() {
         let surge = |strategy: Value| {
             let spec = json!({ "replicas": 10, "strategy": strategy });
-            wants(
-                &root(WorkloadKind::Deployment),
-                Some(&seen(&spec, &json!({}))),
-            )
-            .surge
+            wants(&root(RootKind::Deployment), Some(&seen(&spec, &json!({})))).surge
         };
         assert_eq!(surge(json!({})), 3);
         assert_eq!(surge(json!({ "rollingUpdate": { "maxSurge": 1 } })), 1);
@@ -277,11 +271,8 @@ mod tests {
             };
             Root::named("apps", &controller).map(|r| r.kind)
         };
-        assert_eq!(
-            named("apps/v1", "ReplicaSet"),
-            Some(WorkloadKind::ReplicaSet)
-        );
-        assert_eq!(named("batch/v1", "Job"), Some(WorkloadKind::Job));
+        assert_eq!(named("apps/v1", "ReplicaSet"), Some(RootKind::ReplicaSet));
+        assert_eq!(named("batch/v1", "Job"), Some(RootKind::Job));
         assert_eq!(named("argoproj.io/v1alpha1", "Rollout"), None);
         assert_eq!(named("example.com/v1", "Job"), None, "another's Job");
         assert_eq!(named("v1", "ReplicationController"), None);
@@ -291,10 +282,10 @@ mod tests {
     fn the_next_job_of_a_cron_job_is_its_successor_where_it_says_replace() {
         let cron = |policy: &str| {
             let seen = seen(&json!({ "concurrencyPolicy": policy }), &json!({}));
-            goes_on(&root(WorkloadKind::CronJob), &seen)
+            goes_on(&root(RootKind::CronJob), &seen)
         };
         assert!(cron("Replace") && !cron("Allow") && !cron("Forbid"));
         let seen = seen(&json!({}), &json!({}));
-        assert!(goes_on(&root(WorkloadKind::Deployment), &seen));
+        assert!(goes_on(&root(RootKind::Deployment), &seen));
     }
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::cache::own::Controller;
-use crate::owners::{WorkloadKind, own_pod};
+use crate::owners::{RootKind, own_pod};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{Problem, WaitReason};
@@ -209,7 +209,7 @@ fn of_deployment(name: &str) -> OwnPod {
 fn deployment() -> Root {
     Root {
         namespace: "apps".into(),
-        kind: WorkloadKind::Deployment,
+        kind: RootKind::Deployment,
         name: "d".into(),
         uid: "root".into(),
     }

@@ -2,7 +2,7 @@
 use super::*;
 use crate::cache::own::{Controller, Gate};
 use crate::owners::kept::is_replacing;
-use crate::owners::root::WorkloadKind;
+use crate::owners::root::RootKind;
 use mooring_core::request::parse;
 use mooring_core::time::Timestamp;
 
@@ -28,7 +28,7 @@ fn key(name: &str) -> HolderKey {
 fn deployment() -> Root {
     Root {
         namespace: "apps".into(),
-        kind: WorkloadKind::Deployment,
+        kind: RootKind::Deployment,
         name: "d".into(),
         uid: "root".into(),
     }
@@ -314,7 +314,7 @@ fn what_an_owner_wanted_before_its_pod_went_says_nothing() {
 fn a_pod_that_has_done_its_work_leaves_nothing_behind() {
     let mut w = World::new(2);
     let job = Root {
-        kind: WorkloadKind::Job,
+        kind: RootKind::Job,
         ..deployment()
     };
     w.replacing.set_root("set", Some(job));
@@ -379,7 +379,7 @@ fn no_claim_is_ended_while_it_is_not_known_whose_a_pod_is() {
     };
     assert_eq!(
         (asked.kind, asked.uid.as_str()),
-        (WorkloadKind::ReplicaSet, "set")
+        (RootKind::ReplicaSet, "set")
     );
     assert_eq!(w.look(9).questions, [], "asked once");
     assert_eq!(w.look(10).questions.len(), 1);

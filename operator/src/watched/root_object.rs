@@ -11,16 +11,16 @@ use std::borrow::Cow;
 
 /// A Deployment, ReplicaSet, StatefulSet, DaemonSet, Job or CronJob.
 #[derive(Clone, Debug)]
-pub struct Workload {
+pub struct RootObject {
     pub metadata: ObjectMeta,
-    pub spec: WorkloadSpec,
-    pub status: WorkloadStatus,
+    pub spec: RootSpec,
+    pub status: RootStatus,
 }
 
 /// Of these fields a kind has those that it has.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct WorkloadSpec {
+pub struct RootSpec {
     pub replicas: Option<i32>,
     pub parallelism: Option<i32>,
     pub completions: Option<i32>,
@@ -45,7 +45,7 @@ pub struct RollingUpdate {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct WorkloadStatus {
+pub struct RootStatus {
     pub desired_number_scheduled: Option<i32>,
     pub succeeded: Option<i32>,
     #[serde(deserialize_with = "kept")]
@@ -67,22 +67,22 @@ impl Keep for Over {
     }
 }
 
-impl WorkloadStatus {
+impl RootStatus {
     /// It is a Job, and has come to its end or to the reason for it.
     pub const fn is_over(&self) -> bool {
         !self.conditions.is_empty()
     }
 }
 
-impl<'de> Deserialize<'de> for Workload {
+impl<'de> Deserialize<'de> for RootObject {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Read {
             metadata: Meta,
             #[serde(default)]
-            spec: WorkloadSpec,
+            spec: RootSpec,
             #[serde(default)]
-            status: WorkloadStatus,
+            status: RootStatus,
         }
         let read = Read::deserialize(deserializer)?;
         Ok(Self {
@@ -93,7 +93,7 @@ impl<'de> Deserialize<'de> for Workload {
     }
 }
 
-impl Resource for Workload {
+impl Resource for RootObject {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
