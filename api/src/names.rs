@@ -30,6 +30,10 @@ pub const SIDECAR: &str = "mooring";
 pub const SIDECAR_ARG: &str = "run";
 /// The init container behind it, which ends once the pod is licensed.
 pub const GATE: &str = "mooring-gate";
+/// The controller of Kueue's AdmissionChecks that is the operator.
+pub const KUEUE_CONTROLLER: &str = "mooring.dev/license";
+/// Kueue's label of pods that it holds back itself, and not what has them run.
+pub const KUEUE_MANAGED: &str = "kueue.x-k8s.io/managed";
 /// A pod group of Kueue's: its label, and the annotation with its size.
 pub const KUEUE_GROUP: &str = "kueue.x-k8s.io/pod-group-name";
 pub const KUEUE_COUNT: &str = "kueue.x-k8s.io/pod-group-total-count";

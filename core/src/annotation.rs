@@ -153,13 +153,20 @@ pub const LOG_LEVEL: Annotation = Annotation {
     ..PLAIN
 };
 
+/// Written by Kueue on the pods of a Workload that has its seats, for people: its name. Never
+/// trusted.
+pub const RESERVATION: Annotation = Annotation {
+    key: "mooring.dev/reservation",
+    ..PLAIN
+};
+
 /// Written by the webhook, never trusted.
 pub const INJECTED: Annotation = Annotation {
     key: "mooring.dev/injected",
     ..PLAIN
 };
 
-pub const ALL: [Annotation; 15] = [
+pub const ALL: [Annotation; 16] = [
     LICENSES,
     SERVER,
     START,
@@ -174,6 +181,7 @@ pub const ALL: [Annotation; 15] = [
     SIDECAR_MEMORY,
     SIDECAR_CPU,
     LOG_LEVEL,
+    RESERVATION,
     INJECTED,
 ];
 

@@ -17,6 +17,7 @@ pub mod gone;
 pub mod health;
 pub mod inject;
 mod kubernetes;
+mod kueue;
 pub mod leases;
 pub mod licenseserver;
 pub mod metrics;

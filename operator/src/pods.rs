@@ -18,10 +18,17 @@ use std::time::Duration;
 
 /// Before the key of a group of pods; a pod's is its UID.
 pub(crate) const GROUP_KEY: &str = "group:";
+/// Before the key of a Workload of Kueue's.
+pub(crate) const WORKLOAD_KEY: &str = "workload:";
 
 /// Whether this is the key of a group of pods that get their seats together.
 pub fn is_group(key: &HolderKey) -> bool {
-    key.0.starts_with(GROUP_KEY)
+    key.0.starts_with(GROUP_KEY) || is_workload(key)
+}
+
+/// Whether this is the key of a Workload of Kueue's.
+pub(crate) fn is_workload(key: &HolderKey) -> bool {
+    key.0.starts_with(WORKLOAD_KEY)
 }
 
 /// Whether this is the key of a pod, by its look: a UID.

@@ -55,6 +55,9 @@ pub struct Config {
     /// name in placement.device.
     #[arg(long)]
     discovery: bool,
+    /// Answer Kueue's AdmissionChecks whose controller is mooring.dev/license.
+    #[arg(long)]
+    kueue: bool,
     #[command(flatten)]
     lives: Lives,
     #[command(flatten)]
@@ -187,7 +190,7 @@ async fn controllers(
             owners: book.clone(),
         };
         let ending = tokio::select! {
-            () = Box::pin(licenseserver::run(connection, config.defaults.clone(), config.namespace.clone(), sightings.cloned())) => false,
+            () = Box::pin(licenseserver::run(connection, config.defaults.clone(), config.namespace.clone(), (sightings.cloned(), config.kueue))) => false,
             () = rotation.run() => false,
             () = election.lost() => false,
             () = shutdown.asked() => true,

@@ -3,11 +3,13 @@
 //! of containers of a few bytes each, or field managers nested a hundred thousand deep.
 
 mod head;
+mod kueue;
 mod list;
 mod pod;
 mod root_object;
 
 pub use head::Head;
+pub use kueue::{ActiveCondition, AdmissionCheck, CheckParameters, CheckState, PodSet, Workload};
 pub use pod::WatchedPod;
 pub use root_object::{RollingUpdate, RootObject, RootSpec, RootStatus, Strategy};
 

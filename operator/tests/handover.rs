@@ -12,7 +12,9 @@ use mooring_core::request;
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{OwnerClaim, OwnerStands, OwnersAnswer, Problem, ViewState, WaitReason};
-use mooring_operator::owners::{Act, OwnersMemory, OwnersSight, Root, RootKind, Wants, own_pod};
+use mooring_operator::owners::{
+    Act, OwnersMemory, OwnersSight, Root, RootKind, Wants, WorkloadClaim, own_pod,
+};
 use serde_json::json;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -438,4 +440,46 @@ fn a_place_in_line_outlives_its_pod() {
     w.pods.retain(|p| p.name != "etl-2");
     w.later(10);
     assert!(w.holding().contains("stranger"), "{:?}", w.holding());
+}
+
+#[test]
+fn a_workloads_pods_have_its_seats_and_a_stranger_who_was_in_line_before_them_none() {
+    let mut w = World::new(2);
+    let of_set = |seats: &str| WorkloadClaim {
+        namespace: "apps".into(),
+        name: "job-j".into(),
+        uid: "set".into(),
+        is_group: false,
+        service_account: "default".into(),
+        project: None,
+        items: request::parse(seats).unwrap(),
+        rests: false,
+    };
+    w.memory.set_workloads(&[of_set("render:2")]);
+    w.settle();
+    assert_eq!(w.used(), 2, "reserved before there are pods");
+    w.make("stranger", None);
+    assert!(!w.asks("stranger"));
+    w.make("p1", Some("set"));
+    assert!(!w.asks("p1"), "the operator has not seen it");
+    w.later(1);
+    w.make("p2", Some("set"));
+    w.later(1);
+    assert!(w.asks("p2"));
+    assert_eq!(w.holding(), names("p", 2));
+    assert_eq!(w.used(), 2, "it and its pods are one share");
+    // One fails, and is made anew; one succeeds, and is not.
+    w.releases("p1");
+    w.shown("p1").phase = "Failed";
+    w.later(1);
+    assert_eq!(w.holding(), BTreeSet::from(["p2".to_owned()]));
+    w.make("p3", Some("set"));
+    w.later(1);
+    assert!(w.asks("p3"));
+    w.memory.set_workloads(&[of_set("render")]);
+    w.releases("p2");
+    w.shown("p2").phase = "Succeeded";
+    w.later(1);
+    let left = BTreeSet::from(["p3".to_owned(), "stranger".to_owned()]);
+    assert_eq!(w.holding(), left);
 }

@@ -7,7 +7,9 @@ use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::ServerRef;
 use mooring_core::wire::{AllowedNamespaces, Owners, OwnersAnswer, Policies};
 use mooring_net::clock;
-use mooring_operator::owners::{Act, Due, OwnersMemory, OwnersSight, own_pod};
+use mooring_operator::owners::{
+    Act, Due, OwnersMemory, OwnersSight, Stand, WorkloadClaim, own_pod,
+};
 use mooring_testkit::Server;
 use serde::Serialize;
 use serde_json::json;
@@ -222,4 +224,74 @@ fn two_groups_of_four_on_four_seats_are_there_one_after_the_other_also_over_a_re
     }
     world.ends(blue[3]);
     assert!(!states(&world).iter().any(|s| s.contains("blue")));
+}
+
+/// A Workload of Kueue's that asks for two seats.
+fn workload(name: &str, rests: bool) -> WorkloadClaim {
+    WorkloadClaim {
+        namespace: "apps".into(),
+        name: name.into(),
+        uid: format!("uid-of-{name}"),
+        is_group: false,
+        service_account: "default".into(),
+        project: None,
+        items: mooring_core::request::parse("render:2").unwrap(),
+        rests,
+    }
+}
+
+#[test]
+fn a_workload_that_was_sent_back_keeps_its_place_and_is_in_nobodys_way() {
+    let mut world = World::new(2);
+    let mut all: Vec<WorkloadClaim> = Vec::new();
+    let look = |world: &mut World, all: &[WorkloadClaim]| {
+        world.memory.set_workloads(all);
+        world.settle();
+        let of = |c: &WorkloadClaim| match world.memory.stand(&c.key()) {
+            Some((Stand::Reserved, _)) => "reserved".to_owned(),
+            Some((Stand::Waiting { place, .. }, rested)) => format!("{place} {rested}"),
+            other => format!("{other:?}"),
+        };
+        all.iter().map(of).collect::<Vec<_>>()
+    };
+    for name in ["a", "b", "c"] {
+        all.push(workload(name, false));
+        look(&mut world, &all);
+    }
+    assert_eq!(look(&mut world, &all), ["reserved", "1 false", "2 false"]);
+    // Kueue takes b's quota.
+    all[1].rests = true;
+    assert_eq!(look(&mut world, &all), ["reserved", "1 true", "2 false"]);
+    // Another run of the license server: what is reserved is, and who waits has its place.
+    world.server.restart();
+    world.hand_over_policies();
+    let said = world.memory.all(clock::boot());
+    world.ask(&said);
+    assert_eq!(look(&mut world, &all), ["reserved", "1 true", "2 false"]);
+    // a ends: what b cannot use now is c's, and b is next.
+    all.remove(0);
+    assert_eq!(look(&mut world, &all)[1], "reserved");
+    all[0].rests = false;
+    all.push(workload("d", false));
+    assert_eq!(look(&mut world, &all), ["1 false", "reserved", "2 false"]);
+    all.remove(1);
+    assert_eq!(look(&mut world, &all)[0], "reserved");
+    all.clear();
+    look(&mut world, &all);
+    assert_eq!(world.server.views().len(), 0, "nothing stays reserved");
+}
+
+#[test]
+fn workloads_that_are_not_known_yet_keep_what_they_had() {
+    let mut world = World::new(2);
+    world.memory.set_workloads(&[workload("a", false)]);
+    world.settle();
+    // Another operator, which has not heard of Kueue yet.
+    world.memory = OwnersMemory::default();
+    world.make("p", None);
+    world.settle();
+    assert!(world.on_nodes().is_empty());
+    world.memory.set_workloads(&[]);
+    world.settle();
+    assert_eq!(world.on_nodes(), ["p"], "now it is known that it is over");
 }

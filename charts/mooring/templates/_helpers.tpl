@@ -26,7 +26,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{/* Every mooring.dev/ annotation that is read, or written by the webhook, as a list in CEL. */}}
 {{- define "mooring.keys" -}}
-['mooring.dev/licenses', 'mooring.dev/server', 'mooring.dev/start', 'mooring.dev/wait', 'mooring.dev/group', 'mooring.dev/group-size', 'mooring.dev/place', 'mooring.dev/gate-after', 'mooring.dev/containers', 'mooring.dev/on-loss', 'mooring.dev/project', 'mooring.dev/sidecar-memory', 'mooring.dev/sidecar-cpu', 'mooring.dev/log-level', 'mooring.dev/injected']
+['mooring.dev/licenses', 'mooring.dev/server', 'mooring.dev/start', 'mooring.dev/wait', 'mooring.dev/group', 'mooring.dev/group-size', 'mooring.dev/place', 'mooring.dev/gate-after', 'mooring.dev/containers', 'mooring.dev/on-loss', 'mooring.dev/project', 'mooring.dev/sidecar-memory', 'mooring.dev/sidecar-cpu', 'mooring.dev/log-level', 'mooring.dev/reservation', 'mooring.dev/injected']
 {{- end }}
 
 {{/* Whether this namespace may have license servers, in CEL. */}}

@@ -27,7 +27,7 @@ pub(super) async fn every_replacement_gets_its_predecessors_seat(lab: &Lab) -> R
         .shows(lab, &[("Held", 10), ("Waiting", 5)], 60)
         .await?;
 
-    let drained = drain(lab, &ns, there, &fleet, &old).await;
+    let drained = drain(lab, there, &fleet, &old).await;
     let joined = lab.kubectl(format!("uncordon {there}")).await;
     let new = drained?;
     joined?.ok("uncordoning a node")?;
@@ -65,20 +65,18 @@ pub(super) async fn every_replacement_gets_its_predecessors_seat(lab: &Lab) -> R
     count_seats(&all, 10).map(drop)
 }
 
-/// Takes all pods of the fleet off a node, and waits until ten others have their seats.
+/// Drains a node of the fleet's pods, and waits until ten others have their seats.
 async fn drain(
     lab: &Lab,
-    ns: &str,
     node: &str,
     fleet: &Fleet<'_>,
     old: &[(App, String)],
 ) -> Result<Vec<(App, String)>> {
-    lab.kubectl(format!("cordon {node}"))
-        .await?
-        .ok("cordoning a node")?;
-    // All at once, which is worse than what a drain does.
-    let selector = format!("-n {ns} delete pod -l fleet={} --wait=false", fleet.name);
-    lab.kubectl(&selector).await?.ok("taking pods off a node")?;
+    let drain = format!(
+        "drain {node} --pod-selector=fleet={} --delete-emptydir-data --timeout=120s",
+        fleet.name
+    );
+    lab.kubectl(&drain).await?.ok("draining a node")?;
     let before = uids(old);
     eventually(
         "ten replacements hold their seats",

@@ -11,7 +11,8 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt as _;
 use mooring_api::names::{
-    JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SCHEDULING_GATE,
+    JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, KUEUE_MANAGED, REVISION,
+    SCHEDULING_GATE,
 };
 use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, PLACE, PROJECT, WAIT};
 use mooring_core::identity::{Holder, HolderKey};
@@ -104,6 +105,8 @@ pub struct OwnPod {
     pub(crate) controller: Option<Controller>,
     /// The place that its author named.
     pub(crate) place: Option<String>,
+    /// The group of Kueue's that it is of, wherever it waits.
+    pub(crate) kueue_group: Option<String>,
     /// Which of its Deployment's templates it was made of.
     pub(crate) revision: Option<String>,
     /// It waits, or waited, before it is scheduled.
@@ -166,13 +169,14 @@ impl OwnPod {
 }
 
 /// A pod as the rules see it; `None` if it neither waits before it is scheduled, nor waits at its
-/// start and has an owner or a place. `gone`: it is proven gone, or its node is; `leased`: it has a
+/// start and has an owner, a place, or Kueue to hold it back. `gone`: it is proven gone, or its node is; `leased`: it has a
 /// lease of its own.
 pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
     let annotation = |key: &str| pod.annotations().get(key).map(String::as_str);
     let gated = waits_for_scheduling(pod);
     let (controller, place) = (controller_of(pod), annotation(PLACE.key));
-    let follows = controller.is_some() || place.is_some();
+    let held_back = pod.labels().contains_key(KUEUE_MANAGED);
+    let follows = controller.is_some() || place.is_some() || held_back;
     let at_start = is_injected(pod) && follows && annotation(WAIT.key) != Some("none");
     if !gated && !at_start {
         return None;
@@ -197,6 +201,7 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
         group: group_of(pod).filter(|_| gated),
         controller,
         place: place.map(str::to_owned),
+        kueue_group: pod.labels().get(KUEUE_GROUP).cloned(),
         revision: pod.labels().get(REVISION).cloned(),
         gated,
         created: pod.creation_timestamp().map(|t| t.0),

@@ -3,16 +3,18 @@
 //! change would be a write. After a crash the next replica has what the license servers list.
 
 use crate::kubernetes::apply;
-use crate::owners::{OwnersMemory, restored, saved};
+use crate::owners::{OwnersMemory, Stand, WorkloadClaim, restored, saved};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Client};
 use mooring_api::names::{FIELD_MANAGER, MANAGED_BY, ServerRef};
+use mooring_core::identity::HolderKey;
 use mooring_net::clock;
 use mooring_net::sync::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// In the operator's own namespace.
@@ -23,8 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// By license server.
 #[derive(Debug, Default)]
 pub struct OwnersBook {
-    memories: Mutex<BTreeMap<ServerRef, Arc<Mutex<OwnersMemory>>>>,
+    memories: Mutex<BTreeMap<ServerRef, OwnersPage>>,
     before: Mutex<BTreeMap<String, String>>,
+    /// Hears that a license server has answered.
+    pub(crate) answers: Notify,
+}
+
+/// What is remembered of one license server's owners.
+#[derive(Clone, Debug)]
+pub(super) struct OwnersPage {
+    pub(super) memory: Arc<Mutex<OwnersMemory>>,
+    /// Hears that something about them may have changed.
+    pub(super) news: Arc<Notify>,
 }
 
 fn key(server: &ServerRef) -> String {
@@ -33,15 +45,40 @@ fn key(server: &ServerRef) -> String {
 
 impl OwnersBook {
     /// A license server's memory, from now on: what was written down before is in it.
-    pub(super) fn open(&self, server: &ServerRef) -> Arc<Mutex<OwnersMemory>> {
+    pub(super) fn open(&self, server: &ServerRef) -> OwnersPage {
         let mut memory = OwnersMemory::default();
         if let Some(text) = lock(&self.before).remove(&key(server)) {
             let now = clock::now();
             memory.restore(restored(&text, now.wall), now.boot);
         }
-        let memory = Arc::new(Mutex::new(memory));
-        lock(&self.memories).insert(server.clone(), memory.clone());
+        let page = OwnersPage {
+            memory: Arc::new(Mutex::new(memory)),
+            news: Arc::default(),
+        };
+        lock(&self.memories).insert(server.clone(), page.clone());
+        page
+    }
+
+    fn page(&self, server: &ServerRef) -> Option<OwnersPage> {
+        lock(&self.memories).get(server).cloned()
+    }
+
+    /// The Workloads of Kueue's that claim at a license server: it is told soon.
+    pub(crate) fn set_workloads(&self, server: &ServerRef, all: &[WorkloadClaim]) {
+        if let Some(page) = self.page(server)
+            && lock(&page.memory).set_workloads(all)
+        {
+            page.news.notify_one();
+        }
+    }
+
+    /// How such a claim stands, and whether the license server knows that it rests.
+    pub(crate) fn stand(&self, server: &ServerRef, key: &HolderKey) -> Option<(Stand, bool)> {
+        let page = self.page(server)?;
+        let memory = lock(&page.memory);
         memory
+            .stand(key)
+            .map(|(stand, rested)| (stand.clone(), rested))
     }
 
     pub(super) fn close(&self, server: &ServerRef) {
@@ -66,7 +103,8 @@ impl OwnersBook {
         let data: BTreeMap<String, String> = {
             let memories = lock(&self.memories);
             let all = memories.iter();
-            let all = all.filter_map(|(server, m)| Some((key(server), saved(&lock(m), now)?)));
+            let all =
+                all.filter_map(|(server, m)| Some((key(server), saved(&lock(&m.memory), now)?)));
             all.collect()
         };
         if data.is_empty() {

@@ -22,6 +22,7 @@ mod touched;
 mod trial;
 
 pub use book::OwnersBook;
+use book::OwnersPage;
 pub use lease_cache::LeaseCache;
 pub use server::{ConnectionContext, Endpoint};
 pub use snapshot::{Notice, Snapshot};
@@ -39,7 +40,7 @@ use server::{Connection, Word};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// All connections of this replica.
@@ -90,6 +91,7 @@ impl Connections {
         let (notice_tx, notice_rx) = watch::channel(Notice::default());
         let (words, words_rx) = mpsc::unbounded_channel();
         let (acts, acts_rx) = mpsc::unbounded_channel();
+        let OwnersPage { memory, news } = context.owners.open(server);
         let connection = Connection {
             server: server.clone(),
             context: ConnectionContext {
@@ -105,8 +107,8 @@ impl Connections {
             touched: Touched::default(),
             words,
             revoked: Mutex::default(),
-            owners: context.owners.open(server),
-            owners_news: Notify::new(),
+            owners: memory,
+            owners_news: news,
             acts,
         };
         let task = tokio::spawn(run(connection, words_rx, acts_rx)).abort_handle();

@@ -101,6 +101,7 @@ impl Connection {
                 Ok(answer) => {
                     let answer: OwnersAnswer = answer.json()?;
                     lock(&self.owners).answered(owners, sent, answer);
+                    self.context.owners.answers.notify_one();
                 }
                 Err(e) => {
                     lock(&self.owners).failed(owners, sent);
@@ -194,11 +195,16 @@ impl Connection {
     async fn ask_for_root(&self, controller: &Root) -> Result<(), kube::Error> {
         let seen = self.root_object(controller).await?;
         let there = seen.filter(|w| w.metadata.uid.as_ref() == Some(&controller.uid));
-        let above = there.as_ref().and_then(|w| {
-            let owner = Controller::among(w.metadata.owner_references.as_deref()?)?;
-            Root::named(&controller.namespace, &owner)
-        });
+        let owners = there
+            .as_ref()
+            .map(|w| w.metadata.owner_references.as_deref());
+        let owner = owners.and_then(|o| Controller::among(o?));
+        let above = owner.as_ref();
+        let above = above.and_then(|owner| Root::named(&controller.namespace, owner));
         let mut root = there.is_some().then(|| controller.clone());
+        if let Some(root) = root.as_mut().filter(|_| above.is_none()) {
+            root.above = owner.map(|o| o.uid);
+        }
         if let Some(above) = above
             && let Some(w) = self.root_object(&above).await?
             && w.metadata.uid.as_ref() == Some(&above.uid)

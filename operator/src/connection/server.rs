@@ -62,7 +62,7 @@ pub(super) struct Connection {
     /// leases.
     pub(super) owners: Arc<Mutex<OwnersMemory>>,
     /// Hears that something about them may have changed.
-    pub(super) owners_news: Notify,
+    pub(super) owners_news: Arc<Notify>,
     /// Hears what is to be done to pods.
     pub(super) acts: mpsc::UnboundedSender<Act>,
 }

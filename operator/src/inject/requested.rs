@@ -56,6 +56,11 @@ pub struct Requested {
 }
 
 impl Requested {
+    /// Whether its pods' containers wait for the seats.
+    pub fn waits(&self) -> bool {
+        self.wait != Wait::None
+    }
+
     /// Reads a pod's annotations; `None` if it did not opt in.
     pub fn read(annotations: &BTreeMap<String, String>) -> Result<Option<Self>, Refusal> {
         let get = |key: &str| annotations.get(key).map(String::as_str);

@@ -7,6 +7,7 @@ use super::{reconcile, sweep};
 use crate::cache::watches::PAGE;
 use crate::connection::ConnectionContext;
 use crate::discovery::{self, sightings::Sightings};
+use crate::kueue;
 use crate::watch::{NoPause, watch};
 use crate::watched::Head;
 use futures::stream::poll_fn;
@@ -28,7 +29,7 @@ pub async fn run(
     connection: ConnectionContext,
     defaults: Defaults,
     namespace: String,
-    sightings: Option<Arc<Sightings>>,
+    (sightings, with_kueue): (Option<Arc<Sightings>>, bool),
 ) {
     let (changed, mut hears) = mpsc::unbounded_channel::<ServerRef>();
     let (policy_news, policies_hear) = mpsc::unbounded_channel::<PolicyName>();
@@ -82,7 +83,12 @@ pub async fn run(
     });
     let sweep = sweep::run(ctx.clone(), store.clone());
     let policies = policies::run(ctx.clone(), store.clone(), changed, policies_hear);
-    tokio::join!(controller, watches, labels, sweep, policies);
+    let checks = async {
+        if with_kueue {
+            kueue::run(client.clone(), &ctx.connection.owners, store.clone()).await;
+        }
+    };
+    tokio::join!(controller, watches, labels, sweep, policies, checks);
 }
 
 /// Each object of ours that changes or goes.

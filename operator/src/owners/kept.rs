@@ -53,6 +53,8 @@ pub(super) struct Kept {
     pub(super) named: BTreeSet<HolderKey>,
     /// Not all owners are known yet: no claim is ended that may be one of theirs.
     pub(super) pending: bool,
+    /// The same of Workloads.
+    pub(super) workloads_pending: bool,
 }
 
 /// Whether this is the key of an owner whose seats are kept: a UID, and what its pods ask for.

@@ -13,6 +13,7 @@ use super::plan::{
 use super::replacing::Replacements;
 use super::root::{Root, Wants};
 use super::wish::OwnerWish;
+use super::workloads::{self, WorkloadClaim};
 use crate::cache::own::{Gate, OwnPod};
 use crate::kubernetes::whole_seconds;
 use crate::leases::{Note, WAITING};
@@ -83,6 +84,8 @@ struct Remembered {
     project: Option<ProjectName>,
     pods: Vec<HolderKey>,
     rests: bool,
+    /// So the server was told, and answered.
+    rested: bool,
     replaces: Vec<Replaces>,
     ends: bool,
     stand: Stand,
@@ -116,11 +119,30 @@ pub struct OwnersMemory {
     places: Places,
     /// Owners of which it is shown that seats are kept.
     shown: BTreeSet<HolderKey>,
+    /// Those of Kueue's that claim here; `None`: they are not known yet.
+    workloads: Option<Vec<WorkloadClaim>>,
 }
 
 impl OwnersMemory {
     pub fn is_empty(&self) -> bool {
-        self.claims.is_empty() && self.pods.is_empty()
+        let workloads = self.workloads.as_ref();
+        self.claims.is_empty() && self.pods.is_empty() && workloads.is_none_or(Vec::is_empty)
+    }
+
+    /// The Workloads of Kueue's that claim here; whether that is news.
+    pub fn set_workloads(&mut self, all: &[WorkloadClaim]) -> bool {
+        let news = self.workloads.as_deref() != Some(all);
+        if news {
+            self.workloads = Some(all.to_vec());
+        }
+        news
+    }
+
+    /// How such a claim stands, and whether the server knows that it rests. `None`: it was not
+    /// made yet.
+    pub fn stand(&self, key: &HolderKey) -> Option<(&Stand, bool)> {
+        let claim = self.claims.get(key).filter(|c| !c.ends)?;
+        Some((&claim.stand, claim.rested))
     }
 
     /// Whose claim it is, as it was made here.
@@ -203,10 +225,14 @@ impl OwnersMemory {
         known: &BTreeMap<HolderKey, KnownOwner>,
         now: BootTime,
     ) -> Kept {
+        let workloads = self.workloads.as_deref().unwrap_or_default();
+        let above = |pod: &OwnPod| self.replacing.root_of(pod)?.above.clone();
+        let of_workloads = workloads::pods_of(workloads, pods, &above);
         // Until the server has heard that such a claim ends it counts there.
         let others = self.claims.iter();
         let others = others.filter(|(key, _)| !is_for_successors(key));
-        let taken: HashSet<&HolderKey> = others.flat_map(|(_, c)| &c.pods).collect();
+        let mut taken: HashSet<&HolderKey> = others.flat_map(|(_, c)| &c.pods).collect();
+        taken.extend(of_workloads.values().flatten().map(|p| &p.key));
         let (seen, first) = (&self.pods, now);
         let first = |key: &HolderKey| seen.get(key).map_or(first, |s| s.first);
         let stands = |key: &HolderKey| {
@@ -227,6 +253,9 @@ impl OwnersMemory {
         let listed = known.values();
         let roots = |pod: &OwnPod| self.replacing.root_of(pod).cloned();
         self.places.look(&sight, listed, &roots, &mut kept);
+        let reserved = |key: &HolderKey| stands(key).is_some_and(|(_, reserved)| reserved);
+        workloads::look(workloads, &of_workloads, &reserved, &mut kept);
+        kept.workloads_pending = self.workloads.is_none();
         kept
     }
 
@@ -262,12 +291,15 @@ impl OwnersMemory {
             let stand = match view.state {
                 // Silent: the operator that spoke of it does so no more.
                 ViewState::Reserved | ViewState::Silent => Stand::Reserved,
-                ViewState::Waiting => Stand::Waiting(view.message.clone().unwrap_or_default()),
+                ViewState::Waiting => Stand::Waiting {
+                    place: view.place.unwrap_or(1),
+                    why: view.message.clone().unwrap_or_default(),
+                },
                 _ => continue,
             };
             // Its grant is heard here first: with the answer comes its receipt.
             if let Some(c) = self.claims.get_mut(&key)
-                && matches!(c.stand, Stand::Waiting(_))
+                && matches!(c.stand, Stand::Waiting { .. })
                 && stand == Stand::Reserved
             {
                 c.next = now;
@@ -450,6 +482,7 @@ impl Remembered {
             project: wish.project,
             pods: wish.pods,
             rests: wish.rests,
+            rested: false,
             replaces: wish.replaces,
             ends: false,
             stand,
@@ -513,7 +546,9 @@ impl Remembered {
                 ..
             } => {
                 (self.receipt, self.ticket) = (None, Some(ticket));
-                self.stand = Stand::Waiting(format!("place {place}, {message}"));
+                self.rested = said.rests;
+                let why = message;
+                self.stand = Stand::Waiting { place, why };
             }
             OwnerStands::Refused { problem } => {
                 next = REFUSED;

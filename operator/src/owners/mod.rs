@@ -1,6 +1,6 @@
 //! What the operator claims at license servers for what has pods run: for pods that wait before
 //! they are scheduled, and groups of them; for the seats of pods whose owner replaces them; for
-//! places in line that outlive their pods. When scheduling gates go.
+//! places in line that outlive their pods; for Kueue's Workloads. When scheduling gates go.
 //!
 //! | file | |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | [`family`] | the pods of one owner: whose seat is kept for whom |
 //! | [`replacing`] | the claims for that, of all owners |
 //! | [`places`] | places in line that outlive their pods |
+//! | [`workloads`] | Kueue's Workloads, whose pods are not there yet |
 //! | [`kept`], [`wish`] | what these see and say: plain data |
 //! | [`plan`] | which claims there are to be, whose gate goes: pure |
 //! | [`memory`] | how the claims stand, what the server gave for them, and what is due |
@@ -28,14 +29,18 @@ mod places;
 mod plan;
 mod replacing;
 mod root;
+#[cfg(test)]
+mod sample;
 mod saved;
 mod wish;
+mod workloads;
 
 pub use crate::cache::{OwnPod, own_pod};
 pub use clock::OwnersClock;
 pub use family::Parked;
 pub use memory::{Act, Due, OwnersMemory, OwnersSight, RENEW, is_for_successors, kept_for};
-pub use plan::{JobName, JobSize, OwnersFacts, OwnersPlan, owners_plan};
+pub use plan::{JobName, JobSize, OwnersFacts, OwnersPlan, Stand, owners_plan};
 pub use root::{Root, RootKind, Wants, goes_on, wants};
 pub use saved::{restored, saved};
 pub(crate) use wish::times;
+pub use workloads::WorkloadClaim;

@@ -4,6 +4,7 @@
 use super::kept::{Kept, is_replacing};
 use super::wish::{OwnerWish, times};
 use crate::cache::own::{Gate, MOST_PODS, OwnPod, PodGroup, PodStage, Size};
+use crate::pods::is_workload;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::ProjectName;
 use mooring_core::request::Item;
@@ -30,11 +31,16 @@ pub struct JobSize {
 
 /// How an owner's claim stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stand {
+pub enum Stand {
     /// Not answered yet.
     Asked,
-    Waiting(String),
+    /// In line: where, and why.
+    Waiting {
+        place: u32,
+        why: String,
+    },
     Reserved,
+    /// Why.
     Refused(String),
 }
 
@@ -108,7 +114,9 @@ pub fn owners_plan(f: &OwnersFacts<'_>) -> OwnersPlan {
         plan_alone(f, pod, &mut plan);
     }
     let wanted: BTreeSet<HolderKey> = plan.claims.iter().map(|c| c.owner.key()).collect();
-    let maybe = |key: &HolderKey| kept.pending && is_replacing(key);
+    let maybe = |key: &HolderKey| {
+        kept.pending && is_replacing(key) || kept.workloads_pending && is_workload(key)
+    };
     let ended = f.known.iter();
     let ended = ended.filter(|(key, _)| !wanted.contains(*key) && !maybe(key));
     plan.ends = ended.map(|(_, k)| k.owner.clone()).collect();
@@ -251,8 +259,8 @@ fn plan_group<'a>(f: &OwnersFacts<'_>, m: &Members<'a>, plan: &mut OwnersPlan) -
     match f.known.get(m.key) {
         Some(k) => match &k.stand {
             Stand::Reserved => reserved(m, (first, size), k, plan),
-            Stand::Waiting(why) => {
-                m.tell(plan, &GroupWaits::InLine(why.clone()));
+            Stand::Waiting { place, why } => {
+                m.tell(plan, &GroupWaits::InLine(format!("place {place}, {why}")));
                 in_line(m, first, k, plan)
             }
             Stand::Asked => in_line(m, first, k, plan),

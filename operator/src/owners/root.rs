@@ -77,6 +77,8 @@ pub struct Root {
     pub kind: RootKind,
     pub name: String,
     pub uid: String,
+    /// The UID of what controls it, where that is of a kind that is not asked for (a `JobSet`).
+    pub above: Option<String>,
 }
 
 impl Root {
@@ -87,6 +89,7 @@ impl Root {
             kind: RootKind::of(controller)?,
             name: controller.name.clone(),
             uid: controller.uid.clone(),
+            above: None,
         })
     }
 }
@@ -204,6 +207,7 @@ mod tests {
             kind,
             name: "w".into(),
             uid: "u".into(),
+            above: None,
         }
     }
 

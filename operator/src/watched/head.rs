@@ -4,9 +4,10 @@ use super::list::{Entries, Keep, Keys, kept};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use mooring_api::names::{
-    JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, REVISION, SERVER_LABEL,
+    JOB, JOB_INDEX, JOBSET, JOBSET_JOBS, KUEUE_COUNT, KUEUE_GROUP, KUEUE_MANAGED, REVISION,
+    SERVER_LABEL,
 };
-use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, ON_LOSS, PLACE, WAIT};
+use mooring_core::annotation::{GROUP, GROUP_SIZE, LICENSES, ON_LOSS, PLACE, SERVER, WAIT};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -74,6 +75,7 @@ impl Keys for Labels {
         SERVER_LABEL,
         REVISION,
         KUEUE_GROUP,
+        KUEUE_MANAGED,
         JOB,
         JOB_INDEX,
         JOBSET,
@@ -92,6 +94,8 @@ impl Keys for Annotations {
         GROUP.key,
         GROUP_SIZE.key,
         ON_LOSS.key,
+        // An AdmissionCheck's, too.
+        SERVER.key,
         KUEUE_COUNT,
         JOB_INDEX,
     ];

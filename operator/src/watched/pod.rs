@@ -58,9 +58,9 @@ impl Keep for Gate {
     }
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Sidecar {
+pub(super) struct Sidecar {
     name: String,
     #[serde(deserialize_with = "kept")]
     args: Vec<Argument>,
@@ -69,13 +69,20 @@ struct Sidecar {
     env: Vec<Variable>,
 }
 
+impl Sidecar {
+    /// What it is told by a variable.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|v| v.name == name)?.value.as_deref()
+    }
+}
+
 impl Keep for Sidecar {
     fn keep(kept: &[Self], next: &Self) -> bool {
         kept.is_empty() && next.name == names::SIDECAR
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 struct Argument(String);
 
@@ -86,7 +93,7 @@ impl Keep for Argument {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Variable {
     name: String,
     value: Option<String>,

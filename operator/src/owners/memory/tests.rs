@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
-use crate::cache::own::Controller;
-use crate::owners::{RootKind, own_pod};
+use crate::owners::own_pod;
+use crate::owners::sample::{controller, deployment};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{Problem, WaitReason};
@@ -195,24 +195,10 @@ fn each_pod_of_a_group_is_told_once_why_it_waits_and_that_it_is_scheduled() {
 
 /// A pod of a Deployment that has its seat.
 fn of_deployment(name: &str) -> OwnPod {
-    let controller = Controller {
-        api_version: "apps/v1".into(),
-        kind: "ReplicaSet".into(),
-        name: "d-1".into(),
-        uid: "set".into(),
-    };
+    let controller = controller("apps/v1", "ReplicaSet", "d-1", "set");
     let mut p = pod(name, 0);
     (p.controller, p.gated, p.gate, p.leased) = (Some(controller), false, Gate::Open, true);
     p
-}
-
-fn deployment() -> Root {
-    Root {
-        namespace: "apps".into(),
-        kind: RootKind::Deployment,
-        name: "d".into(),
-        uid: "root".into(),
-    }
 }
 
 #[test]

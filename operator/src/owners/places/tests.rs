@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::super::plan::Stand;
 use super::*;
-use crate::cache::own::Gate;
+use crate::owners::sample;
 use mooring_core::request::parse;
 
 struct World {
@@ -17,24 +17,8 @@ fn at(secs: u64) -> BootTime {
 
 fn pod(name: &str, place: Option<&str>) -> OwnPod {
     OwnPod {
-        key: HolderKey(format!("uid-{name}")),
-        namespace: "apps".into(),
-        name: name.into(),
-        service_account: "a".into(),
-        items: parse("render").unwrap(),
-        project: None,
-        group: None,
-        controller: None,
         place: place.map(str::to_owned),
-        revision: None,
-        gated: false,
-        created: None,
-        gate: Gate::Open,
-        stage: PodStage::Lives,
-        bound: true,
-        leased: false,
-        open_for: Duration::ZERO,
-        bound_for: Duration::ZERO,
+        ..sample::pod(name, "render")
     }
 }
 

@@ -1,30 +1,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::cache::own::GroupKind;
+use crate::owners::sample;
 use mooring_core::request::{parse, print};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn pod(name: &str, asks: &str) -> OwnPod {
     OwnPod {
-        key: HolderKey(format!("uid-{name}")),
-        namespace: "apps".into(),
-        name: name.into(),
-        service_account: "a".into(),
-        items: parse(asks).unwrap(),
-        project: None,
-        group: None,
-        controller: None,
-        place: None,
-        revision: None,
         gated: true,
-        created: None,
         gate: Gate::Ours,
-        stage: PodStage::Lives,
         bound: false,
-        leased: false,
-        open_for: Duration::ZERO,
-        bound_for: Duration::ZERO,
+        ..sample::pod(name, asks)
     }
 }
 
@@ -85,7 +72,10 @@ fn group_owner(pod: &OwnPod) -> Holder {
 }
 
 fn waits() -> Stand {
-    Stand::Waiting("full".into())
+    Stand::Waiting {
+        place: 1,
+        why: "full".into(),
+    }
 }
 
 struct Said {

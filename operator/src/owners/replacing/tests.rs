@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
-use crate::cache::own::{Controller, Gate};
+use crate::cache::own::Gate;
 use crate::owners::kept::is_replacing;
 use crate::owners::root::RootKind;
+use crate::owners::sample::{self, deployment};
 use mooring_core::request::parse;
 use mooring_core::time::Timestamp;
 
@@ -25,40 +26,12 @@ fn key(name: &str) -> HolderKey {
     HolderKey(format!("uid-{name}"))
 }
 
-fn deployment() -> Root {
-    Root {
-        namespace: "apps".into(),
-        kind: RootKind::Deployment,
-        name: "d".into(),
-        uid: "root".into(),
-    }
-}
-
 fn pod(name: &str, created: i64) -> OwnPod {
     OwnPod {
-        key: key(name),
-        namespace: "apps".into(),
-        name: name.into(),
-        service_account: "a".into(),
-        items: parse("render:2").unwrap(),
-        project: None,
-        group: None,
-        controller: Some(Controller {
-            api_version: "apps/v1".into(),
-            kind: "ReplicaSet".into(),
-            name: "d-1".into(),
-            uid: "set".into(),
-        }),
-        place: None,
+        controller: Some(sample::controller("apps/v1", "ReplicaSet", "d-1", "set")),
         revision: Some("1".into()),
-        gated: false,
         created: Timestamp::from_second(created).ok(),
-        gate: Gate::Open,
-        stage: PodStage::Lives,
-        bound: true,
-        leased: false,
-        open_for: Duration::ZERO,
-        bound_for: Duration::ZERO,
+        ..sample::pod(name, "render:2")
     }
 }
 
