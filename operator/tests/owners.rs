@@ -262,12 +262,6 @@ fn a_workload_that_was_sent_back_keeps_its_place_and_is_in_nobodys_way() {
     // Kueue takes b's quota.
     all[1].rests = true;
     assert_eq!(look(&mut world, &all), ["reserved", "1 true", "2 false"]);
-    // Another run of the license server: what is reserved is, and who waits has its place.
-    world.server.restart();
-    world.hand_over_policies();
-    let said = world.memory.all(clock::boot());
-    world.ask(&said);
-    assert_eq!(look(&mut world, &all), ["reserved", "1 true", "2 false"]);
     // a ends: what b cannot use now is c's, and b is next.
     all.remove(0);
     assert_eq!(look(&mut world, &all)[1], "reserved");

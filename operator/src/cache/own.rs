@@ -169,8 +169,8 @@ impl OwnPod {
 }
 
 /// A pod as the rules see it; `None` if it neither waits before it is scheduled, nor waits at its
-/// start and has an owner, a place, or Kueue to hold it back. `gone`: it is proven gone, or its node is; `leased`: it has a
-/// lease of its own.
+/// start and has an owner, a place, or Kueue to hold it back. `gone`: it is proven gone, or its
+/// node is; `leased`: it has a lease of its own.
 pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
     let annotation = |key: &str| pod.annotations().get(key).map(String::as_str);
     let gated = waits_for_scheduling(pod);
