@@ -1,45 +1,35 @@
-//! What is remembered of one license server's owners' claims: how they stand, what the server gave
-//! for them, when they are to be said again, and which pods were told what. No I/O here.
+//! What is remembered of one license server's owners: their claims, and what was done to pods and
+//! said to them. No I/O here.
 //!
 //! It lives as long as this replica leads. Another one learns from the server's list which claims
 //! there are, and has new receipts with the first renewal.
 
+use super::claim::{FAILED, Remembered, is_for_successors};
 use super::family::Parked;
 use super::kept::{Kept, OwnerQuestion, Sight, is_replacing};
-use super::places::{Places, is_place};
+use super::places::Places;
 use super::plan::{
     GroupWaits, JobName, JobSize, KnownOwner, OwnersFacts, OwnersPlan, Stand, owners_plan,
 };
 use super::replacing::Replacements;
 use super::root::{Root, Wants};
 use super::wish::OwnerWish;
+use super::words;
 use super::workloads::{self, WorkloadClaim};
 use crate::cache::own::{Gate, OwnPod};
-use crate::kubernetes::whole_seconds;
-use crate::leases::{Note, WAITING};
-use kube::runtime::events::EventType::{Normal, Warning};
+use crate::leases::Note;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::{Holder, HolderKey};
-use mooring_core::names::{ClaimName, InstanceId, ProjectName};
-use mooring_core::receipt::Sealed;
+use mooring_core::names::ClaimName;
 use mooring_core::request::Item;
-use mooring_core::time::{BootTime, Now};
-use mooring_core::wire::{
-    LeaseView, OwnerClaim, OwnerStands, OwnersAnswer, ProblemType, Replacing as Replaces, ViewState,
-};
+use mooring_core::time::BootTime;
+use mooring_core::wire::{LeaseView, OwnerClaim, OwnerStands, OwnersAnswer, ViewState};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::mem::discriminant;
 use std::time::Duration;
 
-/// How often a claim is said again: the server keeps it for five minutes.
-pub const RENEW: Duration = Duration::from_secs(100);
-/// The same for one that was refused, and for what could not be said.
-const REFUSED: Duration = Duration::from_secs(60);
-const FAILED: Duration = Duration::from_secs(10);
 /// When something that was to be done to a pod is to be done once more, if it did not come about.
 const AGAIN: Duration = Duration::from_secs(10);
-/// How often it is asked whether what counts its seats by something else may keep them by now.
-const NOT_COUNTED: Duration = Duration::from_secs(600);
 /// How long a seat has been kept before it is shown.
 const SHOWN_AFTER: Duration = Duration::from_secs(5);
 /// How often a Job is asked for its size.
@@ -76,27 +66,6 @@ pub struct OwnersSight<'a> {
 
 /// Claims that are to be said now.
 pub type Due = Vec<OwnerClaim>;
-
-#[derive(Debug)]
-struct Remembered {
-    owner: Holder,
-    items: Vec<Item>,
-    project: Option<ProjectName>,
-    pods: Vec<HolderKey>,
-    rests: bool,
-    /// So the server was told, and answered.
-    rested: bool,
-    replaces: Vec<Replaces>,
-    ends: bool,
-    stand: Stand,
-    heard: Option<InstanceId>,
-    /// With the time at which the request was sent that it answered.
-    receipt: Option<(Sealed, BootTime)>,
-    ticket: Option<Sealed>,
-    /// When it is to be said next.
-    next: BootTime,
-    short_since: Option<BootTime>,
-}
 
 /// What was seen of a pod, and done to it.
 #[derive(Debug)]
@@ -147,7 +116,7 @@ impl OwnersMemory {
 
     /// Whose claim it is, as it was made here.
     pub fn owner(&self, key: &HolderKey) -> Option<&Holder> {
-        self.claims.get(key).map(|c| &c.owner)
+        self.claims.get(key).map(|c| &c.wish.owner)
     }
 
     pub fn set_job(&mut self, name: JobName, size: Option<JobSize>) {
@@ -231,7 +200,7 @@ impl OwnersMemory {
         // Until the server has heard that such a claim ends it counts there.
         let others = self.claims.iter();
         let others = others.filter(|(key, _)| !is_for_successors(key));
-        let mut taken: HashSet<&HolderKey> = others.flat_map(|(_, c)| &c.pods).collect();
+        let mut taken: HashSet<&HolderKey> = others.flat_map(|(_, c)| &c.wish.pods).collect();
         taken.extend(of_workloads.values().flatten().map(|p| &p.key));
         let (seen, first) = (&self.pods, now);
         let first = |key: &HolderKey| seen.get(key).map_or(first, |s| s.first);
@@ -318,14 +287,7 @@ impl OwnersMemory {
                 known.remove(key);
                 continue;
             }
-            let ours = KnownOwner {
-                owner: c.owner.clone(),
-                items: c.items.clone(),
-                project: c.project.clone(),
-                stand: c.stand.clone(),
-                short_for: c.short_since.map_or(Duration::ZERO, |t| now.since(t)),
-            };
-            known.insert(key.clone(), ours);
+            known.insert(key.clone(), c.known(now));
         }
         known
     }
@@ -372,7 +334,10 @@ impl OwnersMemory {
             let first = seen.opened.is_none();
             seen.opened = Some(now);
             let note = group.as_ref().filter(|_| first);
-            acts.push(Act::Open(key.clone(), note.map(|g| reserved(server, g))));
+            acts.push(Act::Open(
+                key.clone(),
+                note.map(|g| words::reserved(server, g)),
+            ));
         }
         for (key, told) in &plan.told {
             let Some(seen) = self.pods.get_mut(key) else {
@@ -383,7 +348,7 @@ impl OwnersMemory {
             let again = seen.told.as_ref().map(discriminant) == Some(discriminant(told));
             if !early && !again {
                 seen.told = Some(told.clone());
-                acts.push(Act::Say(key.clone(), waits(server, told)));
+                acts.push(Act::Say(key.clone(), words::waits(server, told)));
             }
         }
         for job in &plan.jobs {
@@ -425,21 +390,8 @@ impl OwnersMemory {
     /// What another operator had been given.
     pub fn restore(&mut self, claims: Vec<OwnerClaim>, now: BootTime) {
         for c in claims {
-            let sent = now - c.sent_ago.unwrap_or_default();
-            let wish = OwnerWish {
-                owner: c.owner,
-                items: c.items,
-                project: c.project,
-                pods: c.pods,
-                rests: c.rests,
-                short: false,
-                replaces: c.replaces,
-            };
-            let key = wish.owner.key();
-            let mut known = Remembered::new(wish, Stand::Asked, now);
-            (known.heard, known.ticket) = (c.heard, c.ticket);
-            known.receipt = c.receipt.map(|r| (r, sent));
-            self.claims.insert(key, known);
+            self.claims
+                .insert(c.owner.key(), Remembered::restored(c, now));
         }
     }
 
@@ -462,169 +414,8 @@ impl OwnersMemory {
             if said.ends == c.ends && (said.ends || stands == OwnerStands::Ended) {
                 self.claims.remove(&key);
             } else if !said.ends && !c.ends {
-                c.heard = Some(answer.instance);
-                c.hear(said, stands, sent);
+                c.hear(said, stands, (answer.instance, sent));
             }
-        }
-    }
-}
-
-/// Whether its pods claim for themselves, and this is for those that come after them.
-pub fn is_for_successors(key: &HolderKey) -> bool {
-    is_replacing(key) || is_place(key)
-}
-
-impl Remembered {
-    fn new(wish: OwnerWish, stand: Stand, now: BootTime) -> Self {
-        Self {
-            owner: wish.owner,
-            items: wish.items,
-            project: wish.project,
-            pods: wish.pods,
-            rests: wish.rests,
-            rested: false,
-            replaces: wish.replaces,
-            ends: false,
-            stand,
-            heard: None,
-            receipt: None,
-            ticket: None,
-            next: now,
-            short_since: wish.short.then_some(now),
-        }
-    }
-
-    fn change(&mut self, wish: OwnerWish, now: BootTime) {
-        let news = self.items != wish.items
-            || self.pods != wish.pods
-            || self.rests != wish.rests
-            || self.replaces != wish.replaces;
-        // What does not count by pods keeps nothing for them: it is asked for now and then.
-        let idle = matches!(self.stand, Stand::Refused(_)) && is_for_successors(&self.owner.key());
-        if news && !idle {
-            self.next = now;
-        }
-        self.short_since = self.short_since.or(Some(now)).filter(|_| wish.short);
-        (self.items, self.pods, self.rests) = (wish.items, wish.pods, wish.rests);
-        self.replaces = wish.replaces;
-    }
-
-    fn says(&self, now: BootTime) -> OwnerClaim {
-        let receipt = self.receipt.as_ref();
-        OwnerClaim {
-            owner: self.owner.clone(),
-            claim: ClaimName::owner(),
-            items: self.items.clone(),
-            project: self.project.clone(),
-            pods: self.pods.clone(),
-            rests: self.rests,
-            replaces: self.replaces.clone(),
-            ends: self.ends,
-            heard: self.heard,
-            receipt: receipt.map(|(r, _)| r.clone()),
-            sent_ago: receipt.map(|(_, sent)| now.since(*sent)),
-            ticket: self.ticket.clone(),
-        }
-    }
-
-    fn hear(&mut self, said: &OwnerClaim, stands: OwnerStands, sent: BootTime) {
-        // What changed meanwhile is still to be said.
-        let same = said.items == self.items
-            && said.pods == self.pods
-            && said.rests == self.rests
-            && said.replaces == self.replaces;
-        let mut next = RENEW;
-        match stands {
-            OwnerStands::Reserved { receipt, .. } => {
-                (self.receipt, self.ticket) = (Some((receipt, sent)), None);
-                self.stand = Stand::Reserved;
-            }
-            OwnerStands::Waiting {
-                ticket,
-                place,
-                message,
-                ..
-            } => {
-                (self.receipt, self.ticket) = (None, Some(ticket));
-                self.rested = said.rests;
-                let why = message;
-                self.stand = Stand::Waiting { place, why };
-            }
-            OwnerStands::Refused { problem } => {
-                next = REFUSED;
-                match problem.kind {
-                    // Nothing is known of it for a while.
-                    ProblemType::AnchorLost
-                    | ProblemType::LicenseInvalid
-                    | ProblemType::Overloaded => next = FAILED,
-                    // One of its pods has gone in the same moment; what it has stays its own.
-                    ProblemType::ClaimChanged if is_replacing(&said.owner.key()) => {
-                        next = FAILED;
-                    }
-                    kind => {
-                        if is_for_successors(&said.owner.key()) {
-                            next = NOT_COUNTED;
-                        }
-                        // Whoever is let in again has what it had.
-                        if kind != ProblemType::NotEntitled {
-                            (self.receipt, self.ticket) = (None, None);
-                        }
-                        self.stand = Stand::Refused(problem.detail);
-                    }
-                }
-            }
-            OwnerStands::Ended => {}
-        }
-        self.next = if same { sent + next } else { sent };
-    }
-}
-
-/// For whom seats are kept, and until when.
-pub fn kept_for(parked: &[Parked], now: Now) -> String {
-    let Some(last) = parked.iter().max_by_key(|p| p.until) else {
-        return String::new();
-    };
-    let left = last.until.since(now.boot);
-    let until = now.wall.checked_add(left).unwrap_or(now.wall);
-    let names: Vec<&str> = parked.iter().map(|p| p.pod.as_str()).collect();
-    let names: Vec<&str> = names.into_iter().filter(|n| !n.is_empty()).collect();
-    let pods = match names.as_slice() {
-        [] => format!("of {} of its pods", parked.len()),
-        [one] if parked.len() == 1 => format!("of {one}"),
-        [one, ..] => format!("of {one} and {} more of its pods", parked.len() - 1),
-    };
-    let until = whole_seconds(until);
-    format!("kept for the replacement {pods} until {until}")
-}
-
-fn reserved(server: &ServerRef, group: &str) -> Note {
-    let text = format!(
-        "the seats of all pods of its group {group} are reserved at license server {server}: it is scheduled now"
-    );
-    Note::new(Normal, "LicenseReserved", "Reserve", &text)
-}
-
-fn waits(server: &ServerRef, told: &GroupWaits) -> Note {
-    match told {
-        GroupWaits::Incomplete(group) => {
-            let text = format!(
-                "waits for the other pods of its group {group}: nothing is asked of license server {server} before as many are there as the group has, and none of them waits for another scheduling gate"
-            );
-            Note::new(Normal, WAITING, "Queue", &text)
-        }
-        GroupWaits::Unequal(group) => {
-            let text = format!(
-                "the pods of its group {group} ask for different licenses or sizes, or have different service accounts or projects, so nothing is asked of license server {server}: give all of them the same"
-            );
-            Note::new(Warning, WAITING, "Queue", &text)
-        }
-        GroupWaits::InLine(why) => {
-            let text = format!("its group waits in line at license server {server}: {why}");
-            Note::new(Normal, WAITING, "Queue", &text)
-        }
-        GroupWaits::Refused(why) => {
-            let text = format!("its group is refused by license server {server}: {why}");
-            Note::new(Warning, "LicenseRefused", "Refuse", &text)
         }
     }
 }

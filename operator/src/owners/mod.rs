@@ -12,7 +12,9 @@
 //! | [`workloads`] | Kueue's Workloads, whose pods are not there yet |
 //! | [`kept`], [`wish`] | what these see and say: plain data |
 //! | [`plan`] | which claims there are to be, whose gate goes: pure |
-//! | [`memory`] | how the claims stand, what the server gave for them, and what is due |
+//! | [`claim`] | how one stands, what the server gave for it, and when it is said |
+//! | [`memory`] | all of them, and what is due to be done to pods |
+//! | [`words`] | what pods and mirrors are told |
 //! | [`saved`](mod@saved) | what of that outlives an operator that ends |
 //!
 //! They promise: a gate goes only when the seats are reserved; a group asks for its seats together
@@ -21,6 +23,7 @@
 //! of a pod that is replaced goes to its replacement, or is free in three minutes. What is told to
 //! the server, and done to pods, is the connection's.
 
+mod claim;
 mod clock;
 mod family;
 mod kept;
@@ -33,14 +36,17 @@ mod root;
 mod sample;
 mod saved;
 mod wish;
+mod words;
 mod workloads;
 
 pub use crate::cache::{OwnPod, own_pod};
+pub use claim::{RENEW, is_for_successors};
 pub use clock::OwnersClock;
 pub use family::Parked;
-pub use memory::{Act, Due, OwnersMemory, OwnersSight, RENEW, is_for_successors, kept_for};
+pub use memory::{Act, Due, OwnersMemory, OwnersSight};
 pub use plan::{JobName, JobSize, OwnersFacts, OwnersPlan, Stand, owners_plan};
 pub use root::{Root, RootKind, Wants, goes_on, wants};
 pub use saved::{restored, saved};
 pub(crate) use wish::times;
+pub use words::kept_for;
 pub use workloads::WorkloadClaim;

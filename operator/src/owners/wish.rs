@@ -18,6 +18,18 @@ pub(super) struct OwnerWish {
     pub(super) replaces: Vec<Replacing>,
 }
 
+impl OwnerWish {
+    /// Whether the server is told the same by both.
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        let short = self.short;
+        *self
+            == Self {
+                short,
+                ..other.clone()
+            }
+    }
+}
+
 /// What so many pods ask for together.
 pub(crate) fn times(items: &[Item], count: usize) -> Vec<Item> {
     let count = u32::try_from(count).unwrap_or(MAX_SEATS);

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
-use crate::owners::own_pod;
 use crate::owners::sample::{controller, deployment};
+use crate::owners::{kept_for, own_pod};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_core::names::LeaseId;
-use mooring_core::wire::{Problem, WaitReason};
+use mooring_core::receipt::Sealed;
+use mooring_core::time::Now;
+use mooring_core::wire::{Problem, ProblemType, WaitReason};
 use serde_json::json;
 
 fn pod(name: &str, group: u32) -> OwnPod {
