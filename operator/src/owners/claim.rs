@@ -1,5 +1,5 @@
-//! An owner's claim as it is remembered: what is said of it and when, how it stands, what the server
-//! gave for it. No I/O here.
+//! An owner's claim as it is remembered: what is said of it and when, how it stands, what the
+//! server gave for it. No I/O here.
 
 use super::kept::is_replacing;
 use super::places::is_place;
