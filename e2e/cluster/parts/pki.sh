@@ -32,6 +32,7 @@ make_pki() (
   leaf scheduler /CN=system:kube-scheduler
   leaf proxy /CN=system:kube-proxy
   leaf dns /CN=cluster-dns
+  leaf aggregator /CN=aggregator
   local node who
   for node in "${NODES[@]}"; do leaf "$node" "/O=system:nodes/CN=system:node:$node" "IP:$(address "$node"),DNS:$node"; done
   for who in admin controllers scheduler proxy dns "${NODES[@]}"; do kubeconfig "$who"; done

@@ -65,6 +65,10 @@ start_api() {
     --service-account-issuer=https://kubernetes.default.svc.cluster.local \
     --service-account-key-file="$pki/service-accounts.key" \
     --service-account-signing-key-file="$pki/service-accounts.key" \
+    --requestheader-client-ca-file="$pki/ca.crt" --requestheader-allowed-names=aggregator \
+    --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
+    --requestheader-extra-headers-prefix=X-Remote-Extra- \
+    --proxy-client-cert-file="$pki/aggregator.crt" --proxy-client-key-file="$pki/aggregator.key" \
     --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true \
     --default-not-ready-toleration-seconds="$EVICT_AFTER" --default-unreachable-toleration-seconds="$EVICT_AFTER" \
     --audit-policy-file="$HERE/config/audit.yaml" --audit-log-path="$RUN/audit.log"
