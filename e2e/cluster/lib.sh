@@ -42,6 +42,33 @@ bin_dir() {
   echo "$CACHE/k8s-$K8S-${hash:0:12}/bin"
 }
 
+# Makes a folder of the cache by a recipe, which is called with the arguments and the folder: all or nothing, an
+# interrupted one leaves only a .part. One recipe at a time, since compilers take all of the machine: a second one
+# waits, and may find its folder done.
+make_folder() { # FOLDER LOG RECIPE [ARGUMENT...]
+  local folder=$1 log=$2 part=$1.part next=$((SECONDS + 30))
+  shift 2
+  exec 8>"$CACHE/build.lock"
+  flock 8
+  [ ! -d "$folder" ] || return 0
+  rm -rf "$part"
+  mkdir -p "$part"
+  # A session of its own: interrupted, all of it can be ended, compilers as well.
+  setsid bash "$@" "$part" >"$log" 2>&1 8>&- &
+  local job=$!
+  trap 'exit 130' INT TERM HUP
+  trap 'kill -- -$job 2>/dev/null || true; rm -rf "$part"' EXIT
+  while kill -0 $job 2>/dev/null; do
+    sleep 1
+    [ $SECONDS -ge $next ] || continue
+    next=$((SECONDS + 30))
+    say "  still building; done: $(find "$part" -maxdepth 1 -type f -printf '%f ')"
+  done
+  wait $job || { tail -20 "$log" >&2; die "the build failed; the whole story is in $log"; }
+  trap - EXIT
+  mv "$part" "$folder"
+}
+
 # One run at a time for each cluster. The lock outlives `down`, so it lies in the cache.
 lock() {
   mkdir -p "$CACHE/locks"
