@@ -49,7 +49,9 @@ pub(super) fn asked(workload: &Workload, server: &ServerRef, rests: bool) -> Ask
 
 fn read(workload: &Workload, server: &ServerRef, rests: bool) -> Result<Option<Asks>, String> {
     let namespace = workload.namespace().unwrap_or_default();
-    let owner = workload.owner_references().first();
+    // A group of pods is owned by each of them, and controlled by none.
+    let mut owners = workload.owner_references().iter();
+    let owner = owners.find(|o| o.controller == Some(true));
     let own = workload.uid().unwrap_or_default();
     let mut claim = WorkloadClaim {
         name: workload.name_any(),
@@ -188,6 +190,38 @@ mod tests {
         );
         assert_eq!(asks.claim.key().0, "workload:apps/j1");
         assert_eq!((asks.sets.len(), asks.makes_pods), (2, true));
+    }
+
+    #[test]
+    fn a_group_of_pods_asks_by_its_own_uid_what_its_pods_were_made_with() {
+        let pod = |uid: &str| json!({ "apiVersion": "v1", "kind": "Pod", "name": uid, "uid": uid });
+        let of = |containers: Value| {
+            let workload = serde_json::from_value(json!({
+                "metadata": {
+                    "name": "gang", "namespace": "apps", "uid": "w1",
+                    "ownerReferences": [pod("one"), pod("two")],
+                },
+                "spec": { "podSets": [{ "name": "hash", "count": 2, "template": {
+                    "metadata": {}, "spec": { "initContainers": containers },
+                } }] },
+            }));
+            asked(&workload.unwrap(), &ServerRef::new("apps", "main"), false)
+        };
+        let sidecar = json!({ "name": "mooring", "env": [
+            { "name": "MOORING_LICENSES", "value": "render:2" },
+            { "name": "MOORING_SERVER", "value": "https://main.apps.svc:8443" },
+        ] });
+        let Asked::Seats(asks) = of(json!([sidecar, { "name": "mooring-gate" }])) else {
+            panic!("it asks for seats");
+        };
+        let claim = &asks.claim;
+        assert_eq!(mooring_core::request::print(&claim.items), "render:4");
+        assert_eq!(
+            (claim.key().0.as_str(), claim.is_group),
+            ("workload:apps/w1", true)
+        );
+        assert!(!asks.makes_pods && asks.sets[0].is_named);
+        assert_eq!(of(json!([sidecar])), Asked::Nothing, "they do not wait");
     }
 
     #[test]

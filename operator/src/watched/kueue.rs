@@ -6,10 +6,10 @@ use super::pod::Sidecar;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
-use mooring_api::names::{SERVER_ENV, ServerRef};
+use mooring_api::names::{GATE, SERVER_ENV, SIDECAR, ServerRef};
 use mooring_core::annotation::{
-    CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, LOG_LEVEL, ON_LOSS, PLACE, PROJECT,
-    RESERVATION, SERVER, SIDECAR_CPU, SIDECAR_MEMORY, START, WAIT,
+    Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, LOG_LEVEL, ON_LOSS, PLACE,
+    PROJECT, RESERVATION, SERVER, SIDECAR_CPU, SIDECAR_MEMORY, START, WAIT,
 };
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -40,11 +40,40 @@ pub struct WorkloadSpec {
 
 /// Pods of a Workload that are alike.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(from = "ReadSet")]
 pub struct PodSet {
     pub name: String,
     pub count: Option<u32>,
+    annotations: BTreeMap<String, String>,
+    server: Option<ServerRef>,
+    service_account: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ReadSet {
+    name: String,
+    count: Option<u32>,
     template: Template,
+}
+
+impl From<ReadSet> for PodSet {
+    /// Of pods that are there already Kueue tells their spec alone: what they ask for stands in
+    /// what the webhook wrote there.
+    fn from(read: ReadSet) -> Self {
+        let Template { metadata, spec } = read.template;
+        let mut annotations = metadata.annotations.0;
+        if !annotations.contains_key(LICENSES.key) {
+            annotations.extend(spec.asked());
+        }
+        Self {
+            name: read.name,
+            count: read.count,
+            annotations,
+            server: spec.server(),
+            service_account: spec.service_account_name,
+        }
+    }
 }
 
 impl Keep for PodSet {
@@ -95,24 +124,62 @@ impl Keys for Annotations {
 struct TemplateSpec {
     service_account_name: Option<String>,
     #[serde(deserialize_with = "kept")]
-    init_containers: Vec<Sidecar>,
+    init_containers: Vec<Injected>,
+}
+
+/// Sidecar or gate, as the webhook adds them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+struct Injected(Sidecar);
+
+impl Keep for Injected {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        let name = next.0.name();
+        [SIDECAR, GATE].contains(&name) && !kept.iter().any(|k| k.0.name() == name)
+    }
+}
+
+impl TemplateSpec {
+    fn injected(&self, name: &str) -> Option<&Sidecar> {
+        let mut all = self.init_containers.iter().map(|i| &i.0);
+        all.find(|c| c.name() == name)
+    }
+
+    fn server(&self) -> Option<ServerRef> {
+        ServerRef::from_url(self.injected(SIDECAR)?.variable(SERVER_ENV)?)
+    }
+
+    /// The annotations that its pods were made with, as far as they count here.
+    fn asked(&self) -> Vec<(String, String)> {
+        let Some(sidecar) = self.injected(SIDECAR) else {
+            return Vec::new();
+        };
+        let told = |a: &Annotation| {
+            let value = sidecar.variable(a.variable())?;
+            Some((a.key.to_owned(), value.to_owned()))
+        };
+        let mut all: Vec<_> = [LICENSES, PROJECT].iter().filter_map(told).collect();
+        if self.injected(GATE).is_none() {
+            all.push((WAIT.key.to_owned(), "none".to_owned()));
+        }
+        all
+    }
 }
 
 impl PodSet {
     /// Mooring's annotations of its pods.
     pub const fn annotations(&self) -> &BTreeMap<String, String> {
-        &self.template.metadata.annotations.0
+        &self.annotations
     }
 
     /// The license server of pods that the webhook has seen already: those without a Job.
     pub fn server(&self) -> Option<ServerRef> {
-        let sidecar = self.template.spec.init_containers.first()?;
-        ServerRef::from_url(sidecar.variable(SERVER_ENV)?)
+        self.server.clone()
     }
 
     /// Whom its pods run as.
     pub fn service_account(&self) -> &str {
-        let named = self.template.spec.service_account_name.as_deref();
+        let named = self.service_account.as_deref();
         named.filter(|n| !n.is_empty()).unwrap_or("default")
     }
 }

@@ -70,6 +70,10 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What it is told by a variable.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.env.iter().find(|v| v.name == name)?.value.as_deref()
