@@ -48,6 +48,28 @@ impl App {
         )
     }
 
+    /// The lines of a template of such pods, each with its own name; `labels` are further ones,
+    /// `, key: value`. Without licenses it is not annotated.
+    pub fn template(
+        lab: &Lab,
+        namespace: &str,
+        licenses: &str,
+        labels: &str,
+        spec: &str,
+    ) -> String {
+        let pod = Self::yaml(lab, namespace, "any", licenses, None, "", spec);
+        let own = format!("  name: any\n  namespace: {namespace}\n  labels: {{app: e2e}}\n");
+        let pod = pod
+            .replace(
+                "{name: POD_NAME, value: any}",
+                "{name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}",
+            )
+            .replace(&own, &format!("  labels: {{app: e2e{labels}}}\n"))
+            .replace("    mooring.dev/licenses: \"\"\n", "");
+        let pod = pod.trim_start_matches("apiVersion: v1\nkind: Pod\n");
+        format!("    {}\n", pod.trim_end().replace('\n', "\n    "))
+    }
+
     /// Starts one that asks for `licenses`, and follows what it writes.
     pub async fn start(
         lab: &Lab,

@@ -6,7 +6,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 pub(super) struct Fleet<'a> {
     namespace: &'a str,
@@ -49,23 +48,17 @@ impl<'a> Fleet<'a> {
             replicas,
             ..
         } = self;
-        let pod = App::yaml(lab, namespace, name, "render", None, "", &self.prefers());
-        let pod = pod.replace(
-            &format!("{{name: POD_NAME, value: {name}}}"),
-            "{name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}",
+        let template = App::template(
+            lab,
+            namespace,
+            "render",
+            &format!(", fleet: {name}"),
+            &self.prefers(),
         );
-        let own = format!("  name: {name}\n  namespace: {namespace}\n  labels: {{app: e2e}}\n");
-        let labels = format!("  labels: {{app: e2e, fleet: {name}}}\n");
-        let pod = pod.replace(&own, &labels);
-        let pod = pod.trim_start_matches("apiVersion: v1\nkind: Pod\n");
-        let mut yaml = format!(
+        format!(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  replicas: {replicas}\n  \
-             selector: {{matchLabels: {{fleet: {name}}}}}\n  strategy: {{rollingUpdate: {{maxSurge: 1, maxUnavailable: 0}}}}\n  template:\n"
-        );
-        for line in pod.lines() {
-            let _ = writeln!(yaml, "    {line}");
-        }
-        yaml
+             selector: {{matchLabels: {{fleet: {name}}}}}\n  strategy: {{rollingUpdate: {{maxSurge: 1, maxUnavailable: 0}}}}\n  template:\n{template}"
+        )
     }
 
     /// A wish, so that the same template fits everywhere: another would be a rollout.
