@@ -12,6 +12,7 @@
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
 //! | [`outage`] | what people are told while a license server is in trouble |
 //! | [`revoke`] | what administrators take away: holders, leases, namespaces |
+//! | [`kueue`] | the scenarios of Kueue's Workloads that need a license |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
 //! | [`strangers`] | what pods, people and servers without a right do, and that others are unharmed |
 //! | [`rotation`] | the scenarios of the operator's CA: replaced, deleted, lost, restored |
@@ -25,6 +26,7 @@ pub mod corpus;
 pub mod demo;
 pub mod devices;
 pub mod gate;
+pub mod kueue;
 pub mod lab;
 pub mod leases;
 pub mod main_job;

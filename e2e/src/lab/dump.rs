@@ -11,6 +11,7 @@ impl Lab {
                 "pods -o wide",
                 "licenseservers,licenseleases,licensepolicies -o wide",
                 "licenseservers,licenseleases,licensepolicies -o yaml",
+                "workloads,clusterqueues,admissionchecks -o yaml",
                 "events --sort-by=.lastTimestamp",
             ] {
                 self.show(&format!("-n {ns} get {what}")).await;

@@ -1,0 +1,23 @@
+//! What these scenarios begin with.
+
+use crate::lab::{Lab, Server};
+use crate::{main_job, suite};
+use anyhow::Result;
+
+/// The namespace of a scenario, made anew.
+pub(super) async fn begin(lab: &Lab, name: &str) -> Result<String> {
+    // Kueue keeps the pods of a group that has not come to its end, and a namespace that is deleted
+    // waits for its pods before it deletes anything else.
+    let ns = suite::namespace(name);
+    let earlier = lab.kubectl(format!("-n {ns} delete workloads --all"));
+    earlier.await?.ok("deleting what an earlier run left")?;
+    main_job::begin(lab, name).await
+}
+
+/// A LicenseServer whose name no other in the cluster has.
+pub(super) async fn server(lab: &Lab, ns: &str, name: &str, seats: u32) -> Result<Server> {
+    let mut server = Server::new(ns, seats);
+    server.name = name.into();
+    server.ready(lab).await?;
+    Ok(server)
+}
