@@ -2,7 +2,10 @@
 
 use crate::license_policy::{GroupSpec, LicensePolicySpec, PoolSpec};
 use mooring_core::names::{PoolName, ProjectName};
-use mooring_core::policy::{Backfill, EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy};
+use mooring_core::policy::{
+    AllowedProjects, Backfill, EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy,
+    allowed_projects, projects_of_group,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a policy says and no license server could go by. The API server's rules may be older.
@@ -40,16 +43,13 @@ pub struct Lookup {
     /// By group the namespaces that its selector matches, where it does not match all.
     pub selected: BTreeMap<String, Vec<String>>,
     /// By namespace the projects that its owner lets its pods name.
-    pub projects: BTreeMap<String, BTreeSet<String>>,
+    pub projects: AllowedProjects,
 }
 
 impl Lookup {
-    /// Takes in the annotation [`PROJECTS`](mooring_core::annotation::PROJECTS) of a namespace:
-    /// names with commas between them. What is none counts for nothing.
+    /// Takes in the annotation [`PROJECTS`](mooring_core::annotation::PROJECTS) of a namespace.
     pub fn allow(&mut self, namespace: &str, annotation: &str) {
-        let names = annotation.split(',').map(str::trim);
-        let names = names.filter(|n| ProjectName::new(n).is_ok());
-        let names: BTreeSet<String> = names.map(str::to_owned).collect();
+        let names = allowed_projects(annotation);
         if !names.is_empty() {
             self.projects.insert(namespace.to_owned(), names);
         }
@@ -151,20 +151,13 @@ impl Taken {
     }
 }
 
-/// The projects of a group, as `namespace/project`: of its namespaces, where these let their pods
-/// name them. Never by a pod's word alone.
+/// The projects of a group, of its namespaces.
 fn projects(g: &GroupSpec, lookup: &Lookup) -> Vec<String> {
     let every = g.has_every_namespace();
-    let selected = lookup.selected.get(&g.name);
-    let is_its = |namespace: &String| {
-        every || g.namespaces.contains(namespace) || selected.is_some_and(|s| s.contains(namespace))
-    };
-    let its = lookup.projects.iter().filter(|(n, _)| is_its(n));
-    let named = its.flat_map(|(namespace, allowed)| {
-        let named = g.projects.iter().filter(|p| allowed.contains(*p));
-        named.map(move |p| format!("{namespace}/{p}"))
-    });
-    named.collect()
+    let selected = lookup.selected.get(&g.name).into_iter().flatten();
+    let its: Vec<&String> = g.namespaces.iter().chain(selected).collect();
+    let is_its = |namespace: &str| every || its.iter().any(|n| *n == namespace);
+    projects_of_group(&g.projects, is_its, &lookup.projects)
 }
 
 fn group(g: &GroupSpec, lookup: &Lookup, taken: &mut Taken) -> Result<PolicyGroup, BadPolicy> {

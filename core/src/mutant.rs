@@ -144,6 +144,12 @@ pub enum Mutant {
     PolicyKeepsRanks,
     /// Weights count for nothing.
     WeightsIgnored,
+    /// A project counts in each namespace of its group, whatever the namespace allows.
+    ProjectNotAllowed,
+    /// A project counts in all namespaces once it does in one.
+    ProjectOfAnyNamespace,
+    /// A claim that is in the books is of the group that it would be in without its project.
+    ProjectForgotten,
     /// A claim that does not fit is passed whatever its patience.
     PassedForEver,
     /// A ticket does not say for how long its claim has been passed.

@@ -1,8 +1,10 @@
 //! What a vendor allows and a pod wishes, each as a word with one spelling: in licenses,
 //! configuration, annotations, objects and messages.
 
+mod projects;
 mod seats;
 
+pub use projects::{AllowedProjects, allowed_projects, projects_of_group};
 pub use seats::{Backfill, EVERY_NAMESPACE, PolicyGroup, PoolRights, SeatPolicy};
 
 use serde::{Deserialize, Serialize};

@@ -38,6 +38,11 @@ impl HolderNo {
     pub fn account(self) -> AccountNo {
         AccountNo(self.0 / GroupNo::COUNT % AccountNo::COUNT)
     }
+
+    /// The project that it names, for as long as it is there. An owner's pod names its owner's.
+    pub fn project(self) -> Option<ProjectNo> {
+        ProjectNo::of(self.0 / GroupNo::COUNT)
+    }
 }
 
 /// A service account of a namespace.
@@ -49,6 +54,21 @@ impl AccountNo {
     pub const COUNT: u32 = 2;
 }
 
+/// What seats are used for, as their holders say: pods of any namespace may name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProjectNo(pub u32);
+
+impl ProjectNo {
+    /// How many there are.
+    pub const COUNT: u32 = 2;
+
+    /// One of them, or none.
+    fn of(n: u32) -> Option<Self> {
+        let project = n % (Self::COUNT + 1);
+        (project < Self::COUNT).then_some(Self(project))
+    }
+}
+
 /// Whose seats are whose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -58,6 +78,8 @@ pub struct Policy {
     pub groups: Vec<PolicyGroup>,
     /// By pool: for how long a claim that does not fit is passed there by others that do.
     pub backfill: Vec<(Index, Ms)>,
+    /// Which projects the owner of each namespace lets its pods name when this comes.
+    pub allows: Vec<(GroupNo, ProjectNo)>,
 }
 
 /// Holders that share what they own, and what they may have.
@@ -65,6 +87,8 @@ pub struct Policy {
 pub struct PolicyGroup {
     pub namespaces: Vec<GroupNo>,
     pub accounts: Vec<(GroupNo, AccountNo)>,
+    /// Of these namespaces those that name this project, where the namespace allows it.
+    pub projects: Vec<(GroupNo, ProjectNo)>,
     /// Higher goes first.
     pub priority: i32,
     pub weight: Option<u32>,
@@ -87,9 +111,17 @@ impl Policy {
     pub fn group_of(&self, holder: HolderNo) -> Option<usize> {
         let (namespace, account) = (holder.group(), holder.account());
         let is_of = |g: &PolicyGroup| {
-            g.namespaces.contains(&namespace) || g.accounts.contains(&(namespace, account))
+            g.namespaces.contains(&namespace)
+                || g.accounts.contains(&(namespace, account))
+                || self.takes_project(g, holder)
         };
         self.groups.iter().position(is_of)
+    }
+
+    /// Whether a group takes a holder by the project that it names. Its own word alone is none.
+    fn takes_project(&self, g: &PolicyGroup, holder: HolderNo) -> bool {
+        let named = holder.project().map(|project| (holder.group(), project));
+        named.is_some_and(|n| g.projects.contains(&n) && self.allows.contains(&n))
     }
 
     /// For how long a claim that does not fit is passed in a pool; none: it is not.
@@ -108,6 +140,13 @@ impl Policy {
 /// What has pods run, for which the operator claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerNo(pub u32);
+
+impl OwnerNo {
+    /// The project that it names, and its pods with it.
+    pub fn project(self) -> Option<ProjectNo> {
+        ProjectNo::of(self.0)
+    }
+}
 
 /// How an owner's claim stands, as the operator is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

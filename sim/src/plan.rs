@@ -8,6 +8,7 @@ use mooring_core::wire::ClaimKind;
 
 mod owners;
 mod policies;
+mod projects;
 
 pub use owners::{Owner, OwnerKind};
 
@@ -255,6 +256,11 @@ fn policies_of(
         if let Some(churn) = churn {
             churns(churn, pods, faults);
         }
+    }
+    // Of their own chance, and last: all else in a world is as it is without.
+    let mut named = Rng::with_seed(seed ^ 0x7072_6f6a);
+    if named.u8(..3) == 0 {
+        projects::taken(&mut named, &mut policies.all, license);
     }
     (policies.all, policies.first)
 }

@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::types::{CalledBack, Claim};
 use super::who::{Asker, AskerRef, KeptHolder};
 use super::wish::Wish;
+use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, RequestId};
 use crate::request::Item;
 use crate::secret::SecretHash;
@@ -103,7 +104,9 @@ impl Entry {
 
     /// Whom its seats are for.
     pub(super) fn asks(&self) -> Asker<'_> {
-        Asker::of(AskerRef::Kept(&self.who), self.family()).using(self.wish.project.as_ref())
+        let project = self.wish.project.as_ref();
+        let project = project.filter(|_| !mutant::on(Mutant::ProjectForgotten));
+        Asker::of(AskerRef::Kept(&self.who), self.family()).using(project)
     }
 
     /// Which owner's seats it has a share of, if it has.

@@ -3,6 +3,8 @@
 
 use super::tenant::Tenant;
 use super::who::Asker;
+use crate::mutant::{self, Mutant};
+use crate::names::ProjectName;
 use crate::policy::{EVERY_NAMESPACE, PolicyGroup, SeatPolicy};
 use std::collections::HashMap;
 
@@ -63,18 +65,23 @@ impl Groups {
         !allowed.is_some_and(|a| a.contains_key(project.as_str()))
     }
 
+    fn by_project(&self, namespace: &str, project: &ProjectName) -> Option<usize> {
+        let named = |allowed: &HashMap<String, usize>| allowed.get(project.as_str()).copied();
+        if mutant::on(Mutant::ProjectOfAnyNamespace) {
+            return self.projects.values().filter_map(named).min();
+        }
+        self.projects.get(namespace).and_then(named)
+    }
+
     pub(super) fn tenant(&self, asker: Asker<'_>) -> Tenant {
         let group = match (asker.account(), asker.subject()) {
             (Some((namespace, account)), _) => {
                 let accounts = self.accounts.get(namespace);
-                let projects = asker.project.and_then(|project| {
-                    let allowed = self.projects.get(namespace)?;
-                    allowed.get(project.as_str())
-                });
+                let project = asker.project.and_then(|p| self.by_project(namespace, p));
                 let found = [
                     self.namespaces.get(namespace).copied(),
                     accounts.and_then(|a| a.get(account)).copied(),
-                    projects.copied(),
+                    project,
                     self.every_namespace,
                 ];
                 found.into_iter().flatten().min()
@@ -92,7 +99,6 @@ mod tests {
     use super::super::who::AskerRef;
     use super::*;
     use crate::identity::Holder;
-    use crate::names::ProjectName;
     use proptest::prelude::*;
 
     proptest! {

@@ -25,6 +25,23 @@ impl InForce {
         group.unwrap_or(self.policy.groups.len())
     }
 
+    /// Whether a holder is in its group by the project that it names, and by nothing else.
+    pub(super) fn is_by_project(&self, holder: HolderNo) -> bool {
+        let (namespace, account) = (holder.group(), holder.account());
+        let group = self.policy.groups.get(self.tenant(holder));
+        group.is_some_and(|g| {
+            !g.namespaces.contains(&namespace) && !g.accounts.contains(&(namespace, account))
+        })
+    }
+
+    /// Whether a group before its own would take a holder, did its namespace allow the project that
+    /// it names.
+    pub(super) fn is_not_allowed(&self, holder: HolderNo) -> bool {
+        let mut before = self.policy.groups.iter().take(self.tenant(holder));
+        let named = holder.project().map(|project| (holder.group(), project));
+        named.is_some_and(|n| before.any(|g| g.projects.contains(&n)))
+    }
+
     /// What a group has of a pool, by the policy's words.
     pub(super) fn says(&self, tenant: Tenant, pool: Index) -> Option<Rights> {
         let pools = self.policy.groups.get(tenant).map(|g| &g.pools);

@@ -44,6 +44,8 @@ pub(super) fn before(m: &Model, no: LeaseNo, book: &Book, seen: &mut Seen) -> Op
     let lease = m.leases.get(&no).filter(|_| m.stand(no).in_line())?;
     let shares = Shares::of(m)?;
     let (tenant, draws) = (policy.tenant(lease.holder()), super::demand::tidy(draws));
+    seen.by_project += u64::from(policy.is_by_project(lease.holder()));
+    seen.not_allowed += u64::from(policy.is_not_allowed(lease.holder()));
     let mut beyond = None;
     for &(pool, n) in &draws {
         seen.limited_grants += u64::from(shares.max(tenant, pool) < u64::MAX);

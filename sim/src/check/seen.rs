@@ -124,6 +124,10 @@ seen! {
     heard_revoked,
     /// 17: a grant to a group that has a `max`.
     limited_grants,
+    /// 17: a grant to one that is in its group by the project that it names.
+    by_project,
+    /// 17: a grant to one that would be in another group, did its namespace allow its project.
+    not_allowed,
     /// 17: a claim waited that its group's `max` held back.
     held_by_max,
     /// 17: one that was held back by what owners keep.

@@ -67,7 +67,8 @@ fn policy(r: &mut Rng, license: &License, weights: bool, d: Ms) -> Policy {
             } else {
                 vec![]
             },
-            priority: if r.u8(..3) == 0 { r.i32(-1..=2) } else { 0 },
+            projects: Vec::new(),
+            priority: priority(r),
             weight: (weights && r.u8(..3) != 0).then(|| r.u32(1..=4)),
             pools: pools
                 .iter()
@@ -79,7 +80,13 @@ fn policy(r: &mut Rng, license: &License, weights: bool, d: Ms) -> Policy {
         notice,
         groups: groups.collect(),
         backfill: Vec::new(),
+        allows: Vec::new(),
     }
+}
+
+/// Mostly that of all others.
+pub(super) fn priority(r: &mut Rng) -> i32 {
+    if r.u8(..3) == 0 { r.i32(-1..=2) } else { 0 }
 }
 
 /// Has claims that fit pass those that do not, by some of the policies; some of those say nothing
@@ -146,7 +153,7 @@ fn patience(r: &mut Rng, d: Ms) -> Ms {
 }
 
 /// Owned, a limit, or both; of a pool that has so many seats.
-fn rights(r: &mut Rng, (seats, over): (u32, u32)) -> Rights {
+pub(super) fn rights(r: &mut Rng, (seats, over): (u32, u32)) -> Rights {
     let there = seats + over;
     let kind = r.u8(..6);
     let owned = if kind < 4 { r.u32(1..=there) } else { 0 };

@@ -15,6 +15,7 @@
 //! | `anchor` | its anchor and license file |
 //! | `operator` | the roster, proof that pods are gone, revocations, the watch |
 //! | `owners`, `owned`, `rollouts` | what it claims for those that have pods run; pods that come before those go that they replace |
+//! | `projects` | what pods and owners say that their seats are for, and what namespaces allow of that |
 //! | `net` | what becomes of messages |
 //! | `trouble` | what the plan's faults do |
 
@@ -25,6 +26,7 @@ mod operator;
 mod owned;
 mod owners;
 mod pods;
+mod projects;
 mod rollouts;
 mod seen;
 mod server;

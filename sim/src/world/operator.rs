@@ -1,6 +1,7 @@
 //! The operator: the roster after each start of the server, proof that pods are gone, revocations,
 //! the watch.
 
+use super::projects;
 use super::server::RING;
 use super::state::{World, lease_no};
 use crate::history::{self, AccountNo, CopyNo, Fact, GroupNo, HolderNo, Policy, Rights};
@@ -169,7 +170,9 @@ impl World {
             notice,
             groups,
             backfill,
+            allows,
         } = &self.plan.policies[n];
+        let allowed = projects::allowed(allows);
         let pool = |(p, rights): &(usize, Rights)| {
             let Rights { owned, max, lend } = *rights;
             (
@@ -192,7 +195,7 @@ impl World {
                 .map(|n| World::namespace(*n).into())
                 .collect(),
             service_accounts: g.accounts.iter().map(account).collect(),
-            projects: Vec::new(),
+            projects: projects::handed_over(g, &allowed),
             subjects: Vec::new(),
             priority: g.priority,
             weight: g.weight.and_then(NonZeroU32::new),

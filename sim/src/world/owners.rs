@@ -2,6 +2,7 @@
 //! and keeps what it was given in memory.
 
 use super::owned::{Owned, Papers};
+use super::projects;
 use super::state::{World, lease_no};
 use crate::history::{CopyNo, Fact, GroupNo, HolderNo, OwnerNo, Stands};
 use crate::plan::{Owner, OwnerKind, Pod};
@@ -204,7 +205,7 @@ impl World {
             owner: real(owner),
             claim: owner_claim(),
             items: self.real_items(&items),
-            project: None,
+            project: projects::of_owner(owner),
             pods: pods.iter().map(|h| World::real_holder(*h).key()).collect(),
             rests,
             replaces: replaces.iter().copied().map(real_pair).collect(),

@@ -1,6 +1,7 @@
 //! Pods with their sidecars: the real [`Drive`] of each claim, and around it clocks, a disk,
 //! crashes, suspends.
 
+use super::projects;
 use super::server::paper_no;
 use super::state::{Claim, Copy, Dice, Packet, SealedFor, Then, Wish, World, lease_no};
 use crate::clock::Clock;
@@ -87,6 +88,7 @@ impl World {
             max_grace: Duration::from_millis(copy.plan.max_grace),
             // An application's own seat; any number that no other claim has will do.
             bind: (*kind != ClaimKind::Pod).then(|| real.hash()),
+            project: projects::of_pod(copy.holder, copy.plan.owner),
             ..Spec::new(name, items_of_it, start)
         };
         let drive = Drive::new(spec.clone(), *kind, real, copy.read(now));

@@ -79,7 +79,7 @@ impl World {
             items: spec.items.clone(),
             secret_hash: hash,
             bind: None,
-            project: None,
+            project: spec.project.clone(),
             request_id: Dice(&mut self.rng).request_id(),
             standing: Standing::Held,
             licensed_for: None,

@@ -11,8 +11,8 @@ fn filled() -> Story {
     let mut s = Story::new(2);
     let policy = Policy {
         notice: D,
-        groups: Vec::new(),
         backfill: vec![(0, PATIENCE)],
+        ..Policy::default()
     };
     s.see(Fact::Policy(Some(policy)));
     s.granted(1, 1);
@@ -81,8 +81,8 @@ fn a_restart_forgets_no_patience() {
         s.renews(3, 3).restart(2, 2);
         let policy = Policy {
             notice: D,
-            groups: Vec::new(),
             backfill: vec![(0, PATIENCE)],
+            ..Policy::default()
         };
         s.see(Fact::Policy(Some(policy)));
         for n in [1, 3] {

@@ -24,7 +24,7 @@ fn policy(rights: &[(u32, Option<u32>, Option<u32>)]) -> Policy {
     Policy {
         notice: NOTICE,
         groups: (0..).zip(rights).map(group).collect(),
-        backfill: Vec::new(),
+        ..Policy::default()
     }
 }
 
@@ -76,6 +76,39 @@ fn nobody_takes_what_an_owner_keeps() {
     asks(&mut s, 3, 3, 1);
     s.waits_and_is_granted(7, 7);
     assert_eq!(s.verdict(), Some(17));
+}
+
+#[test]
+fn a_group_takes_a_project_where_its_namespace_allows_it_and_by_no_other_word() {
+    // Of two seats one is project 0's of namespace 1, and is not lent. Who comes after holder 3 has
+    // it, or would have what is not its own.
+    let mut by_project = policy(&[(1, None, Some(0))]);
+    by_project.groups[0].namespaces.clear();
+    by_project.groups[0].projects = vec![(GroupNo(1), ProjectNo(0)), (GroupNo(2), ProjectNo(0))];
+    let named = |holder: u32| (HolderNo(holder).group(), HolderNo(holder).project());
+    assert_eq!(named(1), (GroupNo(1), Some(ProjectNo(0))));
+    assert_eq!(named(2), (GroupNo(2), Some(ProjectNo(0))));
+    assert_eq!(named(4), (GroupNo(1), Some(ProjectNo(1))));
+    assert_eq!(named(7), (GroupNo(1), None));
+    for (who, allows, promise, not_allowed) in [
+        (1, Some(GroupNo(1)), None, 0),
+        (4, Some(GroupNo(1)), Some(17), 0),
+        (7, Some(GroupNo(1)), Some(17), 0),
+        (2, Some(GroupNo(1)), Some(17), 1),
+        (2, Some(GroupNo(2)), None, 0),
+        (1, None, Some(17), 1),
+    ] {
+        let mut s = Story::new(2);
+        let allows = allows.map(|namespace| (namespace, ProjectNo(0)));
+        s.see(Fact::Policy(Some(Policy {
+            allows: allows.into_iter().collect(),
+            ..by_project.clone()
+        })));
+        s.granted(3, 3).waits_and_is_granted(who, who);
+        assert_eq!(s.verdict(), promise, "holder {who}, {allows:?}");
+        let seen = (s.seen().by_project, s.seen().not_allowed);
+        assert_eq!(seen, (u64::from(promise.is_none()), not_allowed));
+    }
 }
 
 #[test]
