@@ -13,6 +13,7 @@ pub(super) struct Fleet<'a> {
     pub(super) name: &'a str,
     replicas: u32,
     node: Option<&'a str>,
+    annotations: &'a str,
 }
 
 /// The UIDs of pods.
@@ -27,12 +28,19 @@ impl<'a> Fleet<'a> {
             name,
             replicas,
             node: None,
+            annotations: "",
         }
     }
 
     /// Its pods are on this node as long as that takes any.
     pub(super) const fn on(mut self, node: &'a str) -> Self {
         self.node = Some(node);
+        self
+    }
+
+    /// Its pods have these further lines of annotations.
+    pub(super) const fn annotated(mut self, annotations: &'a str) -> Self {
+        self.annotations = annotations;
         self
     }
 
@@ -47,9 +55,11 @@ impl<'a> Fleet<'a> {
             namespace,
             name,
             replicas,
+            annotations,
             ..
         } = self;
-        let pod = App::yaml(lab, namespace, name, "render", None, "", &self.prefers());
+        let wish = self.prefers();
+        let pod = App::yaml(lab, namespace, name, "render", None, annotations, &wish);
         let pod = pod.replace(
             &format!("{{name: POD_NAME, value: {name}}}"),
             "{name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}",
