@@ -76,6 +76,7 @@ impl LicensePolicySpec {
             name: name.to_owned(),
             notice: self.notice.0,
             groups,
+            by_project: self.groups.iter().any(|g| !g.projects.is_empty()),
             backfill: self.backfill()?,
         })
     }
@@ -329,6 +330,11 @@ groups:
         );
         assert_eq!(seats.groups[1].projects, ["a/eagle", "z/eagle"]);
         assert!(seats.groups[3].projects.is_empty(), "all of a is taken");
+        let nowhere = spec.seats("p", &Lookup::default()).unwrap();
+        assert!(
+            nowhere.by_project && nowhere.groups[0].projects.is_empty(),
+            "that no namespace allows them now is no policy without them"
+        );
         let group = |namespace: &str, project: &str| {
             let project = ProjectName::new(project).unwrap();
             let found = seats.group_of(&pod(namespace, "x"), Some(&project));

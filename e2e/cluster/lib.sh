@@ -116,6 +116,18 @@ end_members() { # [MACHINE]
   die "these processes do not end: ${pids[*]}"
 }
 
+# Removes the cgroups of a folder, with the folder itself unless -mindepth says otherwise: a killed process leaves its
+# cgroup a moment after it died.
+remove_cgroups() { # FOLDER [-mindepth N]
+  local folder=$1
+  shift
+  for _ in $(seq 50); do
+    [ -d "$folder" ] || return 0
+    if find "$folder" "$@" -depth -type d -exec rmdir {} + 2>/dev/null; then return 0; fi
+    sleep 0.1
+  done
+}
+
 # --- machines ---
 
 # Runs a command in a machine's network namespace and, for a node, in its mount namespace. Not `ip netns exec`: that

@@ -2,13 +2,21 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Error, Resource, ResourceExt as _};
+use kube::{Api, Client, Config, Error, Resource, ResourceExt as _};
 use mooring_api::names::FIELD_MANAGER;
 use mooring_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::fmt::Debug;
+
+/// A client whose requests are sent once. Others ask again by themselves, in growing pauses, where
+/// the API server has too much to do (429); that a `PodDisruptionBudget` forbids an eviction has
+/// the same code.
+pub(crate) fn sends_once(mut config: Config) -> Result<Client, Error> {
+    config.default_retry = false;
+    Client::try_from(config)
+}
 
 /// Server-side apply in the operator's name: what it writes is its own.
 pub(crate) fn apply_params() -> PatchParams {

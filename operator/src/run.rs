@@ -6,6 +6,7 @@ use crate::connection::{ConnectionContext, OwnersBook};
 use crate::discovery::{receiver::ReportReceiver, roots, sightings::Sightings};
 use crate::election::Election;
 use crate::health;
+use crate::kubernetes::sends_once;
 use crate::leases::Writer;
 use crate::licenseserver;
 use crate::licenseserver::build::Defaults;
@@ -69,7 +70,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let (namespace, replica) = (&config.namespace, &config.replica);
     let hook = config.webhook.clone().config(namespace);
     let mut hook = hook.map_err(anyhow::Error::msg)?;
-    let client = Client::try_default().await?;
+    let reached = kube::Config::infer().await?;
+    let client = Client::try_from(reached.clone())?;
+    let once = sends_once(reached)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = %namespace, replica = %replica, "starting");
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
@@ -104,7 +107,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let lead = async {
         let sightings = sightings.as_ref();
         Box::pin(controllers(
-            &config, &client, &ca, &metrics, sightings, &shutdown,
+            &config,
+            (&client, &once),
+            &ca,
+            &metrics,
+            sightings,
+            &shutdown,
         ))
         .await;
         Ok(())
@@ -146,7 +154,7 @@ async fn keep_ca(
 /// that they had begun.
 async fn controllers(
     config: &Config,
-    client: &Client,
+    (client, once): (&Client, &Client),
     ca: &Arc<Ca>,
     metrics: &Arc<Metrics>,
     sightings: Option<&Arc<Sightings>>,
@@ -165,6 +173,7 @@ async fn controllers(
         };
         let writer = Writer {
             client: client.clone(),
+            once: once.clone(),
             recorder: Recorder::new(client.clone(), reporter),
             pace: Arc::new(Mutex::new(Allowance::new(
                 WRITES.0,

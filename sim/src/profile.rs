@@ -317,6 +317,7 @@ fn policy(patience: Option<Duration>) -> anyhow::Result<SeatPolicy> {
         notice: Duration::from_secs(60),
         groups: groups.collect::<anyhow::Result<_>>()?,
         backfill,
+        ..SeatPolicy::default()
     })
 }
 

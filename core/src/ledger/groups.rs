@@ -16,6 +16,7 @@ pub(super) struct Groups {
     accounts: HashMap<String, HashMap<String, usize>>,
     /// By namespace and project: those that the namespace allows its pods to name.
     projects: HashMap<String, HashMap<String, usize>>,
+    by_project: bool,
     subjects: HashMap<String, usize>,
     every_namespace: Option<usize>,
     /// How many there are.
@@ -26,6 +27,7 @@ impl Groups {
     pub(super) fn of(policy: &SeatPolicy) -> Self {
         let mut this = Self {
             count: policy.groups.len(),
+            by_project: policy.by_project,
             ..Self::default()
         };
         for (i, g) in policy.groups.iter().enumerate() {
@@ -57,7 +59,8 @@ impl Groups {
 
     /// Whether a policy goes by projects, and not by the one that this claim names.
     pub(super) fn ignores_project(&self, asker: Asker<'_>) -> bool {
-        let Some(project) = asker.project.filter(|_| !self.projects.is_empty()) else {
+        let by_project = self.by_project || !self.projects.is_empty();
+        let Some(project) = asker.project.filter(|_| by_project) else {
             return false;
         };
         let namespace = asker.account().map_or("", |(namespace, _)| namespace);

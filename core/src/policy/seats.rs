@@ -31,6 +31,10 @@ pub struct SeatPolicy {
     /// The first that a holder matches is its own. Who matches none is limited by what others own
     /// alone.
     pub groups: Vec<PolicyGroup>,
+    /// It goes by projects, even while no namespace allows any: whom it holds back is told that the
+    /// project that it names counts for nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_project: bool,
     /// By the license's pool: where a claim that fits may pass one that does not. Elsewhere free
     /// seats gather for the first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -104,6 +104,19 @@ pub(super) async fn a_usb_device_anchors_a_server_in_an_ordinary_pod(lab: &Lab) 
 pub(super) async fn a_machine_anchors_its_server(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_machine_anchors_its_server").await?;
     let ports = Ports::open(lab, &lab.nodes.0).await?;
+    let server = by_its_machine(lab, &ns, &ports).await?;
+    server.condition(lab, "Ready", "True").await?;
+    let spec = server.pod(lab).await?.spec.unwrap_or_default();
+    let user = spec.security_context.and_then(|s| s.run_as_user);
+    ensure!(user == Some(0), "the server runs as {user:?}");
+    let other = format!("rm -r {HOST}/sys && echo other >{HOST}/etc/machine-id");
+    ports.run(lab, &other).await?;
+    let lost = server.condition(lab, "AnchorPresent", "False").await;
+    lost.map(drop)
+}
+
+/// A LicenseServer whose anchor is the first node itself, made and not waited for.
+pub(super) async fn by_its_machine(lab: &Lab, ns: &str, ports: &Ports) -> Result<Server> {
     let local = lab.dir.path().join("host-tree");
     let mut script = String::new();
     let uuid = "6c1f7a52-93ab-4a0e-8f3b-2f0a1c55d6e7";
@@ -124,15 +137,7 @@ pub(super) async fn a_machine_anchors_its_server(lab: &Lab) -> Result<()> {
     let flags = format!("--host-root {}", local.display());
     let (key, description) = describe(lab, "hwid", &flags).await?;
     let env = ("MOORING_HOST_ROOT", HOST);
-    let server = serve(lab, &ns, "hwid", &key, &description, env).await?;
-    server.condition(lab, "Ready", "True").await?;
-    let spec = server.pod(lab).await?.spec.unwrap_or_default();
-    let user = spec.security_context.and_then(|s| s.run_as_user);
-    ensure!(user == Some(0), "the server runs as {user:?}");
-    let other = format!("rm -r {HOST}/sys && echo other >{HOST}/etc/machine-id");
-    ports.run(lab, &other).await?;
-    let lost = server.condition(lab, "AnchorPresent", "False").await;
-    lost.map(drop)
+    serve(lab, ns, "hwid", &key, &description, env).await
 }
 
 /// What docs/dongles.md promises of Pod Security: with a device resource and pcscd, or a USB

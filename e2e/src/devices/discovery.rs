@@ -43,7 +43,7 @@ async fn unlabelled(lab: &Lab, node: &str, what: &str) -> Result<()> {
 }
 
 /// Waits until the server's pod is Ready on a node.
-async fn runs_on(lab: &Lab, server: &Server, node: &str) -> Result<()> {
+pub(super) async fn runs_on(lab: &Lab, server: &Server, node: &str) -> Result<()> {
     let what = format!("the server's pod is Ready on {node}");
     eventually(&what, within(90), async || {
         let pod = server.pod(lab).await?;

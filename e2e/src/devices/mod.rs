@@ -1,6 +1,7 @@
 //! The scenarios of devices: which node has the dongle, and how it comes into a pod.
 
 mod anchors;
+mod dead_node;
 mod discovery;
 mod plugin;
 
@@ -16,6 +17,7 @@ pub fn scenarios() -> Vec<Scenario> {
         anchors::a_usb_device_anchors_a_server_in_an_ordinary_pod,
         anchors::a_machine_anchors_its_server,
         anchors::a_dongles_pod_is_restricted,
+        dead_node::a_dead_nodes_server_runs_where_its_dongle_is,
         plugin::a_dongle_comes_into_the_pod_as_a_device_resource,
     ]
 }

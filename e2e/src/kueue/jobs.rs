@@ -26,7 +26,7 @@ impl Job {
         licenses: &str,
     ) -> Result<Self> {
         let spec = "  restartPolicy: Never\n";
-        let template = App::template(lab, namespace, licenses, "", spec);
+        let template = App::template(lab, namespace, licenses, ("", ""), spec);
         let yaml = format!(
             "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {name}, namespace: {namespace}, labels: {{kueue.x-k8s.io/queue-name: {QUEUE}}}}}\nspec:\n  \
              parallelism: {pods}\n  completions: {pods}\n  backoffLimit: 0\n  template:\n{template}"

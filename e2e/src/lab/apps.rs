@@ -48,16 +48,16 @@ impl App {
         )
     }
 
-    /// The lines of a template of such pods, each with its own name; `labels` are further ones,
-    /// `, key: value`. Without licenses it is not annotated.
+    /// The lines of a template of such pods, each with its own name. `labels` are further ones,
+    /// `, key: value`; `annotations` further lines. Without licenses it is not annotated.
     pub fn template(
         lab: &Lab,
         namespace: &str,
         licenses: &str,
-        labels: &str,
+        (labels, annotations): (&str, &str),
         spec: &str,
     ) -> String {
-        let pod = Self::yaml(lab, namespace, "any", licenses, None, "", spec);
+        let pod = Self::yaml(lab, namespace, "any", licenses, None, annotations, spec);
         let own = format!("  name: any\n  namespace: {namespace}\n  labels: {{app: e2e}}\n");
         let pod = pod
             .replace(

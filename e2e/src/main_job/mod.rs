@@ -11,7 +11,10 @@ mod restart;
 mod rogue;
 mod steps;
 
-pub(crate) use steps::{begin, count_seats, holds, never_above, notices_nothing, renews, states};
+pub(crate) use steps::{
+    begin, count_seats, held_until, holds, never_above, notices_nothing, renewed_since, renews,
+    states,
+};
 
 use crate::suite::Scenario;
 

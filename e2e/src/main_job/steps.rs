@@ -71,23 +71,29 @@ pub(crate) async fn begin(lab: &Lab, name: &str) -> Result<String> {
 
 /// Waits until an application's lease was renewed some times more.
 pub(crate) async fn renews(app: &App, times: usize) -> Result<()> {
-    let until = |a: &App| {
-        let all = a.lines();
-        let last = all
-            .iter()
-            .rev()
-            .find_map(|l| l["event"]["claims"][0]["heldUntilBootMs"].as_u64());
-        last.unwrap_or_default()
-    };
-    let mut seen = until(app);
+    let mut seen = held_until(app);
     for _ in 0..times {
-        let what = format!("{} renews its lease", app.name);
-        seen = eventually(&what, within(30), async || {
-            let now = until(app);
-            let missing = || format!("Held until {now} ms, {:?}", app.state());
-            Ok((now > seen).then_some(now).ok_or_else(missing))
-        })
-        .await?;
+        seen = renewed_since(app, seen).await?;
     }
     Ok(())
+}
+
+/// Until when an application was last told that it holds its lease, by the boot clock in
+/// milliseconds.
+pub(crate) fn held_until(app: &App) -> u64 {
+    let all = app.lines();
+    let mut latest = all.iter().rev();
+    let last = latest.find_map(|l| l["event"]["claims"][0]["heldUntilBootMs"].as_u64());
+    last.unwrap_or_default()
+}
+
+/// Waits until it holds its lease for longer than that; until when.
+pub(crate) async fn renewed_since(app: &App, seen: u64) -> Result<u64> {
+    let what = format!("{} renews its lease", app.name);
+    eventually(&what, within(30), async || {
+        let now = held_until(app);
+        let missing = || format!("Held until {now} ms, {:?}", app.state());
+        Ok((now > seen).then_some(now).ok_or_else(missing))
+    })
+    .await
 }

@@ -12,6 +12,7 @@ pub(super) struct Fleet<'a> {
     pub(super) name: &'a str,
     replicas: u32,
     node: Option<&'a str>,
+    annotations: &'a str,
 }
 
 /// The UIDs of pods.
@@ -26,12 +27,19 @@ impl<'a> Fleet<'a> {
             name,
             replicas,
             node: None,
+            annotations: "",
         }
     }
 
     /// Its pods are on this node as long as that takes any.
     pub(super) const fn on(mut self, node: &'a str) -> Self {
         self.node = Some(node);
+        self
+    }
+
+    /// Its pods have these further lines of annotations.
+    pub(super) const fn annotated(mut self, annotations: &'a str) -> Self {
+        self.annotations = annotations;
         self
     }
 
@@ -46,13 +54,14 @@ impl<'a> Fleet<'a> {
             namespace,
             name,
             replicas,
+            annotations,
             ..
         } = self;
         let template = App::template(
             lab,
             namespace,
             "render",
-            &format!(", fleet: {name}"),
+            (&format!(", fleet: {name}"), annotations),
             &self.prefers(),
         );
         format!(

@@ -1,5 +1,6 @@
 //! Whose seats are whose: policies, loans that are called back, limits, lines that may be passed;
-//! pods that wait before they are scheduled, pods that others replace; many that come and go.
+//! pods that wait before they are scheduled, that others replace, that have lost their license;
+//! projects; many that come and go.
 
 mod churn;
 mod curve;
@@ -8,6 +9,8 @@ mod fill;
 mod fleet;
 mod gated;
 mod loans;
+mod lost;
+mod projects;
 mod steps;
 mod surge;
 mod trial;
@@ -18,6 +21,7 @@ use crate::suite::Scenario;
 pub fn scenarios() -> Vec<Scenario> {
     crate::suite::scenarios![
         loans::a_loan_is_back_with_its_owner_within_its_notice,
+        projects::a_project_counts_where_its_namespace_allows_it,
         trial::a_dry_run_says_what_would_change_and_changes_nothing,
         fill::one_that_fits_passes_one_that_does_not_for_a_while,
         gated::pods_that_have_no_seat_take_no_node,
@@ -26,6 +30,7 @@ pub fn scenarios() -> Vec<Scenario> {
         drain::every_replacement_gets_its_predecessors_seat,
         surge::a_rollout_at_full_seats_hands_over,
         surge::without_it_the_event_says_who_waits_for_whom,
+        lost::who_asks_for_it_is_evicted_when_its_license_is_lost,
     ]
 }
 

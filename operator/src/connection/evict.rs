@@ -87,7 +87,7 @@ pub(super) async fn evict(
     }
     let writer = &connection.context.writer;
     let namespace = pod.namespace().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(writer.client.clone(), &namespace);
+    let api: Api<Pod> = Api::namespaced(writer.once.clone(), &namespace);
     let done = unless(post(&api, &pod).await, &[404, 409]);
     let (server, name) = (&connection.server, pod.name_any());
     let first = lock(evictions).note(key, clock::boot());
@@ -173,7 +173,46 @@ fn due(connection: &Connection, key: &HolderKey) -> Result<(Pod, LicenseLeaseSta
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::kubernetes::sends_once;
+    use http::{Request, Response, StatusCode};
+    use mooring_net::http::{Body, json};
+    use mooring_net::serve::{Inbound, Limits, serve};
+    use mooring_net::shutdown::Shutdown;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// An API server by which a disruption budget forbids each eviction.
+    fn forbids(asked: &AtomicU32, _: Request<Inbound>) -> Response<Body> {
+        asked.fetch_add(1, Ordering::Relaxed);
+        let said = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let status = serde_json::json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 429,
+            "reason": "TooManyRequests", "message": said,
+        });
+        json(StatusCode::TOO_MANY_REQUESTS, &status)
+    }
+
+    #[tokio::test]
+    async fn that_a_disruption_budget_forbids_it_is_heard_at_once() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (_end, shutdown) = Shutdown::channel();
+        let of = asked.clone();
+        let answer = move |r| std::future::ready(forbids(&of, r));
+        let limits = Limits::of(10, 10);
+        tokio::spawn(serve(listener, None, limits, shutdown, answer));
+        let client = sends_once(kube::Config::new(url.parse().unwrap())).unwrap();
+        let pod = serde_json::json!({ "metadata": { "name": "p", "namespace": "a", "uid": "u" } });
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        let api = Api::namespaced(client, "a");
+        let answered = tokio::time::timeout(Duration::from_secs(5), post(&api, &pod)).await;
+        let said = in_words(&answered.unwrap().unwrap_err());
+        assert!(said.contains("disruption budget"), "{said}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "and not asked again");
+    }
 
     #[test]
     fn an_eviction_that_is_refused_is_tried_again_with_growing_pauses_and_said_once() {

@@ -22,6 +22,8 @@ use tokio::time::Instant;
 #[derive(Clone)]
 pub struct Writer {
     pub client: Client,
+    /// For evictions, whose refusal is an answer: its requests are sent once.
+    pub once: Client,
     pub recorder: Recorder,
     /// Shared by all that this process writes of leases.
     pub pace: Arc<Mutex<Allowance>>,

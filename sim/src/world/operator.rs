@@ -206,6 +206,7 @@ impl World {
             notice: Duration::from_millis(*notice),
             groups: groups.iter().enumerate().map(group).collect(),
             backfill: backfill.iter().map(fill).collect(),
+            ..SeatPolicy::default()
         }
     }
 

@@ -77,6 +77,23 @@ fn a_policy_goes_by_a_project_where_its_namespace_allows_it_and_by_no_other_word
 }
 
 #[test]
+fn a_policy_that_goes_by_projects_says_so_before_any_namespace_allows_one() {
+    let waits = |by_project| {
+        let mut policy = policy().as_ref().clone();
+        policy.by_project = by_project;
+        policy.groups[0].projects.clear();
+        let mut l = seats(4);
+        l.set_policy(Some(Arc::new(policy)), at(0));
+        granted(l.claim(of(1, None), at(0)));
+        place(l.claim(of(2, Some("falcon")), at(1))).message
+    };
+    let told = waits(true);
+    assert!(told.contains("no group takes project falcon"), "{told}");
+    let told = waits(false);
+    assert!(!told.contains("project"), "it knows of none: {told}");
+}
+
+#[test]
 fn a_policy_that_is_tried_out_says_for_which_project() {
     let mut l = seats(4);
     granted(l.claim(of(1, Some("hawk")), at(0)));
