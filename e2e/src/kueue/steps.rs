@@ -9,8 +9,13 @@ pub(super) async fn begin(lab: &Lab, name: &str) -> Result<String> {
     // Kueue keeps the pods of a group that has not come to its end, and a namespace that is deleted
     // waits for its pods before it deletes anything else.
     let ns = suite::namespace(name);
-    let earlier = lab.kubectl(format!("-n {ns} delete workloads --all"));
-    earlier.await?.ok("deleting what an earlier run left")?;
+    let workloads = format!("-n {ns} delete workloads --all");
+    // These are in no namespace, and say what was so then.
+    let queues = format!("delete clusterqueues,admissionchecks {ns} --ignore-not-found");
+    for line in [workloads, queues] {
+        let earlier = lab.kubectl(format!("{line} --timeout=60s")).await?;
+        earlier.ok("deleting what an earlier run left")?;
+    }
     main_job::begin(lab, name).await
 }
 
