@@ -37,6 +37,8 @@ pub(super) struct Handovers {
     seated: HashMap<HolderNo, LeaseNo>,
     /// Which leases the books say are beyond the seats.
     said: HashSet<LeaseNo>,
+    /// Which stand in line in this run.
+    waits: HashSet<LeaseNo>,
     /// All that ever were.
     all: HashMap<LeaseNo, Handover>,
     /// When whose seat was handed over last, or was to be.
@@ -170,6 +172,7 @@ impl Handovers {
                 self.named.clear();
                 self.seated.clear();
                 self.said.clear();
+                self.waits.clear();
                 self.ended.clear();
                 for h in self.all.values_mut().filter(|h| h.stands == Stands::Beyond) {
                     h.stands = Stands::Away;
@@ -195,7 +198,11 @@ impl Handovers {
         book: &Book,
         seen: &mut Seen,
     ) -> Verdict {
+        let waited = self.waits.remove(&lease);
         if !matches!(book, Book::Held { .. } | Book::Silent { .. }) {
+            if *book == Book::Waiting {
+                self.waits.insert(lease);
+            }
             if self.seated.get(&holder) == Some(&lease) {
                 self.seated.remove(&holder);
                 self.ended.push(holder);
@@ -236,6 +243,11 @@ impl Handovers {
                 self.broken(format!(
                     "{lease:?} was beyond the seats, and is taken in as if it had some"
                 ))
+            }
+            // It was over, and its holder came to the line with it: this is a seat of its own.
+            (false, Some(_)) if waited => {
+                self.stands(lease, Stands::Seat);
+                Ok(())
             }
             (false, _) => Ok(()),
         }

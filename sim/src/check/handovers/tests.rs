@@ -130,6 +130,18 @@ impl Told {
         });
     }
 
+    /// The new pod's application is told until when it may go on.
+    fn goes_on(&mut self, limit: Ms) {
+        self.see(Fact::Tells {
+            copy: CopyNo(NEW),
+            claim: ClaimNo(0),
+            says: Says::Held,
+            lease: Some(lease(NEW)),
+            limit: Some(limit),
+            held_until: Some(self.t + D),
+        });
+    }
+
     fn right(&self) {
         assert_eq!(self.broken, None);
     }
@@ -172,15 +184,27 @@ fn it_ends_with_its_time_in_the_books_and_at_its_holder() {
     s.answers(NEW, false);
     s.wrong("is answered");
     let mut s = Told::new();
-    s.see(Fact::Tells {
-        copy: CopyNo(NEW),
-        claim: ClaimNo(0),
-        says: Says::Held,
-        lease: Some(lease(NEW)),
-        limit: Some(s.t + H + 1_000),
-        held_until: Some(s.t + D),
-    });
+    s.goes_on(s.t + H + 1_000);
     s.wrong("goes by");
+}
+
+#[test]
+fn one_that_was_over_and_had_a_seat_in_its_turn_is_a_lease_as_any() {
+    for in_line in [true, false] {
+        let mut s = Told::new();
+        s.t += H + margin(H);
+        s.ends(NEW, "expired");
+        // Its holder did not hear that; the next run has it by its place in line.
+        s.see(Fact::Crashed);
+        s.starts(2);
+        if in_line {
+            s.book(NEW, Book::Waiting);
+        }
+        s.ends(OLD, "released");
+        s.held(NEW);
+        s.goes_on(s.t + H * 3);
+        assert_eq!(s.broken.is_none(), in_line, "{:?}", s.broken);
+    }
 }
 
 #[test]
