@@ -247,7 +247,7 @@ fn a_workload_that_was_sent_back_keeps_its_place_and_is_in_nobodys_way() {
     let look = |world: &mut World, all: &[WorkloadClaim]| {
         world.memory.set_workloads(all);
         world.settle();
-        let of = |c: &WorkloadClaim| match world.memory.stand(&c.key()) {
+        let of = |c: &WorkloadClaim| match world.memory.stand(&c.key(), clock::boot()) {
             Some((Stand::Reserved, _)) => "reserved".to_owned(),
             Some((Stand::Waiting { place, .. }, rested)) => format!("{place} {rested}"),
             other => format!("{other:?}"),

@@ -12,6 +12,7 @@ use mooring_core::identity::HolderKey;
 use mooring_net::clock;
 use mooring_net::sync::lock;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -27,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct OwnersBook {
     memories: Mutex<BTreeMap<ServerRef, OwnersPage>>,
     before: Mutex<BTreeMap<String, String>>,
+    /// There are no Workloads of Kueue's for now: what was claimed for any ends.
+    no_workloads: AtomicBool,
     /// Hears that a license server has answered.
     pub(crate) answers: Notify,
 }
@@ -51,6 +54,9 @@ impl OwnersBook {
             let now = clock::now();
             memory.restore(restored(&text, now.wall), now.boot);
         }
+        if self.no_workloads.load(Ordering::Relaxed) {
+            memory.set_workloads(&[]);
+        }
         let page = OwnersPage {
             memory: Arc::new(Mutex::new(memory)),
             news: Arc::default(),
@@ -61,6 +67,15 @@ impl OwnersBook {
 
     fn page(&self, server: &ServerRef) -> Option<OwnersPage> {
         lock(&self.memories).get(server).cloned()
+    }
+
+    /// Nobody answers for Kueue's Workloads, or there is no Kueue.
+    pub(crate) fn has_no_workloads(&self) {
+        self.no_workloads.store(true, Ordering::Relaxed);
+        let servers: Vec<ServerRef> = lock(&self.memories).keys().cloned().collect();
+        for server in servers {
+            self.set_workloads(&server, &[]);
+        }
     }
 
     /// The Workloads of Kueue's that claim at a license server: it is told soon.
@@ -77,7 +92,7 @@ impl OwnersBook {
         let page = self.page(server)?;
         let memory = lock(&page.memory);
         memory
-            .stand(key)
+            .stand(key, clock::boot())
             .map(|(stand, rested)| (stand.clone(), rested))
     }
 

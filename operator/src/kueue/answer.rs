@@ -52,12 +52,19 @@ pub(super) struct AnswerFacts<'a> {
     pub(super) with_quota: Duration,
     /// For how long it has stood in line.
     pub(super) in_line: Duration,
+    /// It runs: the check came to its queue since.
+    pub(super) runs: bool,
+    /// It waits at the check of another license server, too.
+    pub(super) waits_elsewhere: bool,
     /// `namespace/name` of the license server.
     pub(super) server: &'a str,
 }
 
 pub(super) fn answer(f: &AnswerFacts<'_>) -> Answer {
     let server = f.server;
+    if f.runs {
+        return Answer::Ready("runs already".to_owned());
+    }
     match f.asked {
         Asked::Nothing => return Answer::Ready(format!("asks nothing of license server {server}")),
         Asked::Bad(why) => return Answer::Rejected(why.clone()),
@@ -84,13 +91,16 @@ pub(super) fn answer(f: &AnswerFacts<'_>) -> Answer {
 }
 
 fn waits(f: &AnswerFacts<'_>, place: u32, why: String) -> Answer {
-    if f.with_quota < WINDOW || place <= 1 && f.in_line >= PATIENCE {
+    // Two that each have what the other waits for would wait for ever.
+    let stays = place <= 1 && f.in_line >= PATIENCE && !f.waits_elsewhere;
+    if f.with_quota < WINDOW || stays {
         return Answer::Pending(why);
     }
     if !f.rested && f.with_quota < WINDOW + REST {
         return Answer::ToRest(why);
     }
     let after = PER_PLACE.saturating_mul(place.max(1)).min(LONGEST);
+    let why = format!("{why}. Its quota is free meanwhile, its place is kept");
     Answer::Retry { after, why }
 }
 
@@ -123,14 +133,26 @@ mod tests {
         })
     }
 
+    fn facts(asked: &Asked) -> AnswerFacts<'_> {
+        AnswerFacts {
+            asked,
+            stand: None,
+            rested: true,
+            with_quota: Duration::from_secs(30),
+            in_line: Duration::from_secs(30),
+            runs: false,
+            waits_elsewhere: false,
+            server: "licensing/main",
+        }
+    }
+
     fn of(stand: Option<&Stand>, with_quota: u64, in_line: u64, rested: bool) -> Answer {
         answer(&AnswerFacts {
-            asked: &seats(),
             stand,
             rested,
             with_quota: Duration::from_secs(with_quota),
             in_line: Duration::from_secs(in_line),
-            server: "licensing/main",
+            ..facts(&seats())
         })
     }
 
@@ -178,6 +200,33 @@ mod tests {
             Some(60),
             "another is before it"
         );
+    }
+
+    #[test]
+    fn one_that_waits_at_two_license_servers_holds_what_it_has_from_nobody() {
+        let (asked, stand) = (seats(), at(1));
+        let says = answer(&AnswerFacts {
+            stand: Some(&stand),
+            in_line: Duration::from_secs(6000),
+            waits_elsewhere: true,
+            ..facts(&asked)
+        });
+        assert_eq!(retry(&says), Some(30));
+    }
+
+    #[test]
+    fn what_runs_already_is_never_sent_back() {
+        let refused = Stand::Refused("exceeds-seats".into());
+        for asked in [seats(), Asked::Bad("x".into())] {
+            for stand in [None, Some(&refused)] {
+                let says = answer(&AnswerFacts {
+                    stand,
+                    runs: true,
+                    ..facts(&asked)
+                });
+                assert!(matches!(says, Answer::Ready(_)), "{says:?}");
+            }
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) struct Desk {
 /// What is to be.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Round {
-    pub(super) claims: BTreeMap<ServerRef, Vec<WorkloadClaim>>,
+    pub(super) claims: BTreeMap<ServerRef, BTreeMap<HolderKey, WorkloadClaim>>,
     /// Checks whose condition changes.
     pub(super) conditions: Vec<(String, Value)>,
     pub(super) writes: Vec<CheckWrite>,
@@ -62,31 +62,33 @@ pub(super) type Stands<'a> = dyn Fn(&ServerRef, &HolderKey) -> Option<(Stand, bo
 impl Desk {
     pub(super) fn look(&mut self, servers: &[ServerRef], stands: &Stands<'_>, now: Now) -> Round {
         let mut round = Round::default();
-        round
-            .claims
-            .extend(servers.iter().map(|s| (s.clone(), Vec::new())));
+        let none = servers.iter().map(|s| (s.clone(), BTreeMap::new()));
+        round.claims.extend(none);
         let mut seen = std::mem::take(&mut self.seen);
+        let mut ours: BTreeMap<&str, ServerRef> = BTreeMap::new();
         for (name, check) in self.checks.iter().filter(|(_, c)| is_ours(c)) {
             let server = server_of(check, servers);
             let condition = condition(check, &server, now.wall);
             round
                 .conditions
                 .extend(condition.map(|c| (name.clone(), c)));
-            let Ok(server) = server else { continue };
-            for (uid, workload) in &self.workloads {
-                let states = &workload.status.admission_checks;
-                let Some(state) = states.iter().find(|s| s.name == *name) else {
+            ours.extend(server.ok().map(|s| (name.as_str(), s)));
+        }
+        for (uid, workload) in self.workloads.iter().filter(|(_, w)| !w.is_over()) {
+            for state in &workload.status.admission_checks {
+                let Some(server) = ours.get(state.name.as_str()) else {
                     continue;
                 };
-                if workload.is_over() {
-                    continue;
-                }
-                let key = (uid.clone(), name.clone());
+                let key = (uid.clone(), state.name.clone());
                 let new = || Seen::new(now.boot);
+                let others = workload.status.admission_checks.iter();
+                let others = others.filter(|s| s.name != state.name);
+                let others = others.filter_map(|s| Some((ours.get(s.name.as_str())?, s)));
                 let mut at = AtCheck {
                     workload,
                     state,
-                    server: &server,
+                    server,
+                    others: others.filter(|(of, _)| *of != server).collect(),
                     seen: seen.remove(&key).unwrap_or_else(new),
                     stands,
                     now: now.boot,
@@ -124,6 +126,8 @@ struct AtCheck<'a> {
     workload: &'a Workload,
     state: &'a CheckState,
     server: &'a ServerRef,
+    /// Its checks at other license servers.
+    others: Vec<(&'a ServerRef, &'a CheckState)>,
     seen: Seen,
     stands: &'a Stands<'a>,
     now: BootTime,
@@ -143,7 +147,7 @@ impl AtCheck<'_> {
     }
 
     fn with_quota(&mut self, time: Duration) -> (Option<WorkloadClaim>, Option<CheckWord>) {
-        let asked = asked(self.workload, self.server, false);
+        let asked = self.asked();
         let asks = match &asked {
             Asked::Seats(asks) => Some(asks),
             Asked::Nothing | Asked::Bad(_) => None,
@@ -175,12 +179,29 @@ impl AtCheck<'_> {
             rested: stand.as_ref().is_some_and(|(_, rested)| *rested),
             with_quota: time,
             in_line: self.now.since(self.seen.line),
+            runs: self.workload.is_admitted(),
+            waits_elsewhere: self.others.iter().any(|(_, s)| s.state != "Ready"),
             server: &server,
         });
         self.seen.waits = claim.is_some();
         let rests = matches!(says, Answer::ToRest(_) | Answer::Retry { .. });
         let claim = claim.map(|claim| WorkloadClaim { rests, ..claim });
         (claim, self.word(asks, says))
+    }
+
+    /// Which license server pods use that name none is open where there are two.
+    fn asked(&self) -> Asked {
+        let asked = asked(self.workload, self.server, false);
+        let (Asked::Seats(asks), Some((other, _))) = (&asked, self.others.first()) else {
+            return asked;
+        };
+        match asks.sets.iter().find(|s| !s.is_named) {
+            Some(set) => Asked::Bad(format!(
+                "pod set {}: the Workload has AdmissionChecks of license servers {} and {other}: name one by the annotation {SERVER}",
+                set.name, self.server
+            )),
+            None => asked,
+        }
     }
 
     fn word(&self, asks: Option<&Asks>, says: Answer) -> Option<CheckWord> {
@@ -199,7 +220,7 @@ impl AtCheck<'_> {
             }
             Answer::Asks | Answer::ToRest(_) => None,
             Answer::Retry { after, why } => Some(CheckWord::Retry {
-                message: format!("{why}. Its quota is free meanwhile, its place is kept"),
+                message: why,
                 after,
             }),
             Answer::Rejected(why) => Some(CheckWord::Rejected(why)),
@@ -210,7 +231,7 @@ impl AtCheck<'_> {
     fn without_quota(&mut self, time: Duration) -> (Option<WorkloadClaim>, Option<CheckWord>) {
         let sent_back = self.state.requeue_after_seconds.is_some();
         let Asked::Seats(asks) = asked(self.workload, self.server, true) else {
-            return (None, None);
+            return (None, self.again(time));
         };
         let stand = (self.stands)(self.server, &asks.claim.key()).map(|(s, _)| s);
         // What has its seats had its turn, and is not to keep them without quota.
@@ -219,21 +240,27 @@ impl AtCheck<'_> {
         if !self.seen.waits {
             self.seen.line = self.now;
         }
+        (
+            Some(asks.claim).filter(|_| self.seen.waits),
+            self.again(time),
+        )
+    }
+
+    /// What was said with quota counts no more without it.
+    fn again(&self, time: Duration) -> Option<CheckWord> {
         let noted = self.workload.is_put_off() || time >= NOTED;
-        let again = self.state.state == "Retry" && !self.workload.holds_quota() && noted;
-        let again = again && !self.seen.wrote_within(AGAIN, self.now);
-        let says = again.then_some(CheckWord::Again);
-        (Some(asks.claim).filter(|_| self.seen.waits), says)
+        let answered = self.state.state != "Pending";
+        let again = answered && !self.workload.holds_quota() && noted;
+        again.then_some(CheckWord::Again)
     }
 
     /// One claim for what a Workload belongs to: that of the Workload that has quota, if there are
     /// several.
     fn claims(&self, claim: WorkloadClaim, round: &mut Round) {
         let all = round.claims.entry(self.server.clone()).or_default();
-        match all.iter_mut().find(|c| c.key() == claim.key()) {
-            Some(known) if known.rests && !claim.rests => *known = claim,
-            Some(_) => {}
-            None => all.push(claim),
+        let known = all.entry(claim.key()).or_insert_with(|| claim.clone());
+        if known.rests && !claim.rests {
+            *known = claim;
         }
     }
 

@@ -5,6 +5,7 @@ use super::desk::{Desk, Round};
 use super::status::{CheckWrite, changed};
 use crate::cache::watches::PAGE;
 use crate::connection::OwnersBook;
+use crate::owners::WorkloadClaim;
 use crate::watch::watch;
 use crate::watched::{AdmissionCheck, Workload};
 use futures::StreamExt as _;
@@ -14,6 +15,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
 use mooring_api::LicenseServer;
 use mooring_api::names::{FIELD_MANAGER, ServerRef};
+use mooring_core::ledger::OWNER_SILENCE;
 use mooring_net::clock;
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
@@ -35,7 +37,7 @@ pub(crate) async fn run(client: Client, book: &OwnersBook, servers: Store<Licens
     if servers.wait_until_ready().await.is_err() {
         return;
     }
-    awaits_kueue(&client).await;
+    awaits_kueue(&client, book).await;
     let config = || watcher::Config::default().page_size(PAGE);
     let checks = Api::<AdmissionCheck>::all(client.clone());
     let workloads = Api::<Workload>::all(client.clone());
@@ -68,14 +70,18 @@ pub(crate) async fn run(client: Client, book: &OwnersBook, servers: Store<Licens
     }
 }
 
-/// Waits until Kueue's objects are served.
-async fn awaits_kueue(client: &Client) {
+/// Waits until Kueue's objects are served. If that takes longer than anything is kept for it, it
+/// has gone, and so have its Workloads.
+async fn awaits_kueue(client: &Client, book: &OwnersBook) {
     let checks = Api::<AdmissionCheck>::all(client.clone());
     let one = ListParams::default().limit(1);
-    let mut told = false;
+    let (began, mut told) = (Instant::now(), false);
     while let Err(e) = checks.list(&one).await {
         if !std::mem::replace(&mut told, true) {
             tracing::info!(error = %e, "Kueue is not there: its AdmissionChecks are looked for again and again");
+        }
+        if began.elapsed() >= OWNER_SILENCE {
+            book.has_no_workloads();
         }
         sleep(ABSENT).await;
     }
@@ -132,18 +138,20 @@ async fn look(client: &Client, book: &OwnersBook, servers: &Store<LicenseServer>
         conditions,
         writes,
     } = round;
-    for (server, claims) in &claims {
-        book.set_workloads(server, claims);
+    for (server, claims) in claims {
+        let claims: Vec<WorkloadClaim> = claims.into_values().collect();
+        book.set_workloads(&server, &claims);
     }
     for (name, condition) in conditions {
         let status = json!({ "status": { "conditions": [condition] } });
         let checks: Api<AdmissionCheck> = Api::all(client.clone());
-        let params = PatchParams::apply(FIELD_MANAGER);
-        if let Err(e) = checks
-            .patch_status(&name, &params, &Patch::Merge(&status))
-            .await
-        {
-            tracing::warn!(check = %name, error = %e, "the condition of an AdmissionCheck could not be written; tried again");
+        let (params, status) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&status));
+        match timeout(WRITE, checks.patch_status(&name, &params, &status)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => {
+                tracing::warn!(check = %name, error = %e, "the condition of an AdmissionCheck could not be written; tried again");
+            }
+            Err(_) => tracing::warn!(check = %name, "the API server takes too long"),
         }
     }
     let all = futures::stream::iter(writes);

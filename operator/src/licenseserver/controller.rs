@@ -84,8 +84,11 @@ pub async fn run(
     let sweep = sweep::run(ctx.clone(), store.clone());
     let policies = policies::run(ctx.clone(), store.clone(), changed, policies_hear);
     let checks = async {
+        let book = &ctx.connection.owners;
         if with_kueue {
-            kueue::run(client.clone(), &ctx.connection.owners, store.clone()).await;
+            kueue::run(client.clone(), book, store.clone()).await;
+        } else {
+            book.has_no_workloads();
         }
     };
     tokio::join!(controller, watches, labels, sweep, policies, checks);

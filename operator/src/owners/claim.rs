@@ -17,6 +17,8 @@ pub const RENEW: Duration = Duration::from_secs(100);
 /// The same for one that was refused, and for what could not be said.
 const REFUSED: Duration = Duration::from_secs(60);
 pub(super) const FAILED: Duration = Duration::from_secs(10);
+/// For how long an answer says how a claim stands.
+const SAID: Duration = Duration::from_secs(200);
 /// How often it is asked whether what counts its seats by something else may keep them by now.
 const NOT_COUNTED: Duration = Duration::from_secs(600);
 
@@ -27,6 +29,8 @@ pub(super) struct Remembered {
     pub(super) rested: bool,
     pub(super) ends: bool,
     pub(super) stand: Stand,
+    /// When what it asks for now was said that was answered so.
+    said: Option<BootTime>,
     heard: Option<InstanceId>,
     /// With the time at which the request was sent that it answered.
     pub(super) receipt: Option<(Sealed, BootTime)>,
@@ -47,6 +51,7 @@ impl Remembered {
             rested: false,
             ends: false,
             stand,
+            said: None,
             heard: None,
             receipt: None,
             ticket: None,
@@ -84,8 +89,20 @@ impl Remembered {
         if news && !idle {
             self.next = now;
         }
+        self.said = self.said.filter(|_| self.wish.items == wish.items);
         self.short_since = self.short_since.or(Some(now)).filter(|_| wish.short);
         self.wish = wish;
+    }
+
+    /// It ends, which is to be said at once.
+    pub(super) fn over(&mut self) {
+        (self.ends, self.next) = (true, BootTime::from_millis(0));
+    }
+
+    /// How it stands, if that was heard lately of what it asks for now.
+    pub(super) fn answered(&self, now: BootTime) -> Option<&Stand> {
+        let said = self.said.filter(|t| now.since(*t) < SAID);
+        said.map(|_| &self.stand)
     }
 
     pub(super) fn known(&self, now: BootTime) -> KnownOwner {
@@ -124,6 +141,9 @@ impl Remembered {
         (run, sent): (InstanceId, BootTime),
     ) {
         self.heard = Some(run);
+        if said.items == self.wish.items {
+            self.said = Some(sent);
+        }
         // What changed meanwhile is still to be said.
         let same = said.items == self.wish.items
             && said.pods == self.wish.pods

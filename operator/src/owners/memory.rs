@@ -18,6 +18,7 @@ use super::words;
 use super::workloads::{self, WorkloadClaim};
 use crate::cache::own::{Gate, OwnPod};
 use crate::leases::Note;
+use crate::pods::is_workload;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::ClaimName;
@@ -98,20 +99,25 @@ impl OwnersMemory {
         self.claims.is_empty() && self.pods.is_empty() && workloads.is_none_or(Vec::is_empty)
     }
 
-    /// The Workloads of Kueue's that claim here; whether that is news.
+    /// The Workloads of Kueue's that claim here; whether that is news. What is claimed for others
+    /// ends, whenever the server hears of it.
     pub fn set_workloads(&mut self, all: &[WorkloadClaim]) -> bool {
         let news = self.workloads.as_deref() != Some(all);
         if news {
+            let keys: HashSet<HolderKey> = all.iter().map(WorkloadClaim::key).collect();
+            let others = self.claims.iter_mut();
+            let others = others.filter(|(key, _)| is_workload(key) && !keys.contains(*key));
+            others.for_each(|(_, c)| c.over());
             self.workloads = Some(all.to_vec());
         }
         news
     }
 
     /// How such a claim stands, and whether the server knows that it rests. `None`: it was not
-    /// made yet.
-    pub fn stand(&self, key: &HolderKey) -> Option<(&Stand, bool)> {
+    /// made yet as it is, or nothing has been heard of it for long.
+    pub fn stand(&self, key: &HolderKey, now: BootTime) -> Option<(&Stand, bool)> {
         let claim = self.claims.get(key).filter(|c| !c.ends)?;
-        Some((&claim.stand, claim.rested))
+        claim.answered(now).map(|stand| (stand, claim.rested))
     }
 
     /// Whose claim it is, as it was made here.

@@ -207,7 +207,7 @@ struct Said {
 impl Keep for Said {
     /// What is so.
     fn keep(kept: &[Self], next: &Self) -> bool {
-        let asked = ["QuotaReserved", "Evicted", "Finished"];
+        let asked = ["QuotaReserved", "Admitted", "Evicted", "Finished"];
         next.status == "True"
             && asked.contains(&next.kind.as_str())
             && !kept.iter().any(|k| k.kind == next.kind)
@@ -274,6 +274,11 @@ impl Workload {
         self.says("QuotaReserved")
     }
 
+    /// It runs, or may.
+    pub fn is_admitted(&self) -> bool {
+        self.says("Admitted")
+    }
+
     /// It has come to its end, or nobody is to run it.
     pub fn is_over(&self) -> bool {
         self.says("Finished")
@@ -288,12 +293,14 @@ impl Workload {
     }
 
     /// How many pods of a set it has, less those that have done their work and are not made anew.
+    /// Where it was admitted since, Kueue has left these out already.
     pub fn pods_of(&self, set: &PodSet) -> u32 {
         let of_it = |all: &[Counted]| all.iter().find(|c| c.name == set.name)?.count;
         let admission = self.status.admission.as_ref();
         let assigned = admission.and_then(|a| of_it(&a.pod_set_assignments));
-        let all = assigned.or(set.count).unwrap_or(1);
-        all.saturating_sub(of_it(&self.status.reclaimable_pods).unwrap_or(0))
+        let all = set.count.unwrap_or(1);
+        let done = of_it(&self.status.reclaimable_pods).unwrap_or(0);
+        assigned.unwrap_or(all).min(all.saturating_sub(done))
     }
 }
 
@@ -458,7 +465,7 @@ mod tests {
             "admissionChecks": [{ "name": "c", "state": "Pending", "message": "" }],
         }));
         let set = &w.spec.pod_sets[0];
-        assert_eq!((w.pods_of(set), set.service_account()), (2, "farm"));
+        assert_eq!((w.pods_of(set), set.service_account()), (3, "farm"));
         assert_eq!(set.annotations().len(), 1, "{:?}", set.annotations());
         assert!(w.has_quota() && !w.is_over() && !w.is_put_off());
         assert_eq!(w.status.admission_checks[0].state, "Pending");

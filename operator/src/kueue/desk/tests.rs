@@ -87,7 +87,7 @@ impl Table {
 }
 
 fn claims(round: &Round) -> Vec<(&str, bool)> {
-    let all = round.claims[&main()].iter();
+    let all = round.claims[&main()].values();
     all.map(|c| (c.name.as_str(), c.rests)).collect()
 }
 
@@ -194,6 +194,53 @@ fn what_has_its_seats_and_loses_its_quota_gives_them_back() {
     let preempted = [("QuotaReserved", "True"), ("Evicted", "True")];
     table.put(workload("j", "render", &preempted, &state("Pending")));
     assert!(claims(&table.look()).is_empty());
+}
+
+#[test]
+fn one_that_runs_when_the_check_comes_to_its_queue_goes_on() {
+    let mut table = Table::new();
+    let runs = [("QuotaReserved", "True"), ("Admitted", "True")];
+    table.put(workload("j", "render", &runs, &state("Pending")));
+    table.stand("j", Stand::Refused("exceeds-seats".into()), false);
+    let round = table.after(60);
+    assert!(
+        matches!(says(&round)[..], [CheckWord::Ready { .. }]),
+        "{round:?}"
+    );
+}
+
+#[test]
+fn what_was_said_with_quota_counts_no_more_without_it() {
+    let mut table = Table::new();
+    table.put(workload("j", "render", &[], &state("Ready")));
+    table.look();
+    let round = table.after(6);
+    assert_eq!(says(&round), [&CheckWord::Again]);
+}
+
+#[test]
+fn two_checks_of_two_license_servers_want_the_pods_to_name_one() {
+    let mut table = Table::new();
+    let mut second = check();
+    second.metadata.name = Some("second".into());
+    second.spec.parameters.as_mut().unwrap().name = "other".into();
+    table.desk.checks.insert("second".into(), second);
+    table.servers.push(ServerRef::new("licensing", "other"));
+    let both = |licenses: &str| {
+        let mut w = workload("j", licenses, &QUOTA, &state("Pending"));
+        let states = &mut w.status.admission_checks;
+        states.push(CheckState {
+            name: "second".into(),
+            ..states[0].clone()
+        });
+        w
+    };
+    table.put(both("render"));
+    let round = table.look();
+    let [CheckWord::Rejected(why), CheckWord::Rejected(_)] = says(&round)[..] else {
+        panic!("{round:?}")
+    };
+    assert!(why.contains("mooring.dev/server"), "{why}");
 }
 
 #[test]
