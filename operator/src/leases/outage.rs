@@ -118,8 +118,13 @@ impl Service {
 
     /// Whether leases have run out by now, since none is renewed.
     fn ran_out(&self, now: Timestamp) -> bool {
-        let stopped = self.stopped.as_ref();
-        stopped.is_some_and(|t| elapsed(*t, now) >= self.lease_for)
+        self.stopped.is_some() && self.run_out_in(now).is_none()
+    }
+
+    /// In how long they will have. Renewals may stop later than the trouble began.
+    pub(super) fn run_out_in(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.lease_for.checked_sub(elapsed(self.stopped?, now))?;
+        Some(left).filter(|left| !left.is_zero())
     }
 
     /// Until when an application may go on whose last renewal may have been half a lease before

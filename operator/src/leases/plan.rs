@@ -92,14 +92,14 @@ fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
 }
 
 /// When a holder is to be looked at again by itself: an outage that has just begun shows on its
-/// mirror later.
+/// mirror later, and again when leases have run out.
 pub fn again(service: &Service, now: Timestamp) -> Option<Duration> {
-    [true, false]
-        .into_iter()
-        .find_map(|in_line| match service.stage(now, in_line) {
-            Stage::Young(after) => Some(after),
-            Stage::None | Stage::Old(_) => None,
-        })
+    let begins = |in_line| match service.stage(now, in_line) {
+        Stage::Young(after) => Some(after),
+        Stage::None | Stage::Old(_) => None,
+    };
+    let begins = begins(true).or_else(|| begins(false));
+    begins.or_else(|| service.run_out_in(now))
 }
 
 /// Whether it is known as one who waits.
