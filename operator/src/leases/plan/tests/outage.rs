@@ -392,3 +392,18 @@ fn a_refusal_is_the_servers_last_word_in_an_outage_too() {
     let told = applied(plan(&f)).0;
     assert_eq!(message(&told), "no such product");
 }
+
+#[test]
+fn who_holds_a_lease_is_looked_at_again_when_it_has_run_out() {
+    let service = Service {
+        stopped: Some(at("12:00:02")),
+        ..rejected()
+    };
+    let left = again(&service, at("12:00:30"));
+    assert_eq!(
+        left,
+        Some(Duration::from_secs(2)),
+        "it is old, and in force"
+    );
+    assert_eq!(again(&service, at("12:00:32")), None);
+}
