@@ -5,6 +5,7 @@ use super::desk::{Desk, Round};
 use super::status::{CheckWrite, changed};
 use crate::cache::watches::PAGE;
 use crate::connection::OwnersBook;
+use crate::kubernetes::unless;
 use crate::owners::WorkloadClaim;
 use crate::watch::watch;
 use crate::watched::{AdmissionCheck, Workload};
@@ -181,21 +182,15 @@ async fn write(client: &Client, w: &CheckWrite) -> Result<(), kube::Error> {
     let Some(status) = changed(status, &w.check, &w.says, clock::now().wall) else {
         return Ok(());
     };
-    let patch = json!({
+    let patch = Patch::Merge(json!({
         "metadata": { "uid": w.uid, "resourceVersion": seen.metadata.resource_version },
         "status": status,
-    });
+    }));
     let params = PatchParams::apply(FIELD_MANAGER);
-    match api
-        .patch_status(&w.name, &params, &Patch::Merge(&patch))
-        .await
-    {
-        // Somebody else has written meanwhile: it is looked at again.
-        Err(kube::Error::Api(s)) if s.code == 409 => Ok(()),
-        done => {
-            done?;
-            tracing::info!(workload = %w.name, namespace = %w.namespace, check = %w.check, says = ?w.says, "AdmissionCheck answered");
-            Ok(())
-        }
+    let done = api.patch_status(&w.name, &params, &patch);
+    // Where somebody else has written meanwhile it is looked at again.
+    if unless(done.await, &[409])?.is_some() {
+        tracing::info!(workload = %w.name, namespace = %w.namespace, check = %w.check, says = ?w.says, "AdmissionCheck answered");
     }
+    Ok(())
 }

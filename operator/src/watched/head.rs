@@ -101,6 +101,11 @@ impl Keys for Annotations {
     ];
 }
 
+/// An object's metadata, of which that much is read.
+pub(super) fn meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    Meta::deserialize(deserializer).map(Into::into)
+}
+
 impl From<Meta> for ObjectMeta {
     fn from(m: Meta) -> Self {
         let some = |map: BTreeMap<_, _>| Some(map).filter(|m| !m.is_empty());

@@ -1,6 +1,6 @@
 //! Kueue's objects, as far as its admission checks need them: `kueue.x-k8s.io/v1beta2`.
 
-use super::head::Meta;
+use super::head::meta;
 use super::list::{Entries, Keep, Keys, kept};
 use super::pod::Sidecar;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -11,7 +11,7 @@ use mooring_core::annotation::{
     Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, LOG_LEVEL, ON_LOSS, PLACE,
     PROJECT, RESERVATION, SERVER, SIDECAR_CPU, SIDECAR_MEMORY, START, WAIT,
 };
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -22,10 +22,13 @@ const VERSION: &str = "v1beta2";
 const MOST: usize = 8;
 
 /// What has pods run together, as Kueue sees it: a Job's pods, say, or a group of pods.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Workload {
+    #[serde(deserialize_with = "meta")]
     pub metadata: ObjectMeta,
+    #[serde(default)]
     pub spec: WorkloadSpec,
+    #[serde(default)]
     pub status: WorkloadStatus,
 }
 
@@ -304,30 +307,14 @@ impl Workload {
     }
 }
 
-impl<'de> Deserialize<'de> for Workload {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Read {
-            metadata: Meta,
-            #[serde(default)]
-            spec: WorkloadSpec,
-            #[serde(default)]
-            status: WorkloadStatus,
-        }
-        let read = Read::deserialize(deserializer)?;
-        Ok(Self {
-            metadata: read.metadata.into(),
-            spec: read.spec,
-            status: read.status,
-        })
-    }
-}
-
 /// A check that a ClusterQueue has its Workloads pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct AdmissionCheck {
+    #[serde(deserialize_with = "meta")]
     pub metadata: ObjectMeta,
+    #[serde(default)]
     pub spec: AdmissionCheckSpec,
+    #[serde(default)]
     pub status: AdmissionCheckStatus,
 }
 
@@ -369,25 +356,6 @@ pub struct ActiveCondition {
 impl Keep for ActiveCondition {
     fn keep(kept: &[Self], next: &Self) -> bool {
         kept.is_empty() && next.kind == "Active"
-    }
-}
-
-impl<'de> Deserialize<'de> for AdmissionCheck {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Read {
-            metadata: Meta,
-            #[serde(default)]
-            spec: AdmissionCheckSpec,
-            #[serde(default)]
-            status: AdmissionCheckStatus,
-        }
-        let read = Read::deserialize(deserializer)?;
-        Ok(Self {
-            metadata: read.metadata.into(),
-            spec: read.spec,
-            status: read.status,
-        })
     }
 }
 

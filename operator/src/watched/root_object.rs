@@ -1,6 +1,6 @@
 //! What has pods run, with how many of them it wants, and no more.
 
-use super::head::Meta;
+use super::head::meta;
 use super::list::{Keep, kept};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -10,10 +10,13 @@ use serde::Deserialize;
 use std::borrow::Cow;
 
 /// A Deployment, ReplicaSet, StatefulSet, DaemonSet, Job or CronJob.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct RootObject {
+    #[serde(deserialize_with = "meta")]
     pub metadata: ObjectMeta,
+    #[serde(default)]
     pub spec: RootSpec,
+    #[serde(default)]
     pub status: RootStatus,
 }
 
@@ -71,25 +74,6 @@ impl RootStatus {
     /// It is a Job, and has come to its end or to the reason for it.
     pub const fn is_over(&self) -> bool {
         !self.conditions.is_empty()
-    }
-}
-
-impl<'de> Deserialize<'de> for RootObject {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Read {
-            metadata: Meta,
-            #[serde(default)]
-            spec: RootSpec,
-            #[serde(default)]
-            status: RootStatus,
-        }
-        let read = Read::deserialize(deserializer)?;
-        Ok(Self {
-            metadata: read.metadata.into(),
-            spec: read.spec,
-            status: read.status,
-        })
     }
 }
 
