@@ -47,6 +47,12 @@ pub(super) fn passes(reason: Option<&str>) -> bool {
     reason.is_none_or(|r| moving.map(waits_for).contains(&r))
 }
 
+/// Whether a mirror's reason is that there are others before it.
+pub(super) fn in_a_line(reason: Option<&str>) -> bool {
+    let others = [WaitReason::Full, WaitReason::Behind];
+    reason.is_some_and(|r| others.map(waits_for).contains(&r))
+}
+
 fn state_of(view: &LeaseView) -> LeaseState {
     if kind_of(view) == Some(ProblemType::Revoked) {
         return LeaseState::Revoked;

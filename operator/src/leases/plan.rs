@@ -5,7 +5,7 @@ use super::known::Known;
 use super::lost;
 use super::notes::{Note, note};
 use super::object::{
-    is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, without_contact,
+    in_a_line, is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, without_contact,
 };
 use super::outage::{Service, Stage, Trouble};
 use super::revoked::Listed;
@@ -134,12 +134,15 @@ fn known(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
         if f.claims.iter().any(Known::is_owners) {
             return Step::Nothing;
         }
-        if new.place.is_none_or(|p| p > PLACES) && old.reason == new.reason {
+        if new.place.is_none_or(|p| p > PLACES) && said_alike(old, new) {
             return Step::Nothing;
         }
         let age = f.written.unwrap_or(PLACE_EVERY);
         if age < PLACE_EVERY {
             return Step::Later(PLACE_EVERY.saturating_sub(age));
+        }
+        if has_them_soon(old.place, new.place, age) {
+            return Step::Later(PLACE_EVERY);
         }
     }
     let said = note(Some(old), &desired);
@@ -213,6 +216,21 @@ fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> 
         s
     };
     plain(old) == plain(new)
+}
+
+/// Whether one reason tells nobody more than the other: who stands before it comes and goes.
+fn said_alike(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> bool {
+    old.reason == new.reason || [old, new].iter().all(|s| in_a_line(s.reason.as_deref()))
+}
+
+/// Whether one in line has its seats before another minute is over, at the speed at which its place
+/// has moved: that it holds them is written then, and no place before.
+fn has_them_soon(from: Option<u32>, to: Option<u32>, during: Duration) -> bool {
+    let (Some(from), Some(to)) = (from, to) else {
+        return false;
+    };
+    let passed = from.saturating_sub(to);
+    during.saturating_mul(to) <= PLACE_EVERY.saturating_mul(passed)
 }
 
 fn not_known(f: &LeaseFacts<'_>) -> Step {
