@@ -158,6 +158,12 @@ pub enum Mutant {
     PassedAnew,
     /// An owner's place of which no pod lives gathers free seats.
     GhostGathers,
+    /// A claim that stands in the lines of several servers keeps seats from others at each.
+    GathersEverywhere,
+    /// What a claim has at another server than the one that is chosen is not given back.
+    LosersKept,
+    /// An application starts by the silence of one of its servers, though another has answered.
+    AnswerOfOneIsNone,
     /// An owner is granted what is there of what it asks for.
     GangHalved,
     /// The seat of an owner's pod that goes is free, though its owner keeps its share.

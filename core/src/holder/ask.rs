@@ -21,6 +21,11 @@ impl Claimant {
         if self.releasing != Releasing::No {
             return self.poll_release(now);
         }
+        if self.stands_otherwise() {
+            // A grant that is under way is given again.
+            self.outstanding = None;
+            self.next_at = now;
+        }
         if self.outstanding.is_some() || self.s.barred == Some(Bar::Cloned) {
             let until = self.changes_at(now);
             return Do::Sleep { until };
@@ -46,6 +51,12 @@ impl Claimant {
             have: self.have(now),
         };
         self.send(now, Request::Renew(renewal), None)
+    }
+
+    /// It is in line, and the server does not know how it is to stand there.
+    fn stands_otherwise(&self) -> bool {
+        let in_line = self.s.ticket.is_some() && self.s.barred.is_none();
+        in_line && self.told_stance != self.stance
     }
 
     /// What the answer to a renewal need not say again.
@@ -103,11 +114,13 @@ impl Claimant {
         let wait = waits.then_some(self.retry_in);
         self.s.counter = self.s.counter.saturating_add(1);
         self.s.pending = None;
+        self.told_stance = self.stance;
         let body = ClaimRequest {
             licensed_for: licensed.then(|| now.until(self.s.limit)),
             counter: Some(self.s.counter),
             others: Vec::new(),
             heard: self.s.heard,
+            stance: self.stance,
             clock_ahead_secs: None,
             receipts: true,
             items: self.s.items.clone(),

@@ -11,10 +11,12 @@
 //! | `silence` | when an application starts with no server in reach |
 //! | `drive` | save, then send; give back; begin again |
 //! | `states` | what time alone changes; the status |
+//! | `lines` | one claim in the lines of several servers |
 
 mod ask;
 pub mod drive;
 mod hear;
+pub mod lines;
 mod silence;
 mod states;
 
@@ -30,7 +32,9 @@ use crate::receipt::Sealed;
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, Millis};
-use crate::wire::{ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, WaitReason, Waiting};
+use crate::wire::{
+    ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, Stance, WaitReason, Waiting,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +65,9 @@ pub struct Spec {
     pub max_grace: Duration,
     /// [`CONTACT`], unless configured.
     pub contact: Duration,
+    /// It is one of several lines of a claim ([`lines`]): whether the application starts without a
+    /// server is decided for all of them.
+    pub is_a_line: bool,
 }
 
 impl Spec {
@@ -74,6 +81,7 @@ impl Spec {
             start,
             max_grace: DEFAULT_GRACE,
             contact: CONTACT,
+            is_a_line: false,
         }
     }
 }
@@ -204,6 +212,13 @@ pub struct Saved {
     /// When it ends by the word of a run of the server that was before the present one.
     #[serde(default)]
     ends_at_last: Option<BootTime>,
+    /// Of the lines of several servers in which the claim stands it is the one that the application
+    /// was told of.
+    #[serde(default)]
+    chosen: bool,
+    /// It is given back since another is chosen.
+    #[serde(default)]
+    out: bool,
 }
 
 /// What a lease was answered with.
@@ -254,12 +269,19 @@ pub struct Claimant {
     attempts: u32,
     /// Of a claim that never was answered.
     silence: Option<Silence>,
+    /// Silence has lasted long enough for a start without the server.
+    silent: bool,
+    /// The last attempt ended with nothing heard.
+    unheard: bool,
     /// The server does not know the lease: the claim is repeated with its token.
     repeat: bool,
     /// The server did not take ticket or token as a credential: the service-account token goes
     /// along.
     bearer: bool,
     releasing: Releasing,
+    /// How it is to stand in line, and how the server was told that it does.
+    stance: Stance,
+    told_stance: Stance,
     place: Option<u32>,
     reason: Option<WaitReason>,
     retry_in: Duration,
@@ -320,6 +342,8 @@ impl Claimant {
             barred: None,
             called_back: None,
             ends_at_last: None,
+            chosen: false,
+            out: false,
         };
         Self::with(spec, s, now)
     }
@@ -359,9 +383,13 @@ impl Claimant {
             next_at: now,
             attempts: 0,
             silence: None,
+            silent: false,
+            unheard: false,
             repeat: false,
             bearer: false,
             releasing: Releasing::No,
+            stance: Stance::default(),
+            told_stance: Stance::default(),
             place: None,
             reason: None,
             retry_in: Duration::ZERO,

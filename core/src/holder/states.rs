@@ -46,6 +46,17 @@ impl Claimant {
         self.dirty = true;
     }
 
+    /// Of the lines of several servers the claim is this one's, or not any more.
+    pub(super) fn is_chosen(&mut self, is_it: bool) {
+        self.s.chosen = is_it;
+        self.dirty = true;
+    }
+
+    /// Whether nothing was heard of its last attempt.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.unheard
+    }
+
     /// When the status changes by time alone; [`BootTime::NEVER`] if it does not.
     pub fn changes_at(&self, now: BootTime) -> BootTime {
         use HoldState as S;

@@ -8,6 +8,7 @@ use crate::policy::Start;
 use crate::wire::{ProblemType, Standing, True};
 
 mod drive;
+mod lines;
 mod numbers;
 mod papers;
 

@@ -144,7 +144,7 @@ impl Ledger {
             if let Some(e) = self.entries.get_mut(&id) {
                 e.last = e.last.max(now);
             }
-            self.rests(id, c.rests);
+            self.stands(id, c.stance);
             self.keep_place(id, c, now);
         } else {
             self.judge(id, c.call_back.as_ref(), now)?;
@@ -235,7 +235,7 @@ impl Ledger {
         }
         let place = Queued {
             rank,
-            group: self.group_of_owner(&c.items, tenant, c.rests),
+            group: self.group_for(&c.items, tenant, c.stance),
             runs_until,
             passed,
         };

@@ -10,6 +10,7 @@ mod policy;
 mod projects;
 mod rollout;
 mod sharers;
+mod stance;
 mod taken_back;
 
 use super::*;

@@ -75,6 +75,9 @@ pub struct ClaimRequest {
     )]
     #[cfg_attr(feature = "schema", schemars(range(min = -crate::whole::EXACT, max = crate::whole::EXACT)))]
     pub clock_ahead_secs: Option<i64>,
+    /// How it stands in line: for who stands in the lines of several servers.
+    #[serde(default, skip_serializing_if = "Stance::is_usual")]
+    pub stance: Stance,
     /// Its sender keeps tickets as text. A sidecar of before is given a document.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipts: bool,
@@ -138,6 +141,28 @@ pub enum Standing {
     Optimistic,
     /// It was `Held` and runs on: within its lease, in grace, or contested.
     Held,
+}
+
+/// How a claim stands in line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Stance {
+    /// Free seats gather for it.
+    #[default]
+    Gathers,
+    /// It has its seats if they are there at its turn, and keeps none from others: seats gather for
+    /// it at another server.
+    Yields,
+    /// It keeps its place, and is granted nothing.
+    Rests,
+}
+
+impl Stance {
+    /// As of a claim that says nothing of it.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A granted claim.
