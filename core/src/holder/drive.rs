@@ -70,7 +70,7 @@ pub struct Drive {
 /// The names of the claims that go on, but for the one of this name: what its request tells the
 /// server to expect of this holder besides.
 pub fn others<'a>(all: impl IntoIterator<Item = &'a Drive>, name: &ClaimName) -> Vec<ClaimName> {
-    let names = all.into_iter().filter(|d| !d.is_leaving());
+    let names = all.into_iter().filter(|d| !d.is_leaving() && !d.is_out());
     let names = names.map(|d| &d.spec.name).filter(|n| *n != name);
     names.cloned().collect()
 }

@@ -314,6 +314,11 @@ impl Saved {
     pub fn is_given_back(&self) -> bool {
         self.state == HoldState::Released
     }
+
+    /// Given back, and not only since another line is the claim's.
+    pub fn is_leaving(&self) -> bool {
+        self.is_given_back() && !self.out
+    }
 }
 
 impl Claimant {

@@ -78,6 +78,7 @@ impl Claimant {
             state,
             licensed,
             items: self.s.items.clone(),
+            server: None,
             until_boot_ms: licensed.then(|| limit.as_millis()),
             for_ms: licensed.then(|| whole_millis(now.until(limit))),
             held_until_boot_ms: (state == HoldState::Held).then(|| self.s.held_until.as_millis()),

@@ -6,7 +6,6 @@ use super::peer::Peer;
 use super::{events, hold_stream};
 use crate::claims::{Claims, HOLD, pods_own};
 use crate::registry::{ClaimId, Registry};
-use crate::server_client::ServerClient;
 use crate::users::Asker;
 use futures::future::{BoxFuture, Either, Ready, ready};
 use http::header::CACHE_CONTROL;
@@ -44,16 +43,14 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 
 pub(crate) struct Api {
     claims: Arc<Claims>,
-    client: ServerClient,
     followers: Limit,
     questions: Limit,
 }
 
 impl Api {
-    pub(crate) fn new(claims: Arc<Claims>, client: ServerClient) -> Self {
+    pub(crate) fn new(claims: Arc<Claims>) -> Self {
         Self {
             claims,
-            client,
             followers: Limit::new(FOLLOWERS),
             questions: Limit::new(QUESTIONS),
         }
@@ -111,7 +108,7 @@ impl Api {
                     self.fresh_token(id, nonce, asker).await
                 }
             },
-            SocketCall::Voucher => match self.claims.terms.offline_start.voucher() {
+            SocketCall::Voucher => match self.claims.servers.voucher() {
                 Ok(v) => Ok(json(StatusCode::OK, &v.envelope)),
                 Err(e) => Err(Problem::new(ProblemType::NotFound, e.to_string())),
             },
@@ -261,7 +258,8 @@ impl Api {
     }
 
     fn last_token(&self, id: ClaimId) -> Result<Response<Body>, Problem> {
-        let bundle = self.registry().read(id, |d| d.holder().bundle().cloned());
+        let bundle = |_, d: &Drive| d.holder().bundle().cloned();
+        let bundle = self.registry().read(id, clock::boot(), bundle);
         let bundle = bundle.flatten().ok_or_else(|| self.no_lease(id))?;
         Ok(json(StatusCode::OK, &bundle))
     }
@@ -272,12 +270,16 @@ impl Api {
         nonce: String,
         asker: Asker,
     ) -> Result<Response<Body>, Problem> {
-        let lease = |d: &Drive| {
+        let lease = |server, d: &Drive| {
             let (lease, secret) = d.holder().lease()?;
-            Some(((lease, secret.clone()), d.holder().bundle().cloned()))
+            Some((
+                server,
+                (lease, secret.clone()),
+                d.holder().bundle().cloned(),
+            ))
         };
-        let lease = self.registry().read(id, lease).flatten();
-        let (lease, here) = lease.ok_or_else(|| self.no_lease(id))?;
+        let lease = self.registry().read(id, clock::boot(), lease).flatten();
+        let (server, lease, here) = lease.ok_or_else(|| self.no_lease(id))?;
         let busy = || {
             let detail = "too many questions to the license server at once";
             Problem::new(ProblemType::Overloaded, detail).retry_after(1)
@@ -285,7 +287,8 @@ impl Api {
         let asked = async {
             let _turn = self.questions.turn(asker.owner).await.ok_or_else(busy)?;
             let here = here.as_ref();
-            self.client.nonce(lease, nonce, here, QUESTION).await
+            let client = &self.claims.servers.get(server).client;
+            client.nonce(lease, nonce, here, QUESTION).await
         };
         let bundle = tokio::time::timeout(QUESTION, asked).await;
         Ok(json(StatusCode::OK, &bundle.map_err(|_| busy())??))
