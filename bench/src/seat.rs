@@ -145,6 +145,7 @@ impl Seat {
             others: Vec::new(),
             heard: None,
             stance: Stance::Gathers,
+            part: false,
             clock_ahead_secs: None,
             receipts: true,
             ticket: self.ticket.clone(),

@@ -165,6 +165,7 @@ pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: N
         claims: None,
         family: None,
         stance,
+        part: false,
         call_back: None,
     }
 }

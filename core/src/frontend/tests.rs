@@ -68,6 +68,7 @@ fn body(n: u8) -> ClaimRequest {
         others: Vec::new(),
         heard: None,
         stance: Stance::Gathers,
+        part: false,
         clock_ahead_secs: None,
         receipts: true,
         ticket: None,

@@ -17,6 +17,7 @@ pub use super::Do;
 use super::{Answer, Claimant, Random, Releasing, Request, Saved, Spec, Tag};
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
+use crate::request::Item;
 use crate::secret::Secret;
 use crate::time::BootTime;
 use crate::wire::{ClaimKind, Stance};
@@ -132,6 +133,11 @@ impl Drive {
 
     pub fn holder(&self) -> &Claimant {
         &self.holder
+    }
+
+    /// What is asked for.
+    pub fn items(&self) -> &[Item] {
+        &self.holder.s.items
     }
 
     pub(super) fn holder_mut(&mut self) -> &mut Claimant {

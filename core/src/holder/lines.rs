@@ -34,13 +34,22 @@ pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<Changed> {
     }
     choose(lines, &mut changed, now);
     share_answers(lines, &mut changed, now);
-    start_without_servers(lines, &mut changed, now);
+    if are_silent(lines) {
+        start_without_servers(lines, &mut changed, now);
+    }
+    stand(lines, &mut changed, true, now);
+    changed
+}
+
+/// How each stands: who is chosen has the claim to itself, and else seats gather at one of them,
+/// if they are to (`takes`).
+pub(super) fn stand(lines: &mut [&mut Drive], changed: &mut [Changed], takes: bool, now: BootTime) {
     let chosen = lines.iter().position(|l| l.saved().chosen);
     let state = chosen.and_then(|i| Some(state_of(lines.get(i)?, now)));
     // Without a seat there it may have one elsewhere; what is silent may still have its own.
     let seeks = state.is_none_or(|s| s == HoldState::Contested);
     let gathers = chosen.unwrap_or_else(|| gathers_at(lines, now));
-    for (i, (line, changed)) in lines.iter_mut().zip(&mut changed).enumerate() {
+    for (i, (line, changed)) in lines.iter_mut().zip(changed).enumerate() {
         if !seeks && Some(i) != chosen {
             if !line.is_out() && !mutant::on(Mutant::LosersKept) {
                 changed.save |= line.stay_out(now);
@@ -52,19 +61,20 @@ pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<Changed> {
             line.come_back();
             (changed.save, changed.wake) = (true, true);
         }
-        let stance = if i == gathers {
+        let stance = if Some(i) == chosen || (takes && i == gathers) {
             Stance::Gathers
-        } else {
+        } else if takes {
             Stance::Yields
+        } else {
+            Stance::Rests
         };
         changed.wake |= line.stands(stance);
     }
-    changed
 }
 
 /// The first that holds is the claim's, until its application is licensed by it no more, or another
 /// holds while that one has no seat for it.
-fn choose(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
+pub(super) fn choose(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
     let before = lines.iter().position(|l| l.saved().chosen);
     let state = before.and_then(|i| Some(state_of(lines.get(i)?, now)));
     let licensed = state.is_some_and(HoldState::is_licensed);
@@ -77,7 +87,7 @@ fn choose(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
     for (i, (line, changed)) in lines.iter_mut().zip(changed).enumerate() {
         let is_it = after == Some(i);
         if line.saved().chosen != is_it {
-            line.holder_mut().is_chosen(is_it);
+            line.holder_mut().is_chosen(is_it, now);
             changed.save = true;
         }
     }
@@ -85,7 +95,7 @@ fn choose(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
 
 /// One answer of any is an answer: nobody starts without a server then. An application that was
 /// started so goes on to the earliest end that any of its servers has told.
-fn share_answers(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
+pub(super) fn share_answers(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
     if mutant::on(Mutant::AnswerOfOneIsNone) || !lines.iter().any(|l| l.saved().answered) {
         return;
     }
@@ -98,13 +108,21 @@ fn share_answers(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTim
     }
 }
 
-/// All servers are silent: then the application starts without any, where it may without each.
-fn start_without_servers(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
-    let silent = |l: &&mut Drive| l.holder().is_silent();
-    let one_does = mutant::on(Mutant::AnswerOfOneIsNone) && lines.iter().any(|l| silent(&l));
-    if !lines.iter().all(|l| silent(&l)) && !one_does {
-        return;
+/// Whether the application may start without any of the servers, as far as they are concerned.
+pub(super) fn are_silent(lines: &[&mut Drive]) -> bool {
+    let mut lines = lines.iter();
+    if mutant::on(Mutant::AnswerOfOneIsNone) {
+        return lines.any(|l| l.holder().is_silent());
     }
+    lines.all(|l| l.holder().is_silent())
+}
+
+/// It does, where it may without each.
+pub(super) fn start_without_servers(
+    lines: &mut [&mut Drive],
+    changed: &mut [Changed],
+    now: BootTime,
+) {
     for (line, changed) in lines.iter_mut().zip(changed) {
         changed.save |= line.holder_mut().starts_as_all_are_silent(now);
     }
@@ -123,13 +141,16 @@ fn gathers_at(lines: &[&mut Drive], now: BootTime) -> usize {
     first.map_or(0, |(i, _)| i)
 }
 
-fn state_of(line: &Drive, now: BootTime) -> HoldState {
+pub(super) fn state_of(line: &Drive, now: BootTime) -> HoldState {
     line.holder().status(now).state
 }
 
 /// Whether the application is licensed: by the line that is chosen, or, where it was started with
 /// no server in reach, by all of them.
-fn is_licensed<'a>(lines: impl Iterator<Item = &'a Drive> + Clone, now: BootTime) -> bool {
+pub(super) fn is_licensed<'a>(
+    lines: impl Iterator<Item = &'a Drive> + Clone,
+    now: BootTime,
+) -> bool {
     let mut chosen = lines.clone().filter(|l| l.saved().chosen);
     match chosen.next() {
         Some(line) => state_of(line, now).is_licensed(),

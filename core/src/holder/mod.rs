@@ -11,12 +11,14 @@
 //! | `silence` | when an application starts with no server in reach |
 //! | `drive` | save, then send; give back; begin again |
 //! | `states` | what time alone changes; the status |
-//! | `lines` | one claim in the lines of several servers |
+//! | `lines` | one claim in the lines of several servers that have the same |
+//! | `parts` | one claim for what several servers have together |
 
 mod ask;
 pub mod drive;
 mod hear;
 pub mod lines;
+pub mod parts;
 mod silence;
 mod states;
 
@@ -26,7 +28,7 @@ mod tests;
 use crate::identity;
 use crate::license::{Bundle, MAX_DELEGATION};
 use crate::mutant::{self, Mutant};
-use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, TermsId};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, ServerId, TermsId};
 use crate::policy::{OptimisticStart, Start};
 use crate::receipt::Sealed;
 use crate::request::Item;
@@ -68,6 +70,9 @@ pub struct Spec {
     /// It is one of several lines of a claim ([`lines`]): whether the application starts without a
     /// server is decided for all of them.
     pub is_a_line: bool,
+    /// It is one of several parts of a claim ([`parts`]): nothing is licensed by it before all are
+    /// there.
+    pub is_a_part: bool,
 }
 
 impl Spec {
@@ -82,6 +87,7 @@ impl Spec {
             max_grace: DEFAULT_GRACE,
             contact: CONTACT,
             is_a_line: false,
+            is_a_part: false,
         }
     }
 }
@@ -219,6 +225,15 @@ pub struct Saved {
     /// It is given back since another is chosen.
     #[serde(default)]
     out: bool,
+    /// Since when it is chosen.
+    #[serde(default)]
+    chosen_at: BootTime,
+    /// Its server, once that has given it a place in line.
+    #[serde(default)]
+    server: Option<ServerId>,
+    /// Of a claim whose seats come from several servers all parts are there.
+    #[serde(default)]
+    whole: bool,
 }
 
 /// What a lease was answered with.
@@ -282,6 +297,10 @@ pub struct Claimant {
     /// How it is to stand in line, and how the server was told that it does.
     stance: Stance,
     told_stance: Stance,
+    /// Whether the last claim said that it is a part of which others are not there, and whether the
+    /// server has answered one that said so.
+    said_part: bool,
+    knows_part: bool,
     place: Option<u32>,
     reason: Option<WaitReason>,
     retry_in: Duration,
@@ -349,6 +368,9 @@ impl Claimant {
             ends_at_last: None,
             chosen: false,
             out: false,
+            chosen_at: now,
+            server: None,
+            whole: false,
         };
         Self::with(spec, s, now)
     }
@@ -379,6 +401,7 @@ impl Claimant {
     }
 
     fn with(spec: Spec, s: Saved, now: BootTime) -> Self {
+        let spec_is_part = spec.is_a_part;
         Self {
             spec,
             secret_hash: s.secret.hash(),
@@ -395,6 +418,8 @@ impl Claimant {
             releasing: Releasing::No,
             stance: Stance::default(),
             told_stance: Stance::default(),
+            said_part: spec_is_part,
+            knows_part: spec_is_part,
             place: None,
             reason: None,
             retry_in: Duration::ZERO,

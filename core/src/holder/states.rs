@@ -2,7 +2,7 @@
 
 use super::Claimant;
 use crate::time::{BootTime, whole_millis};
-use crate::wire::{ClaimKind, ClaimStatus, HoldState};
+use crate::wire::{ClaimKind, ClaimStatus, HoldState, Stance};
 
 impl Claimant {
     /// Applies what has become of the claim by `now` without any message.
@@ -47,9 +47,25 @@ impl Claimant {
     }
 
     /// Of the lines of several servers the claim is this one's, or not any more.
-    pub(super) fn is_chosen(&mut self, is_it: bool) {
-        self.s.chosen = is_it;
+    pub(super) fn is_chosen(&mut self, is_it: bool, now: BootTime) {
+        (self.s.chosen, self.s.chosen_at) = (is_it, now);
         self.dirty = true;
+    }
+
+    /// All parts of its claim are there, or are not any more.
+    pub(super) fn is_whole(&mut self, whole: bool) {
+        self.dirty |= self.s.whole != whole;
+        self.s.whole = whole;
+    }
+
+    /// What it has as a part goes back, and it rests at its place in line.
+    pub(super) fn back_in_line(&mut self, now: BootTime) {
+        self.s.state = HoldState::Seeking;
+        (self.s.was_held, self.s.chosen) = (false, false);
+        (self.s.papers, self.s.pending) = (None, None);
+        self.stance = Stance::Rests;
+        (self.outstanding, self.next_at) = (None, now);
+        (self.repeat, self.dirty) = (false, true);
     }
 
     /// Whether nothing was heard of its last attempt.

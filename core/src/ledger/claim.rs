@@ -12,7 +12,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::{EndReason, Standing};
+use crate::wire::{EndReason, Stance, Standing};
 use std::cmp::Reverse;
 
 impl Ledger {
@@ -48,6 +48,7 @@ impl Ledger {
         self.grant_queue(now);
         self.grant_sharers(now);
         let id = answer?;
+        self.is_part(id, c.part, now);
         self.hand_over(id, now);
         if let Some(State::Held { .. }) = self.state_of(id) {
             // It may have been stranded until settling ended in this step.
@@ -139,6 +140,9 @@ impl Ledger {
         e.counter = e.counter.max(c.highest());
         if resizes {
             self.resize(id, c, now)?;
+        }
+        if c.stance == Stance::Rests {
+            self.back_in_line(id, now);
         }
         if let Some(State::Queued(_)) = self.state_of(id) {
             if let Some(e) = self.entries.get_mut(&id) {

@@ -95,6 +95,8 @@ pub struct Claim {
     pub family: Option<Box<str>>,
     /// How it stands in line. An owner's rests of which no pod lives.
     pub stance: Stance,
+    /// Others of its holder's seats are to come from other servers, and are not all there.
+    pub part: bool,
     /// What speaks against its holder, if something does: a new claim is refused with it, a lease
     /// that there is is called back.
     pub call_back: Option<CallBack>,
@@ -127,6 +129,7 @@ impl Claim {
             claims: None,
             family: None,
             stance: Stance::default(),
+            part: false,
             call_back: None,
         }
     }
@@ -143,6 +146,7 @@ impl Claim {
             others: body.others.clone(),
             heard: body.heard,
             stance: body.stance,
+            part: body.part,
             ..Self::new(holder, name, body.items.clone(), (body.secret_hash, new_id))
         }
     }

@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::identity::Holder;
 use crate::license::{Bundle, Envelope};
-use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, TermsId};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, ServerId, TermsId};
 use crate::policy::OptimisticStart;
 use crate::receipt::Sealed;
 use crate::request::Item;
@@ -78,6 +78,10 @@ pub struct ClaimRequest {
     /// How it stands in line: for who stands in the lines of several servers.
     #[serde(default, skip_serializing_if = "Stance::is_usual")]
     pub stance: Stance,
+    /// Others of this holder's seats are to come from other servers: until all are there these are
+    /// kept for it, and nothing runs by them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
     /// Its sender keeps tickets as text. A sidecar of before is given a document.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipts: bool,
@@ -216,6 +220,8 @@ pub struct Waiting {
     pub claim: ClaimName,
     /// The server's run.
     pub instance: InstanceId,
+    /// The server: who asks several takes its seats in the order of these.
+    pub server: ServerId,
     /// Its place in line, from 1.
     pub place: u32,
     /// Why it waits.
@@ -249,6 +255,8 @@ pub enum WaitReason {
     Policy,
     /// The server has just started and takes earlier leases in first.
     Settling,
+    /// It is one of several parts, and rests until it is this one's turn.
+    Elsewhere,
     /// The server grants nothing, since its hardware anchor is not there.
     AnchorLost,
     /// The server grants nothing, since no license is in force, or its clock is wrong.
@@ -264,6 +272,9 @@ impl WaitReason {
             Self::Policy => "a policy of the license server keeps what it asks for from its group",
             Self::Settling => {
                 "the license server has just started and takes earlier leases in first"
+            }
+            Self::Elsewhere => {
+                "it keeps its place here, and waits for seats at other license servers first"
             }
             Self::AnchorLost => "the license server's hardware anchor is not there",
             Self::LicenseInvalid => "the license server has no valid license",

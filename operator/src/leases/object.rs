@@ -43,6 +43,7 @@ pub(super) fn passes(reason: Option<&str>) -> bool {
         WaitReason::Behind,
         WaitReason::Policy,
         WaitReason::Settling,
+        WaitReason::Elsewhere,
     ];
     reason.is_none_or(|r| moving.map(waits_for).contains(&r))
 }
@@ -198,6 +199,7 @@ fn waits_for(reason: WaitReason) -> &'static str {
         WaitReason::Behind => "Behind",
         WaitReason::Policy => "Policy",
         WaitReason::Settling => "Settling",
+        WaitReason::Elsewhere => "Elsewhere",
         WaitReason::AnchorLost => "AnchorLost",
         WaitReason::LicenseInvalid => "LicenseInvalid",
     }

@@ -87,6 +87,7 @@ impl World {
             others: Vec::new(),
             heard: None,
             stance: Stance::Gathers,
+            part: false,
             clock_ahead_secs: None,
             receipts: true,
             ticket: None,

@@ -103,3 +103,49 @@ fn another_license_changes_nothing_of_how_claims_stand() {
     granted(l.claim(claim(4, "render"), at(4)));
     assert_eq!(held(&l), pods(&[1, 4]));
 }
+
+fn part(n: u8, stance: Stance) -> Claim {
+    Claim {
+        part: true,
+        ..stands(n, "render", stance)
+    }
+}
+
+fn state(l: &Ledger, n: u8) -> ViewState {
+    let all = states(l, at(0)).into_iter();
+    let mut own = all.filter(|(who, _)| *who == pod(n).to_string());
+    own.next().unwrap().1
+}
+
+#[test]
+fn a_part_is_reserved_until_all_are_there() {
+    let mut l = seats(1);
+    let rests = place(l.claim(part(1, Stance::Rests), at(0)));
+    assert_eq!((rests.place, rests.reason), (1, WaitReason::Elsewhere));
+    granted(l.claim(part(1, Stance::Gathers), at(1)));
+    assert_eq!(state(&l, 1), ViewState::Reserved);
+    let waits = place(l.claim(claim(2, "render"), at(2)));
+    assert!(waits.message.contains("is taken"), "{}", waits.message);
+    granted(l.claim(claim(1, "render"), at(3)));
+    assert_eq!(state(&l, 1), ViewState::Held);
+    // It is no part any more: nothing goes back by a late word.
+    granted(l.claim(stands(1, "render", Stance::Rests), at(4)));
+    assert_eq!(held(&l), pods(&[1]));
+}
+
+#[test]
+fn a_part_that_waits_too_long_goes_back_to_its_place_and_others_have_the_seat() {
+    let mut l = seats(1);
+    place(l.claim(part(1, Stance::Rests), at(0)));
+    place(l.claim(part(2, Stance::Rests), at(1)));
+    granted(l.claim(part(1, Stance::Gathers), at(2)));
+    place(l.claim(claim(3, "render"), at(3)));
+    let back = place(l.claim(part(1, Stance::Rests), at(4)));
+    assert_eq!(back.place, 1, "before who came after it");
+    assert_eq!(held(&l), pods(&[3]));
+    place(l.claim(part(2, Stance::Gathers), at(5)));
+    place(l.claim(part(1, Stance::Gathers), at(6)));
+    self::back(&mut l, 3, 7);
+    assert_eq!(state(&l, 1), ViewState::Reserved);
+    assert_eq!(state(&l, 2), ViewState::Waiting);
+}

@@ -86,6 +86,7 @@ impl TestClaim {
             others: vec![],
             heard: None,
             stance: Stance::Gathers,
+            part: false,
             clock_ahead_secs: None,
             receipts: true,
             items: self.items.clone(),
