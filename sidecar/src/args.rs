@@ -65,10 +65,12 @@ pub(crate) enum Command {
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct HoldArgs {
     /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats],
-    /// several with commas, such as "render@2026.1:2,denoise".
+    /// several with commas, such as "render@2026.1:2,denoise". With several license servers these are
+    /// asked of all of them, unless there is an entry for each, with ';' between them: servers with
+    /// the same entry are a pool, and of others all must grant theirs.
     #[arg(long, env = annotation::LICENSES.variable(), value_name = "ITEMS")]
     #[arg(default_value = "", hide_default_value = true)]
-    pub(crate) licenses: String,
+    pub(crate) licenses: Each,
     /// What the seats are used for, for the license server's metrics, audit log and reports: 1 to
     /// 63 of a-z, 0-9 and '-'.
     #[arg(long, env = annotation::PROJECT.variable(), value_name = "NAME")]

@@ -89,7 +89,7 @@ impl Claims {
     }
 
     /// The pod's own claim, going on from what was saved if a crash came before.
-    pub(crate) fn pod(&self, items: Vec<Item>, start: Start) -> Result<(), StoreError> {
+    pub(crate) fn pod(&self, items: Vec<Vec<Item>>, start: Start) -> Result<(), StoreError> {
         let about = About {
             name: ClaimName::pod(),
             kind: ClaimKind::Pod,
@@ -109,7 +109,7 @@ impl Claims {
         // wrong configuration.
         let names = self.servers.iter().map(|s| s.client.server());
         store.save(&about, names.zip(drives.iter().map(Drive::saved)))?;
-        self.live(about, store, drives);
+        self.live(&about, &store, drives);
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Claims {
                     let _ = drive.leave(now);
                 }
             }
-            self.live(about, store, drives);
+            self.live(&about, &store, drives);
         }
         let mut orphans = self.registry.orphans();
         if !orphans.is_empty() {
@@ -189,7 +189,7 @@ impl Claims {
         self.begin(About {
             name,
             kind: ClaimKind::Claim,
-            items,
+            items: vec![items],
             start,
             owner: asker.owner,
             bind: None,
@@ -209,7 +209,7 @@ impl Claims {
         let id = self.begin(About {
             name: hold_name()?,
             kind: ClaimKind::Hold,
-            items,
+            items: vec![items],
             start,
             owner: asker.owner,
             bind,
@@ -302,7 +302,7 @@ impl Claims {
         let unique = hex::encode(random::bytes::<4>());
         let store = self.folder.run_time(&about.name, &unique);
         let drives = self.lines(&about, BTreeMap::new());
-        self.live(about, store, drives).ok_or_else(|| {
+        self.live(&about, &store, drives).ok_or_else(|| {
             let detail = "the sidecar is ending; it takes no new claim";
             Problem::new(ProblemType::Overloaded, detail)
         })
@@ -311,20 +311,21 @@ impl Claims {
     /// A claim's line at the n-th server.
     fn spec(&self, about: &About, n: usize) -> Spec {
         let server = self.servers.get(n);
-        let offline_start = &server.offline_start;
-        let start = offline_start.start(about.start, &about.items, clock::now().wall);
+        let (offline_start, items) = (&server.offline_start, about.items_of(n));
+        let start = offline_start.start(about.start, items, clock::now().wall);
         Spec {
             contact: self.terms.contact,
             max_grace: server.max_grace,
             is_a_line: self.servers.count() > 1,
+            is_a_part: about.parts(self.servers.count()).iter().any(|p| *p > 0),
             bind: about.bind,
             project: about.project.clone(),
-            ..Spec::new(about.name_at_server(), about.items.clone(), start)
+            ..Spec::new(about.name_at_server(), items.to_vec(), start)
         }
     }
 
     /// Puts it on the registry and starts its lines' tasks; not any more once the sidecar ends.
-    fn live(&self, about: About, store: Store, drives: Vec<Drive>) -> Option<ClaimId> {
+    fn live(&self, about: &About, store: &Store, drives: Vec<Drive>) -> Option<ClaimId> {
         let alive = lock(&self.alive).clone()?;
         let alarms: std::io::Result<Vec<Alarm>> = drives.iter().map(|_| Alarm::new()).collect();
         let alarms =

@@ -54,7 +54,8 @@ fn bad(variable: &'static str, problem: impl std::fmt::Display) -> ConfigError {
 
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) items: Vec<Item>,
+    /// What is asked of each server, in their order; empty of an agent with no claim of its own.
+    pub(crate) items: Vec<Vec<Item>>,
     /// At least one.
     pub(crate) servers: Vec<ServerConfig>,
     /// What its seats are used for.
@@ -97,11 +98,7 @@ impl Config {
             let problem = format!("is not set; mooring-sidecar {name} --help says what it is");
             return Err(bad(variable, problem));
         }
-        let items = match args.licenses.as_str() {
-            "" => vec![],
-            text => request::parse(text)
-                .map_err(|e| bad("MOORING_LICENSES", format!("{text:?}: {e}")))?,
-        };
+        let items = items(args)?;
         let project = match args.project.as_str() {
             "" => None,
             name => Some(ProjectName::new(name).map_err(|e| bad("MOORING_PROJECT", e))?),
@@ -133,6 +130,50 @@ impl Config {
             socket_group: group(&args.socket_group)?,
         })
     }
+}
+
+/// What is asked of each server.
+fn items(args: &HoldArgs) -> Result<Vec<Vec<Item>>, ConfigError> {
+    const VARIABLE: &str = "MOORING_LICENSES";
+    if args.licenses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let count = args.server.entries().len();
+    let of = |n| {
+        let text = args.licenses.of(n, count).map_err(|e| bad(VARIABLE, e))?;
+        request::parse(text).map_err(|e| bad(VARIABLE, format!("{text:?}: {e}")))
+    };
+    let all = (0..count).map(of).collect::<Result<Vec<_>, _>>()?;
+    let parts = parts(&all);
+    for (n, items) in all.iter().enumerate() {
+        let others = all
+            .iter()
+            .zip(&parts)
+            .filter(|(_, p)| Some(*p) != parts.get(n));
+        let mut others = others.flat_map(|(items, _)| items);
+        let twice = items
+            .iter()
+            .find(|i| others.any(|o| o.product == i.product));
+        if let Some(item) = twice {
+            let problem = format!(
+                "{}: is asked of several servers in entries that differ; expected each product in one entry, or in entries that are the same",
+                item.product
+            );
+            return Err(bad(VARIABLE, problem));
+        }
+    }
+    Ok(all)
+}
+
+/// Which part of the claim each server's entry is: those that ask for the same are one.
+pub(crate) fn parts(items: &[Vec<Item>]) -> Vec<usize> {
+    let first = |i: &Vec<Item>| items.iter().position(|o| o == i).unwrap_or(0);
+    let firsts: Vec<usize> = items.iter().map(first).collect();
+    let mut known: Vec<usize> = firsts.clone();
+    known.sort_unstable();
+    known.dedup();
+    let number = |f: &usize| known.iter().position(|k| k == f).unwrap_or(0);
+    firsts.iter().map(number).collect()
 }
 
 /// Each server once, and not too many: a claim stands in the lines of all of them.

@@ -33,7 +33,9 @@ impl Holding {
     pub(crate) fn begin(config: Config, stop: Shutdown) -> anyhow::Result<Self> {
         let paths = config.paths;
         let servers = Servers::new(config.servers, paths.prefix.as_ref())?;
-        let (licenses, server) = (request::print(&config.items), servers.names().join(","));
+        let licenses = config.items.iter().map(|i| request::print(i));
+        let licenses = licenses.collect::<Vec<_>>().join(";");
+        let server = servers.names().join(",");
         tracing::info!(version = env!("CARGO_PKG_VERSION"), licenses, server, socket = %paths.socket.display(), "starting");
         let folder = Folder::new(&paths.state_dir, clock::boot_id().to_string());
         let terms = Terms {

@@ -6,7 +6,7 @@
 //! its name is free.
 //!
 //! A claim has a line at each license server; what these are to each other is `core`'s rule
-//! ([`lines`]), applied here after each thing that happens to one of them.
+//! ([`parts`]), applied here after each thing that happens to one of them.
 
 use crate::printed::Printed;
 use crate::report::{Refusal, log_change, refusal, status_of};
@@ -14,7 +14,8 @@ use crate::store::{About, Store};
 use crate::users::{Asker, Owner};
 use bytes::Bytes;
 use mooring_core::holder::drive::{Do, Drive, others};
-use mooring_core::holder::{Answer, Random, Request, Saved, Tag, lines};
+use mooring_core::holder::{Answer, Random, Request, Saved, Tag, parts};
+use mooring_core::names::ProductName;
 use mooring_core::secret::SecretHash;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{ClaimKind, ClaimStatus, HoldState, Problem, Status};
@@ -56,6 +57,8 @@ struct Slot {
     store: Store,
     /// One at each license server.
     lines: Vec<Line>,
+    /// Which part of the claim each of them is.
+    parts: Vec<usize>,
     /// A hold whose connection is there.
     followed: bool,
 }
@@ -158,6 +161,7 @@ impl Registry {
         let lines: Vec<Line> = drives.into_iter().map(line).collect();
         let wakes = lines.iter().map(|l| l.wake.clone()).collect();
         let slot = Slot {
+            parts: about.parts(lines.len()),
             about,
             store,
             lines,
@@ -336,7 +340,7 @@ impl Registry {
             owner: slot.about.owner,
             bind: slot.about.bind,
             kind: slot.about.kind,
-            items: slot.about.items.clone(),
+            items: slot.about.items_of(0).to_vec(),
             state: slot.timeless(&inner.servers, now)?.state,
         })
     }
@@ -348,16 +352,27 @@ impl Registry {
         slots.find_map(|(id, s)| (s.about.kind == ClaimKind::Pod).then_some(*id))
     }
 
-    /// Reads the line that speaks for a claim; it is told the number of its server.
-    pub(crate) fn read<T>(
+    /// Reads the line by which a claim is licensed: where it has several parts that of a product,
+    /// else the first. It is told the number of its server. `None`: it is licensed by none.
+    pub(crate) fn licensing<T>(
         &self,
         id: ClaimId,
+        product: Option<&ProductName>,
         now: BootTime,
         f: impl FnOnce(usize, &Drive) -> T,
     ) -> Option<T> {
         let inner = self.lock();
         let slot = inner.slots.get(&id)?;
-        let (server, line) = slot.speaker(now)?;
+        slot.timeless(&inner.servers, now).filter(|s| s.licensed)?;
+        let has = |l: &Line| {
+            let mut items = l.drive.items().iter();
+            product.is_none_or(|p| items.any(|i| i.product == *p))
+        };
+        let chosen = |l: &Line| slot.lines.len() == 1 || l.drive.saved().is_chosen();
+        let mut lines = slot.lines.iter().enumerate().filter(|(_, l)| chosen(l));
+        // The answer to who asks for another product is a token without that.
+        let first = lines.clone().next();
+        let (server, line) = lines.find(|(_, l)| has(l)).or(first)?;
         Some(f(server, &line.drive))
     }
 
@@ -454,12 +469,16 @@ impl Inner {
         if slot.lines.len() < 2 {
             return false;
         }
-        let mut drives: Vec<&mut Drive> = slot.lines.iter_mut().map(|l| &mut l.drive).collect();
-        let changed = lines::settle(&mut drives, now);
-        for (line, _) in slot.lines.iter().zip(&changed).filter(|(_, c)| c.wake) {
-            line.wake.notify_one();
+        let drives = slot.lines.iter_mut().map(|l| &mut l.drive);
+        let mut by_part = grouped(drives, &slot.parts);
+        let changed = parts::settle(&mut by_part, now);
+        let wakes = grouped(slot.lines.iter().map(|l| &l.wake), &slot.parts);
+        for (wake, changed) in wakes.iter().flatten().zip(changed.iter().flatten()) {
+            if changed.wake {
+                wake.notify_one();
+            }
         }
-        let save = changed.iter().any(|c| c.save);
+        let save = changed.iter().flatten().any(|c| c.save);
         if save {
             self.save(id);
         }
@@ -498,6 +517,20 @@ const EVERYBODY: Asker = Asker {
     all: true,
 };
 
+/// What lines have, by the part that each is.
+fn grouped<T>(lines: impl Iterator<Item = T>, parts: &[usize]) -> Vec<Vec<T>> {
+    let mut all: Vec<Vec<T>> = Vec::new();
+    for (line, part) in lines.zip(parts) {
+        while all.len() <= *part {
+            all.push(Vec::new());
+        }
+        if let Some(of_part) = all.get_mut(*part) {
+            of_part.push(line);
+        }
+    }
+    all
+}
+
 /// What was told, with the time that is left at `now`.
 fn timed(told: &ClaimStatus, now: BootTime) -> ClaimStatus {
     let left = |until: u64| until.saturating_sub(now.as_millis());
@@ -527,15 +560,15 @@ impl Slot {
 
     /// The line that speaks for it, and the number of its server.
     fn speaker(&self, now: BootTime) -> Option<(usize, &Line)> {
-        let drives: Vec<&Drive> = self.lines.iter().map(|l| &l.drive).collect();
-        let speaks = lines::speaker(&drives, now)?;
+        let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
+        let (_, speaks) = parts::speaker(&drives, now)?;
         let mut lines = self.lines.iter().enumerate();
         lines.find(|(_, l)| std::ptr::eq(&raw const l.drive, speaks))
     }
 
     fn timeless(&self, servers: &[String], now: BootTime) -> Option<ClaimStatus> {
-        let drives: Vec<&Drive> = self.lines.iter().map(|l| &l.drive).collect();
-        let status = lines::status(&drives, now)?;
+        let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
+        let status = parts::status(&drives, now)?;
         let (server, line) = self.speaker(now)?;
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
         let several = servers.len() > 1;

@@ -6,6 +6,7 @@
 //! file or the new one. Nothing of it counts after the machine's next boot, so no disk is waited
 //! for: what the kernel has taken, a process of this boot finds.
 
+use crate::config::parts;
 use crate::users::{Owner, name_at_server};
 use mooring_core::holder::Saved;
 use mooring_core::names::{ClaimName, ProjectName};
@@ -56,7 +57,8 @@ struct Writing<'a> {
 pub(crate) struct About {
     pub(crate) name: ClaimName,
     pub(crate) kind: ClaimKind,
-    pub(crate) items: Vec<Item>,
+    /// What is asked of each license server, in their order; of one entry the same of all.
+    pub(crate) items: Vec<Vec<Item>>,
     pub(crate) start: Start,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Owner,
@@ -69,6 +71,20 @@ pub(crate) struct About {
 }
 
 impl About {
+    /// What is asked of the n-th server.
+    pub(crate) fn items_of(&self, server: usize) -> &[Item] {
+        let own = self.items.get(server).or(self.items.first());
+        own.map_or(&[], Vec::as_slice)
+    }
+
+    /// Which part of the claim each of so many servers' line is.
+    pub(crate) fn parts(&self, servers: usize) -> Vec<usize> {
+        match self.items.len() {
+            0 | 1 => vec![0; servers],
+            _ => parts(&self.items),
+        }
+    }
+
     /// The claim's name at the license server.
     pub(crate) fn name_at_server(&self) -> ClaimName {
         // Checked when the claim was made.

@@ -82,7 +82,7 @@ pub(super) fn choose(lines: &mut [&mut Drive], changed: &mut [Changed], now: Boo
         return;
     }
     let holds = |l: &&mut Drive| !l.is_out() && state_of(l, now) == HoldState::Held;
-    let held = lines.iter().position(|l| holds(&l));
+    let held = lines.iter().position(holds);
     let after = held.or(before.filter(|_| licensed));
     for (i, (line, changed)) in lines.iter_mut().zip(changed).enumerate() {
         let is_it = after == Some(i);
@@ -147,6 +147,7 @@ pub(super) fn state_of(line: &Drive, now: BootTime) -> HoldState {
 
 /// Whether the application is licensed: by the line that is chosen, or, where it was started with
 /// no server in reach, by all of them.
+#[allow(clippy::needless_pass_by_value)] // an iterator is cheap to copy
 pub(super) fn is_licensed<'a>(
     lines: impl Iterator<Item = &'a Drive> + Clone,
     now: BootTime,

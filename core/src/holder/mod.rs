@@ -334,6 +334,11 @@ impl Saved {
         self.state == HoldState::Released
     }
 
+    /// Whether of the lines of several servers it is the claim's.
+    pub fn is_chosen(&self) -> bool {
+        self.chosen
+    }
+
     /// Given back, and not only since another line is the claim's.
     pub fn is_leaving(&self) -> bool {
         self.is_given_back() && !self.out

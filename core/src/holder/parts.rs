@@ -81,7 +81,7 @@ fn is_licensed_by(part: &[&mut Drive], now: BootTime) -> bool {
 
 fn has(part: &[&mut Drive], now: BootTime) -> Has {
     let holds = |l: &&mut Drive| l.saved().chosen && state_of(l, now) == HoldState::Held;
-    if part.iter().any(|l| holds(&l)) {
+    if part.iter().any(holds) {
         Has::Seats
     } else if lines::are_silent(part) {
         Has::Silence
@@ -145,7 +145,7 @@ fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<usize> {
     let next = order.find(|i| has(part(i), now) == Has::Nothing)?;
     // What went back to its place rests there first: whoever stands behind it has had the seat.
     let in_line = |l: &&mut Drive| state_of(l, now) == HoldState::Waiting;
-    part(&next).iter().any(|l| in_line(&l)).then_some(next)
+    part(&next).iter().any(in_line).then_some(next)
 }
 
 /// The least id of its servers, once one has told it.
@@ -154,9 +154,8 @@ fn id(part: &[&mut Drive]) -> Option<ServerId> {
 }
 
 fn is_first_in_line(part: &[&mut Drive], now: BootTime) -> bool {
-    let status = |l: &&mut Drive| l.holder().status(now);
     part.iter().any(|l| {
-        let s = status(&l);
+        let s = l.holder().status(now);
         s.state == HoldState::Waiting && s.place == Some(1)
     })
 }

@@ -63,7 +63,7 @@ fn put_in(
     let about = About {
         name,
         kind,
-        items,
+        items: vec![items],
         start,
         owner: None,
         bind: None,

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use mooring_core::holder::drive::Drive;
-use mooring_core::names::ClaimName;
+use mooring_core::names::{ClaimName, ProductName};
 use mooring_core::policy::Start;
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::{self, SOCKET, SocketCall};
@@ -101,13 +101,14 @@ impl Api {
                 Ok(events::follow(self.registry(), asker, permit))
             }
             SocketCall::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
-            SocketCall::Token => match nonce(query)? {
-                None => self.last_token(self.claim_of(query, asker)?),
-                Some(nonce) => {
-                    let id = self.claim_of(query, asker)?;
-                    self.fresh_token(id, nonce, asker).await
+            SocketCall::Token => {
+                let (nonce, product) = (nonce(query)?, input::product(query)?);
+                let of = (self.claim_of(query, asker)?, product);
+                match nonce {
+                    None => self.last_token(&of),
+                    Some(nonce) => self.fresh_token(of, nonce, asker).await,
                 }
-            },
+            }
             SocketCall::Voucher => match self.claims.servers.voucher() {
                 Ok(v) => Ok(json(StatusCode::OK, &v.envelope)),
                 Err(e) => Err(Problem::new(ProblemType::NotFound, e.to_string())),
@@ -257,16 +258,20 @@ impl Api {
         })
     }
 
-    fn last_token(&self, id: ClaimId) -> Result<Response<Body>, Problem> {
+    fn last_token(&self, of: &(ClaimId, Option<ProductName>)) -> Result<Response<Body>, Problem> {
         let bundle = |_, d: &Drive| d.holder().bundle().cloned();
-        let bundle = self.registry().read(id, clock::boot(), bundle);
-        let bundle = bundle.flatten().ok_or_else(|| self.no_lease(id))?;
+        let (id, product) = of;
+        let now = clock::boot();
+        let bundle = self
+            .registry()
+            .licensing(*id, product.as_ref(), now, bundle);
+        let bundle = bundle.flatten().ok_or_else(|| self.no_lease(*id))?;
         Ok(json(StatusCode::OK, &bundle))
     }
 
     async fn fresh_token(
         &self,
-        id: ClaimId,
+        (id, product): (ClaimId, Option<ProductName>),
         nonce: String,
         asker: Asker,
     ) -> Result<Response<Body>, Problem> {
@@ -278,7 +283,9 @@ impl Api {
                 d.holder().bundle().cloned(),
             ))
         };
-        let lease = self.registry().read(id, clock::boot(), lease).flatten();
+        let now = clock::boot();
+        let lease = self.registry().licensing(id, product.as_ref(), now, lease);
+        let lease = lease.flatten();
         let (server, lease, here) = lease.ok_or_else(|| self.no_lease(id))?;
         let busy = || {
             let detail = "too many questions to the license server at once";

@@ -10,13 +10,13 @@ fn claim(name: &str, kind: ClaimKind) -> (About, Drive) {
     let about = About {
         name: ClaimName::new(name).unwrap(),
         kind,
-        items: request::parse("render:2").unwrap(),
+        items: vec![request::parse("render:2").unwrap()],
         start: Start::Licensed,
         owner: None,
         bind: None,
         project: None,
     };
-    let spec = Spec::new(about.name.clone(), about.items.clone(), about.start);
+    let spec = Spec::new(about.name.clone(), about.items_of(0).to_vec(), about.start);
     let secret = Secret::from_bytes([1; 32]);
     (
         about,

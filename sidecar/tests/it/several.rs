@@ -1,7 +1,8 @@
 //! Several license servers that have the same product: one pool to who asks.
 
 use crate::lab::{Gate, Hold, Server, Sidecar, eventually, secs};
-use mooring_client::HoldState;
+use mooring_client::{Error, HoldState};
+use mooring_core::wire::{LeaseView, ViewState, WaitReason};
 
 /// How many leases both have together: none of the servers knows of the other's.
 fn leases(servers: [&Server; 2]) -> usize {
@@ -145,4 +146,121 @@ fn a_bad_list_names_its_variable_and_what_was_expected() {
     let many: Vec<String> = (1..=9).map(|n| format!("https://s{n}:8443")).collect();
     let said = of("MOORING_SERVER", &many.join(";"));
     assert!(said.contains("9 servers, expected at most 8"), "{said}");
+}
+
+/// A server of another vendor's product, with an identity of its own.
+fn vendors(product: &str, seats: u32, identity: &str) -> Server {
+    let mut server = Server::licensed_by(seats, 3, |l| {
+        l.products[0].name = product.parse().unwrap();
+    });
+    std::fs::write(server.dir().join("identity"), identity.repeat(32)).unwrap();
+    server.switch_on();
+    server
+}
+
+fn of_two_vendors(servers: [&Server; 2], licenses: &str, subject: &str) -> Sidecar {
+    Sidecar::of_all(&servers, subject).with("MOORING_LICENSES", licenses)
+}
+
+#[test]
+fn of_two_vendors_both_are_there_or_nothing_is_told_shown_or_proven() {
+    let (a, b) = (vendors("matlab", 1, "1"), vendors("fluent", 1, "2"));
+    let other = Sidecar::of(&b, "other").with("MOORING_LICENSES", "fluent");
+    let mut other = other.started();
+    other.is(HoldState::Held, secs(5));
+    let pod = of_two_vendors([&a, &b], "matlab;fluent", "pod").started();
+    let waits = pod.is(HoldState::Waiting, secs(5));
+    let items: Vec<&str> = waits.claims[0]
+        .items
+        .iter()
+        .map(|i| i.product.as_str())
+        .collect();
+    assert_eq!(items, ["matlab", "fluent"]);
+    // It is the first in both lines. Which comes first is the servers' ids' word: it has its part of
+    // the other reserved, or waits for this one first.
+    eventually("it takes its parts", secs(5), || {
+        let reserved = a.views().first()?.state == ViewState::Reserved;
+        let waits = |v: &LeaseView| v.reason == Some(WaitReason::Full);
+        (reserved || b.views().iter().any(waits)).then_some(())
+    });
+    let mut gate = Gate::of(&pod);
+    for product in ["matlab", "fluent"] {
+        let nothing = pod.mooring().verify(product).unwrap_err();
+        assert!(matches!(nothing, Error::NotLicensed { .. }), "{nothing:?}");
+    }
+    let shown = pod.status().unwrap();
+    assert!(!shown.licensed && gate.is_shut(), "{shown:?}");
+    assert!(other.terminate().0.success());
+    pod.is(HoldState::Held, secs(5));
+    for product in ["matlab", "fluent"] {
+        assert!(pod.mooring().verify(product).unwrap().fresh, "{product}");
+    }
+    eventually("both servers know that it runs", secs(5), || {
+        let held = |s: &Server| {
+            s.views()
+                .first()
+                .is_some_and(|v| v.state == ViewState::Held)
+        };
+        (held(&a) && held(&b)).then_some(())
+    });
+    assert!(gate.ends().success());
+}
+
+#[test]
+fn who_asks_two_vendors_in_either_order_has_both_in_the_end() {
+    let (a, b) = (vendors("matlab", 1, "1"), vendors("fluent", 1, "2"));
+    let pod = |n: usize| {
+        let subject = format!("pod{n}");
+        let pod = match n % 2 {
+            0 => of_two_vendors([&a, &b], "matlab;fluent", &subject),
+            _ => of_two_vendors([&b, &a], "fluent;matlab", &subject),
+        };
+        pod.started()
+    };
+    let mut pods: Vec<Sidecar> = (0..6).map(pod).collect();
+    while !pods.is_empty() {
+        let held = eventually("one of them has both", secs(20), || {
+            let is = |p: &Sidecar| p.status().is_some_and(|s| s.state == HoldState::Held);
+            pods.iter().position(is)
+        });
+        let licensed = pods
+            .iter()
+            .filter_map(Sidecar::status)
+            .filter(|s| s.licensed);
+        assert_eq!(licensed.count(), 1);
+        assert!(pods.remove(held).terminate().0.success());
+    }
+}
+
+#[test]
+fn killed_it_comes_back_with_both_parts_or_asks_for_both() {
+    let (a, b) = (vendors("matlab", 1, "1"), vendors("fluent", 1, "2"));
+    let mut pod = of_two_vendors([&a, &b], "matlab;fluent", "pod").started();
+    for _ in 0..6 {
+        std::thread::sleep(std::time::Duration::from_millis(40));
+        pod.kill();
+        pod.start();
+    }
+    pod.is(HoldState::Held, secs(20));
+    pod.kill();
+    pod.start();
+    let first = pod.events().next().unwrap().unwrap();
+    assert_eq!((first.state, first.licensed), (HoldState::Held, true));
+    eventually("both servers know that it runs", secs(5), || {
+        ((a.holding(), b.holding()) == (1, 1)).then_some(())
+    });
+}
+
+#[test]
+fn lost_at_one_vendors_server_it_is_given_back_at_the_others() {
+    let (a, b) = (vendors("matlab", 1, "1"), vendors("fluent", 1, "2"));
+    let pod = of_two_vendors([&a, &b], "matlab;fluent", "pod").started();
+    pod.is(HoldState::Held, secs(5));
+    a.revoke("pod");
+    eventually("it is not licensed", secs(8), || {
+        pod.status().filter(|s| !s.licensed)
+    });
+    eventually("the other vendor's seat is free", secs(5), || {
+        (b.holding() == 0).then_some(())
+    });
 }
