@@ -186,7 +186,7 @@ impl Claims {
                 }
             }
         }
-        self.begin(About {
+        self.begin(&About {
             name,
             kind: ClaimKind::Claim,
             items: vec![items],
@@ -206,7 +206,7 @@ impl Claims {
         bind: Option<SecretHash>,
         asker: Asker,
     ) -> Result<ClaimId, Problem> {
-        let id = self.begin(About {
+        let id = self.begin(&About {
             name: hold_name()?,
             kind: ClaimKind::Hold,
             items: vec![items],
@@ -261,7 +261,7 @@ impl Claims {
         self.registry.leave(id, clock::boot());
     }
 
-    fn begin(&self, about: About) -> Result<ClaimId, Problem> {
+    fn begin(&self, about: &About) -> Result<ClaimId, Problem> {
         if about.owner.is_some_and(Uid::is_nobody) {
             let detail = "the kernel does not say which user of this machine asks (65534, as of a container with users of its own): \
                           what is whose could not be told apart; ask from a user that the machine knows";
@@ -301,8 +301,8 @@ impl Claims {
         }
         let unique = hex::encode(random::bytes::<4>());
         let store = self.folder.run_time(&about.name, &unique);
-        let drives = self.lines(&about, BTreeMap::new());
-        self.live(&about, &store, drives).ok_or_else(|| {
+        let drives = self.lines(about, BTreeMap::new());
+        self.live(about, &store, drives).ok_or_else(|| {
             let detail = "the sidecar is ending; it takes no new claim";
             Problem::new(ProblemType::Overloaded, detail)
         })
