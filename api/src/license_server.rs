@@ -79,7 +79,7 @@ pub struct LicenseServerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 16384),
-        regex(pattern = "-----BEGIN MOORING VOUCHER-----")
+        regex(pattern = "^[^;]*-----BEGIN MOORING VOUCHER-----[^;]*$")
     )]
     pub voucher: Option<String>,
     /// The vendors' public keys: what none of them signed is refused, and what is superseded or

@@ -105,7 +105,7 @@ pub fn standing(
     let Some(pod) = pod else {
         return Standing::OutOfSight;
     };
-    if !is_injected(pod) || server_of(pod).as_ref() != Some(server) {
+    if !is_injected(pod) || !servers_of(pod).contains(server) {
         return Standing::Foreign;
     }
     match entitled(&holder_of(pod), Some(policies), Some(&server.namespace)) {
@@ -146,9 +146,25 @@ pub fn key_of(pod: &Pod) -> Option<HolderKey> {
     pod.metadata.uid.clone().map(HolderKey)
 }
 
-/// Which license server a pod's sidecar uses, as the webhook wrote it.
-pub fn server_of(pod: &Pod) -> Option<ServerRef> {
-    ServerRef::from_url(&sidecar_env(pod, names::SERVER_ENV)?)
+/// Which license servers a pod's sidecar uses, as the webhook wrote them: it stands in the lines of
+/// all of them.
+pub fn servers_of(pod: &Pod) -> Vec<ServerRef> {
+    let urls = sidecar_env(pod, names::SERVER_ENV);
+    urls.map_or_else(Vec::new, |urls| ServerRef::all_from_urls(&urls))
+}
+
+/// What one of the sidecar's lists says of one of its servers: an entry alone is said of all.
+fn told_of(pod: &Pod, name: &str, server: &ServerRef) -> Option<String> {
+    let all = sidecar_env(pod, name)?;
+    let urls = sidecar_env(pod, names::SERVER_ENV)?;
+    let mut urls = urls.split(names::ENTRY_END).map(ServerRef::from_url);
+    let at = urls.position(|named| named.as_ref() == Some(server))?;
+    let entries: Vec<&str> = all.split(names::ENTRY_END).collect();
+    let entry = match entries.as_slice() {
+        [one] => Some(one),
+        several => several.get(at),
+    };
+    entry.filter(|e| !e.is_empty()).map(|e| (*e).to_owned())
 }
 
 /// A variable of the pod's sidecar.
@@ -194,9 +210,9 @@ pub fn sidecar_runs(pod: &Pod) -> bool {
     state.is_some_and(|s| s.running.is_some())
 }
 
-/// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends
-/// nothing: it runs on.
-pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
+/// What a pod that is there says as a holder of this server's. A deletion that its kubelet cannot
+/// hear of (`unreachable`) ends nothing: it runs on.
+pub fn fact_of(pod: &Pod, server: &ServerRef, unreachable: bool) -> PodFact {
     let ends = pod.metadata.deletion_timestamp.is_some() && !unreachable;
     if ends || !sidecar_runs(pod) {
         return PodFact::Idle;
@@ -205,7 +221,7 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
         holder: holder_of(pod),
         products: cut(sidecar_env(pod, LICENSES.variable())),
         since: runs_since(pod),
-        max_grace: max_grace(pod),
+        max_grace: max_grace(pod, server),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
         app_runs: application_runs(pod),
         unreachable,
@@ -240,8 +256,8 @@ pub(crate) fn runs_since(pod: &Pod) -> Option<Timestamp> {
 }
 
 /// As the webhook wrote it, else what a sidecar goes by that is told nothing.
-pub(crate) fn max_grace(pod: &Pod) -> Duration {
-    let written = sidecar_env(pod, MAX_GRACE_ENV);
+pub(crate) fn max_grace(pod: &Pod, server: &ServerRef) -> Duration {
+    let written = told_of(pod, MAX_GRACE_ENV, server);
     let written = written.and_then(|text| parse_span(&text).ok());
     written.unwrap_or(DEFAULT_GRACE)
 }
@@ -267,9 +283,12 @@ fn application_runs(pod: &Pod) -> bool {
 /// Not so where annotation, license or LicenseServer say otherwise: such a pod's application runs
 /// because it does not wait for the sidecar (`wait: none`).
 fn may_start_without_a_lease(pod: &Pod) -> bool {
-    let says = |name, word: &str| sidecar_env(pod, name).as_deref() == Some(word);
-    !says(START.variable(), Start::Licensed.as_str())
-        && !says(OPTIMISTIC_START_ENV, OptimisticStart::Deny.as_str())
+    let start = sidecar_env(pod, START.variable());
+    let says = sidecar_env(pod, OPTIMISTIC_START_ENV).unwrap_or_default();
+    let deny = OptimisticStart::Deny.as_str();
+    // With several servers it starts where it may without each.
+    start.as_deref() != Some(Start::Licensed.as_str())
+        && !says.split(names::ENTRY_END).any(|word| word == deny)
 }
 
 /// What a pod is called as a holder, by its own object.

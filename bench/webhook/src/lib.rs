@@ -115,16 +115,18 @@ impl Desk {
             namespace_labels: &BTreeMap::new(),
             default_server: None,
             servers: &self.servers,
+            alone: question.is_alone(&requested),
         };
-        let server = choose(requested.server.as_ref(), &context).unwrap();
-        let target = SidecarTarget::new(&server, Some(&self.service));
+        let servers = choose(&requested.servers, &requested.items, &context).unwrap();
+        let target = |s: &Arc<LicenseServer>| SidecarTarget::new(s, Some(&self.service));
+        let targets: Vec<SidecarTarget> = servers.iter().map(target).collect();
         // The handler is given its own copy of them, too.
         let roots = self.roots.clone();
         let ctx = InjectContext {
-            target: &target,
+            targets: &targets,
             roots: &roots,
             settings: &self.settings,
         };
-        question.verdict(&requested, &server, &ctx)
+        question.verdict(&requested, &servers, &ctx)
     }
 }

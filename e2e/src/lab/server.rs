@@ -200,6 +200,11 @@ impl Server {
         Ok(values.sum())
     }
 
+    /// How many of its seats are taken, by its status.
+    pub async fn used(&self, lab: &Lab) -> Result<Option<u32>> {
+        Ok(self.get(lab).await?.status.and_then(|s| s.used))
+    }
+
     /// The LicenseLeases of its namespace, sorted by name.
     pub async fn leases(&self, lab: &Lab) -> Result<Vec<Row>> {
         let leases = Api::<LicenseLease>::namespaced(lab.client.clone(), &self.namespace);
@@ -249,7 +254,7 @@ impl Server {
 }
 
 /// SoftHSM's module, and the store on the node.
-fn soft(anchor: &Anchor) -> (api::Anchor, api::Template) {
+pub fn soft(anchor: &Anchor) -> (api::Anchor, api::Template) {
     let token = pkcs11("/usr/lib/softhsm/libsofthsm2.so", &anchor.label);
     let variable = ("SOFTHSM2_CONF", anchor.softhsm_conf());
     (token.into(), template(variable, ON_NODE, false))
@@ -336,6 +341,8 @@ async fn label(lab: &Lab, node: &str, label: &str) -> Result<()> {
 pub struct Row {
     pub pod: String,
     pub state: String,
+    /// The license server's name.
+    pub server: String,
     pub place: Option<u32>,
     pub lease: String,
 }
@@ -347,6 +354,7 @@ impl Row {
         Self {
             pod: lease.spec.holder.name.clone(),
             state: status.map_or("none".into(), |s| s.state.to_string()),
+            server: lease.spec.server.name.clone(),
             place: claim.and_then(|c| c.place),
             lease: claim.map(|c| c.lease.clone()).unwrap_or_default(),
         }

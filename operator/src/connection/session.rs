@@ -240,7 +240,7 @@ impl Connection {
     /// Whether a holder is in sight: its pod points at this server, or it has a mirror.
     fn is_seen(&self, key: &HolderKey) -> bool {
         let cache = &self.context.writer.cache;
-        cache.server_of(key).as_ref() == Some(&self.server)
+        cache.is_of(key, &self.server)
             || cache.mirror(&self.server, key).is_some()
             || self.owner(key).is_some()
     }

@@ -108,7 +108,8 @@ fn asks_of(set: &PodSet, server: &ServerRef, namespace: &str) -> Result<Option<O
     let Some(requested) = read.filter(Requested::waits) else {
         return Ok(None);
     };
-    let named = requested.server.map(|s| {
+    // What is claimed before it runs is claimed at the first alone.
+    let named = requested.servers.into_iter().next().map(|s| {
         let of = s.namespace.unwrap_or_else(|| namespace.to_owned());
         ServerRef::new(of, s.name)
     });

@@ -9,6 +9,7 @@ use super::object::{
 };
 use super::outage::{Service, Stage, Trouble};
 use super::revoked::Listed;
+use crate::cache::Elsewhere;
 use crate::pods::{PodFact, Standing};
 use kube::ResourceExt as _;
 use mooring_api::names::ServerRef;
@@ -41,6 +42,8 @@ pub struct LeaseFacts<'a> {
     pub pod: PodFact,
     /// What it is to this server: whose word about whom counts.
     pub standing: Standing,
+    /// How it stands at its other license servers.
+    pub elsewhere: Elsewhere,
     /// The node its pod is bound to, if that is known.
     pub node: Option<String>,
     /// Whether its server's list says that it is revoked.
@@ -86,8 +89,26 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
 
 fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
     match f.service.stage(f.now, waits(&desired)) {
+        Stage::Old(trouble) if waits(&desired) && stands_elsewhere(f, trouble) => {
+            when(f.existing.is_some(), Step::Delete)
+        }
         Stage::Old(trouble) => during_outage(f, trouble, &desired),
         Stage::None | Stage::Young(_) => known(f, desired),
+    }
+}
+
+/// Whether it has its license from another server. Who is revoked here is shown so all the same.
+fn is_at_another(f: &LeaseFacts<'_>) -> bool {
+    f.elsewhere == Elsewhere::Licensed && !matches!(f.listed, Listed::Yes(_))
+}
+
+/// Whether what this server, which does not serve, last said of one in line is over: another has
+/// it, or this one is gone, and it is in line at another.
+fn stands_elsewhere(f: &LeaseFacts<'_>, trouble: &Trouble) -> bool {
+    match f.elsewhere {
+        Elsewhere::Licensed => true,
+        Elsewhere::InLine | Elsewhere::Contested => trouble.is_deleted(),
+        Elsewhere::Nowhere => false,
     }
 }
 
@@ -238,6 +259,11 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
     match (&f.pod, &f.service.trouble) {
         (PodFact::Gone, _) => when(there, Step::Delete),
         (PodFact::Running { .. }, _) if f.released => when(there && f.settled, Step::Delete),
+        // It asks for nothing where another has it. While this one settles the mirror is the
+        // roster's memory.
+        (PodFact::Running { .. }, trouble) if is_at_another(f) => {
+            when(there && (f.settled || trouble.is_some()), Step::Delete)
+        }
         // Anybody can make a pod that looks so.
         (PodFact::Running { .. }, None) if f.standing != Standing::Counts => {
             when(there && f.settled, Step::Delete)
@@ -274,6 +300,10 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
 fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
     let status = f.existing.and_then(|e| e.status.as_ref());
     let was_known = status.is_some_and(|s| !s.claims.is_empty());
+    let in_line = f.existing.is_none_or(waits);
+    if in_line && stands_elsewhere(f, trouble) {
+        return when(f.existing.is_some(), Step::Delete);
+    }
     if let PodFact::Running { of, unknown_for } = &f.pod
         && !was_known
     {

@@ -18,6 +18,8 @@ use std::borrow::Cow;
 
 /// How much of a variable or an argument is kept.
 const KEPT: usize = 512;
+/// The same of its license servers: as many as it may have, with the longest names.
+const KEPT_SERVERS: usize = 2048;
 /// The most that a pod's roots have: a cut certificate is none. The webhook writes two at most.
 /// What it asks for is likewise kept whole, or not at all.
 const MOST_WHOLE: usize = 8192;
@@ -211,6 +213,15 @@ fn cut(text: &str) -> String {
     text.chars().take(KEPT).collect()
 }
 
+fn cut_variable(v: &Variable) -> Option<String> {
+    let most = match v.name.as_str() {
+        names::SERVER_ENV => KEPT_SERVERS,
+        _ => KEPT,
+    };
+    let value = v.value.as_ref()?;
+    Some(value.chars().take(most).collect())
+}
+
 impl From<Read> for WatchedPod {
     fn from(read: Read) -> Self {
         let mut metadata: ObjectMeta = read.metadata.into();
@@ -253,11 +264,7 @@ impl From<Sidecar> for Container {
         let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= MOST_WHOLE);
         let env = c.env.into_iter().filter(|v| !kept(v) || whole(v));
         let env = env.map(|v| EnvVar {
-            value: if kept(&v) {
-                v.value
-            } else {
-                v.value.as_deref().map(cut)
-            },
+            value: if kept(&v) { v.value } else { cut_variable(&v) },
             name: v.name,
             value_from: None,
         });

@@ -1,12 +1,13 @@
-//! Where a pod's license server is: LicenseServers from a watch, the rest asked for when a pod
+//! Where a pod's license servers are: LicenseServers from a watch, the rest asked for when a pod
 //! comes.
 //!
 //! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is
 //! refused, the API server is asked.
 
-use crate::inject::{ChoiceContext, NoServer, ServerName, SidecarTarget, choose};
+use crate::inject::{ChoiceContext, NoServer, Requested, SidecarTarget, choose};
 use crate::watch::watch;
 use futures::StreamExt as _;
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
 use kube::runtime::reflector::Store;
@@ -27,6 +28,14 @@ pub(super) enum LookupError {
     /// The API server did not say.
     #[error(transparent)]
     Api(#[from] kube::Error),
+}
+
+/// Whose license servers are looked for.
+struct Wish<'a> {
+    requested: &'a Requested,
+    namespace: &'a str,
+    default: Option<&'a ServerRef>,
+    alone: bool,
 }
 
 /// Finds license servers.
@@ -62,53 +71,68 @@ impl Lookup {
         let _ = self.store.wait_until_ready().await;
     }
 
-    /// The pod's license server, and what its sidecar must know of it.
+    /// The pod's license servers, and what its sidecar must know of them. `alone`: its seats are
+    /// claimed for it before it runs.
     pub(super) async fn find(
         &self,
-        wish: Option<&ServerName>,
+        requested: &Requested,
         namespace: &str,
         default: Option<&ServerRef>,
-    ) -> Result<(Arc<LicenseServer>, SidecarTarget), LookupError> {
+        alone: bool,
+    ) -> Result<(Vec<Arc<LicenseServer>>, Vec<SidecarTarget>), LookupError> {
         let known = self.store.state();
-        let server = match self.choose(wish, namespace, default, &known).await {
+        let wish = Wish {
+            requested,
+            namespace,
+            default,
+            alone,
+        };
+        let servers = match self.choose(&wish, &known).await {
             Err(LookupError::Server(
-                NoServer::NotFound { .. } | NoServer::None { .. } | NoServer::NotAllowed { .. },
+                NoServer::NotFound { .. }
+                | NoServer::None { .. }
+                | NoServer::NotAllowed { .. }
+                | NoServer::Split { .. },
             )) => {
                 let api: Api<LicenseServer> = Api::all(self.client.clone());
                 let fresh = api.list(&ListParams::default()).await?;
                 let fresh: Vec<_> = fresh.items.into_iter().map(Arc::new).collect();
-                self.choose(wish, namespace, default, &fresh).await?
+                self.choose(&wish, &fresh).await?
             }
             other => other?,
         };
+        let targets = try_join_all(servers.iter().map(|s| self.target(s))).await?;
+        Ok((servers, targets))
+    }
+
+    async fn target(&self, server: &LicenseServer) -> Result<SidecarTarget, kube::Error> {
         let name = server.reference();
         let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
         let service = services.get_opt(&name.name).await?;
-        let target = SidecarTarget::new(&server, service.as_ref());
-        Ok((server, target))
+        Ok(SidecarTarget::new(server, service.as_ref()))
     }
 
     async fn choose(
         &self,
-        wish: Option<&ServerName>,
-        namespace: &str,
-        default_server: Option<&ServerRef>,
+        wish: &Wish<'_>,
         servers: &[Arc<LicenseServer>],
-    ) -> Result<Arc<LicenseServer>, LookupError> {
+    ) -> Result<Vec<Arc<LicenseServer>>, LookupError> {
         let by_labels =
             |s: &Arc<LicenseServer>| s.spec.allowed_namespaces.from == NamespacesFrom::Selector;
         let namespace_labels = if servers.iter().any(by_labels) {
-            self.namespace_labels(namespace).await?
+            self.namespace_labels(wish.namespace).await?
         } else {
             BTreeMap::new()
         };
         let context = ChoiceContext {
-            namespace,
+            namespace: wish.namespace,
             namespace_labels: &namespace_labels,
-            default_server,
+            default_server: wish.default,
             servers,
+            alone: wish.alone,
         };
-        Ok(choose(wish, &context)?)
+        let requested = wish.requested;
+        Ok(choose(&requested.servers, &requested.items, &context)?)
     }
 
     async fn namespace_labels(&self, name: &str) -> Result<BTreeMap<String, String>, kube::Error> {

@@ -15,6 +15,7 @@ use mooring_api::names::ServerRef;
 use mooring_core::cut::cut;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The API server cuts what is longer, and after a few.
 const WARNING_CHARS: usize = 256;
@@ -68,7 +69,7 @@ pub enum Verdict {
         patch: Patch,
         /// What its author should know.
         warnings: Vec<String>,
-        server: ServerRef,
+        servers: Vec<ServerRef>,
     },
     /// A workload, whose author should know this.
     Warned(Vec<String>),
@@ -193,37 +194,41 @@ impl Question {
         self.pod.as_ref().map_or(Ok(None), inject::requested)
     }
 
-    /// What becomes of a pod that asks for this of that license server.
+    /// Whether the pod's seats are claimed for it before it runs.
+    pub fn is_alone(&self, requested: &Requested) -> bool {
+        let pod = self.pod.as_ref();
+        pod.is_some_and(|pod| inject::is_alone(pod, requested))
+    }
+
+    /// What becomes of a pod that asks for this of those license servers.
     pub fn verdict(
         &self,
         requested: &Requested,
-        server: &LicenseServer,
+        servers: &[Arc<LicenseServer>],
         ctx: &InjectContext<'_>,
     ) -> Verdict {
         let (Some(pod), Some(raw)) = (&self.pod, &self.raw) else {
             return Verdict::Unchanged;
         };
-        let mut warnings = inject::license_warnings(&requested.items, server);
+        let mut warnings = inject::license_warnings(&requested.items, servers);
         match &self.workload {
             // A policy speaks of their keys, also while this program does not run.
             Some(workload) => {
-                warnings.extend(inject::rollout_warning(workload, &requested.items, server));
+                warnings.extend(inject::rollout_warning(workload, &requested.items, servers));
             }
             None => warnings.extend(inject::unknown_keys(pod.annotations())),
         }
         warnings.extend(inject::wait_warning(pod, requested));
-        let name = server.reference();
-        if ctx.target.addresses.is_empty() {
-            warnings.push(format!(
-                "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
-                name.namespace, name.name
-            ));
+        warnings.extend(inject::alone_warning(pod, requested));
+        let names: Vec<ServerRef> = servers.iter().map(|s| s.reference()).collect();
+        if ctx.targets.iter().all(|t| t.addresses.is_empty()) {
+            warnings.extend(names.iter().map(no_address));
         }
         match inject::mutate(raw.clone(), pod, requested, ctx) {
             Ok(patch) => Verdict::Injected {
                 patch,
                 warnings,
-                server: name,
+                servers: names,
             },
             Err(refusal) => Verdict::Refused(refusal),
         }
@@ -251,9 +256,9 @@ impl Question {
             Verdict::Injected {
                 patch,
                 warnings,
-                server,
+                servers,
             } => {
-                let server = ("server".to_owned(), server.to_string());
+                let server = ("server".to_owned(), names_of(&servers));
                 response.audit_annotations.extend([server]);
                 response.warnings = shown(&warnings);
                 if !patch.is_empty() {
@@ -280,6 +285,19 @@ impl Question {
         }
         Ok(response)
     }
+}
+
+/// License servers as they are logged.
+pub(super) fn names_of(servers: &[ServerRef]) -> String {
+    let names: Vec<String> = servers.iter().map(ServerRef::to_string).collect();
+    names.join(", ")
+}
+
+fn no_address(name: &ServerRef) -> String {
+    format!(
+        "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
+        name.namespace, name.name
+    )
 }
 
 fn shown(warnings: &[String]) -> Option<Vec<String>> {

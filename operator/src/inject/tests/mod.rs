@@ -8,6 +8,7 @@
 
 mod any;
 mod pods;
+mod pools;
 mod refusals;
 mod second_pass;
 mod servers;
@@ -60,10 +61,19 @@ pub(super) fn target() -> SidecarTarget {
 
 /// The pod after the webhook, and how many operations it took.
 pub(super) fn inject_with(pod: &Value, settings: &Settings) -> Result<(Value, usize), Refusal> {
+    inject_for(pod, settings, &[target()])
+}
+
+/// The same of a pod of these license servers.
+pub(super) fn inject_for(
+    pod: &Value,
+    settings: &Settings,
+    targets: &[SidecarTarget],
+) -> Result<(Value, usize), Refusal> {
     let typed: Pod = serde_json::from_value(pod.clone()).unwrap();
     let requested = requested(&typed)?.expect("it did not opt in");
     let ctx = InjectContext {
-        target: &target(),
+        targets,
         roots: "PEM",
         settings,
     };

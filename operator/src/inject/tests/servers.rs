@@ -1,21 +1,20 @@
 //! Which LicenseServer a pod gets, and what people read where there is none.
 
 use super::super::server::NoServer;
-use super::super::server::ServerName;
 use super::*;
 use mooring_api::LicenseServerStatus;
 use mooring_api::names::ServerRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-struct ClusterCache {
+pub(super) struct Cluster {
     servers: Vec<Arc<LicenseServer>>,
-    default: Option<ServerRef>,
+    pub(super) default: Option<ServerRef>,
     labels: BTreeMap<String, String>,
 }
 
-impl ClusterCache {
-    fn new(servers: Vec<LicenseServer>) -> Self {
+impl Cluster {
+    pub(super) fn new(servers: Vec<LicenseServer>) -> Self {
         let labels = BTreeMap::from([("team".to_owned(), "vfx".to_owned())]);
         Self {
             servers: servers.into_iter().map(Arc::new).collect(),
@@ -24,24 +23,31 @@ impl ClusterCache {
         }
     }
 
+    /// For a pod with this annotation that asks for something nobody sells.
     fn choose(&self, wish: Option<&str>) -> Result<String, NoServer> {
-        let wish = wish.map(|w| match w.split_once('/') {
-            Some((ns, n)) => ServerName {
-                namespace: Some(ns.into()),
-                name: n.into(),
-            },
-            None => ServerName {
-                namespace: None,
-                name: w.into(),
-            },
-        });
+        self.choose_for(wish, "anything", false)
+    }
+
+    /// The names of those that a pod gets, with a blank between them.
+    pub(super) fn choose_for(
+        &self,
+        wish: Option<&str>,
+        asks: &str,
+        alone: bool,
+    ) -> Result<String, NoServer> {
+        let mut annotations = BTreeMap::from([("mooring.dev/licenses".into(), asks.into())]);
+        annotations.extend(wish.map(|w| ("mooring.dev/server".to_owned(), w.to_owned())));
+        let requested = Requested::read(&annotations).unwrap().unwrap();
         let context = ChoiceContext {
             namespace: "studio",
             namespace_labels: &self.labels,
             default_server: self.default.as_ref(),
             servers: &self.servers,
+            alone,
         };
-        choose(wish.as_ref(), &context).map(|s| s.reference().to_string())
+        let chosen = choose(&requested.servers, &requested.items, &context)?;
+        let names: Vec<String> = chosen.iter().map(|s| s.reference().to_string()).collect();
+        Ok(names.join(" "))
     }
 
     fn said(&self, wish: Option<&str>) -> String {
@@ -49,13 +55,29 @@ impl ClusterCache {
     }
 }
 
-fn all() -> Value {
+pub(super) fn all() -> Value {
     json!({"from": "All"})
+}
+
+fn warned(items: &[mooring_core::request::Item], server: &LicenseServer) -> Vec<String> {
+    license_warnings(items, &[Arc::new(server.clone())])
+}
+
+/// A server in reach of everybody that sells these, each with so many seats.
+pub(super) fn sells(name: &str, products: Value) -> LicenseServer {
+    let (namespace, name) = name.split_once('/').unwrap();
+    let mut server = server(namespace, name, all());
+    let products = products.as_object().unwrap().iter().map(|(name, seats)| {
+        json!({"name": name, "seats": seats, "used": 0, "waiting": 0, "versions": [{"from": "2024", "to": "2027"}]})
+    });
+    let products: Vec<Value> = products.collect();
+    server.status = Some(serde_json::from_value(json!({ "products": products })).unwrap());
+    server
 }
 
 #[test]
 fn the_annotation_then_the_default_then_the_only_one_here() {
-    let mut w = ClusterCache::new(vec![
+    let mut w = Cluster::new(vec![
         server("studio", "own", json!({})),
         server("licensing", "main", all()),
     ]);
@@ -69,14 +91,14 @@ fn the_annotation_then_the_default_then_the_only_one_here() {
 
 #[test]
 fn what_is_missing_is_named_with_what_there_is() {
-    let mut w = ClusterCache::new(vec![
+    let mut w = Cluster::new(vec![
         server("licensing", "main", all()),
         server("secret", "hidden", json!({"from": "Same"})),
     ]);
     assert_eq!(
         w.said(None),
-        "which LicenseServer? The pod has no annotation mooring.dev/server, Mooring has no default server (chart value defaultServer), \
-         and namespace studio has no LicenseServer; this namespace may use: licensing/main"
+        "which LicenseServer? The pod has no annotation mooring.dev/server, none that namespace studio may use is known to have its products, \
+         Mooring has no default server (chart value defaultServer), and the namespace has no LicenseServer; this namespace may use: licensing/main"
     );
     assert_eq!(
         w.said(Some("main")),
@@ -92,7 +114,7 @@ fn what_is_missing_is_named_with_what_there_is() {
             "Mooring's default server (chart value defaultServer): there is no LicenseServer licensing/gone"
         )
     );
-    let w = ClusterCache::new(vec![
+    let w = Cluster::new(vec![
         server("studio", "b", json!({})),
         server("studio", "a", json!({})),
     ]);
@@ -100,14 +122,18 @@ fn what_is_missing_is_named_with_what_there_is() {
         w.said(None),
         "namespace studio has 2 LicenseServers (a, b): name one by the annotation mooring.dev/server"
     );
-    assert!(!ClusterCache::new(vec![]).said(None).contains("may use"));
+    assert!(
+        !Cluster::new(vec![])
+            .said(None)
+            .contains("this namespace may use")
+    );
 }
 
 #[test]
 fn allowed_namespaces_are_kept_to() {
     let by =
         |label: &str| json!({"from": "Selector", "selector": {"matchLabels": {"team": label}}});
-    let w = ClusterCache::new(vec![
+    let w = Cluster::new(vec![
         server("licensing", "same", json!({"from": "Same"})),
         server("licensing", "vfx", by("vfx")),
         server("licensing", "audio", by("audio")),
@@ -123,7 +149,7 @@ fn allowed_namespaces_are_kept_to() {
             .contains("this namespace's labels do not match")
     );
     // The only one in the pod's own namespace is there, though it takes no pod of it.
-    let w = ClusterCache::new(vec![server("studio", "own", by("audio"))]);
+    let w = Cluster::new(vec![server("studio", "own", by("audio"))]);
     assert!(
         w.said(None)
             .starts_with("LicenseServer studio/own does not take pods of namespace studio"),
@@ -137,7 +163,7 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
     let mut s = server("licensing", "main", all());
     let items = |text: &str| mooring_core::request::parse(text).unwrap();
     assert!(
-        license_warnings(&items("anything:99"), &s).is_empty(),
+        warned(&items("anything:99"), &s).is_empty(),
         "nothing known, nothing said"
     );
     s.status = Some(
@@ -146,18 +172,18 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
         ]}))
         .unwrap(),
     );
-    assert!(license_warnings(&items("render:2,denoise"), &s).is_empty());
-    assert!(license_warnings(&items("render@9,denoise@v2026.1"), &s).is_empty());
+    assert!(warned(&items("render:2,denoise"), &s).is_empty());
+    assert!(warned(&items("render@9,denoise@v2026.1"), &s).is_empty());
     // Case makes no other product.
-    assert!(license_warnings(&items("RENDER:2,Denoise@2026.1"), &s).is_empty());
+    assert!(warned(&items("RENDER:2,Denoise@2026.1"), &s).is_empty());
     assert_eq!(
-        license_warnings(&items("denoise@2030.1"), &s),
+        warned(&items("denoise@2030.1"), &s),
         [
             "denoise@2030.1 is not covered: the license of LicenseServer licensing/main covers 2024.2 to 2027"
         ]
     );
     assert_eq!(
-        license_warnings(&items("render:3,rendr,zbrush"), &s),
+        warned(&items("render:3,rendr,zbrush"), &s),
         [
             "render:3 asks for more than there is: the license of LicenseServer licensing/main has 2 seats of it",
             "the license of LicenseServer licensing/main has no product rendr (did you mean render?)",
@@ -173,18 +199,18 @@ fn a_license_of_many_products_is_named_in_part_and_not_judged_beyond_what_is_kno
     let product = |i: usize| json!({"name": format!("p{i}"), "seats": 1, "used": 0, "waiting": 0});
     let mut status = json!({"products": (0..1000).map(product).collect::<Vec<_>>()});
     s.status = Some(serde_json::from_value(status.clone()).unwrap());
-    let warned = license_warnings(&items("zbrush"), &s);
-    assert_eq!(warned.len(), 1);
-    let ends = warned[0].ends_with("p18, p19 and 980 more)");
+    let said = warned(&items("zbrush"), &s);
+    assert_eq!(said.len(), 1);
+    let ends = said[0].ends_with("p18, p19 and 980 more)");
     assert!(
-        ends && warned[0].contains("no product zbrush (it has: p0, p1, "),
-        "{warned:?}"
+        ends && said[0].contains("no product zbrush (it has: p0, p1, "),
+        "{said:?}"
     );
     // Which the others are, the status does not say.
     status["productsInAll"] = 1001.into();
     s.status = Some(serde_json::from_value(status).unwrap());
-    assert_eq!(license_warnings(&items("zbrush"), &s), [""; 0]);
-    assert_eq!(license_warnings(&items("p3:2"), &s).len(), 1);
+    assert_eq!(warned(&items("zbrush"), &s), [""; 0]);
+    assert_eq!(warned(&items("p3:2"), &s).len(), 1);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 mod before_scheduling;
 mod cut_off;
 mod outage;
+mod pool;
 mod taken_away;
 
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
@@ -72,6 +73,7 @@ fn facts<'a>(
         released: false,
         pod: PodFact::Unseen,
         standing: Standing::Counts,
+        elsewhere: Elsewhere::Nowhere,
         node: None,
         listed: Listed::No,
         existing,

@@ -1,0 +1,13 @@
+//! The scenarios of several license servers, and of one that may serve from two nodes.
+
+mod pool;
+
+use crate::suite::Scenario;
+
+/// All of them, in the order in which they run.
+pub fn scenarios() -> Vec<Scenario> {
+    crate::suite::scenarios![
+        pool::who_has_the_products_is_found_when_a_pod_is_created,
+        pool::two_servers_of_one_product_are_one_pool_and_one_goes_for_good,
+    ]
+}
