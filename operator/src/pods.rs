@@ -154,7 +154,7 @@ pub fn servers_of(pod: &Pod) -> Vec<ServerRef> {
 }
 
 /// What one of the sidecar's lists says of one of its servers: an entry alone is said of all.
-fn told_of(pod: &Pod, name: &str, server: &ServerRef) -> Option<String> {
+pub(crate) fn told_of(pod: &Pod, name: &str, server: &ServerRef) -> Option<String> {
     let all = sidecar_env(pod, name)?;
     let urls = sidecar_env(pod, names::SERVER_ENV)?;
     let mut urls = urls.split(names::ENTRY_END).map(ServerRef::from_url);

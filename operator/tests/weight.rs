@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::LicenseServer;
-use mooring_operator::inject::{Budget, Images, InjectContext, Settings, SidecarTarget};
+use mooring_operator::inject::{Budget, Images, InjectContext, Part, Settings, SidecarTarget};
 use mooring_operator::webhook::review::{Question, Verdict};
 use mooring_operator::webhook::weight::weigh;
 use peak_alloc::PeakAlloc;
@@ -79,7 +79,13 @@ fn taken(
         Ok(question) => {
             let verdict = match question.requested() {
                 Ok(None) => Verdict::Unchanged,
-                Ok(Some(requested)) => question.verdict(&requested, servers, ctx),
+                Ok(Some(requested)) => {
+                    let part = Part {
+                        items: requested.items.clone(),
+                        servers: servers.to_vec(),
+                    };
+                    question.verdict(&requested, &[part], ctx)
+                }
                 Err(refusal) => Verdict::Refused(refusal),
             };
             let kind = verdict.kind();
@@ -96,7 +102,7 @@ fn no_review_takes_more_than_it_weighs() {
     let (servers, settings) = ([Arc::new(server())], settings());
     let service: Service =
         serde_json::from_value(json!({"spec": {"clusterIPs": ["10.96.0.7"]}})).unwrap();
-    let targets = [SidecarTarget::new(&servers[0], Some(&service))];
+    let targets = [SidecarTarget::new(&[], &servers[0], Some(&service))];
     let ctx = InjectContext {
         targets: &targets,
         roots: "PEM",

@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::LicenseServer;
 use mooring_operator::inject::{
-    Budget, ChoiceContext, Images, InjectContext, Settings, SidecarTarget, choose,
+    Budget, ChoiceContext, Images, InjectContext, Part, Settings, SidecarTarget, choose,
 };
 use mooring_operator::webhook::review::{Question, Verdict};
 use mooring_operator::webhook::weight::weigh;
@@ -117,9 +117,13 @@ impl Desk {
             servers: &self.servers,
             alone: question.is_alone(&requested),
         };
-        let servers = choose(&requested.servers, &requested.items, &context).unwrap();
-        let target = |s: &Arc<LicenseServer>| SidecarTarget::new(s, Some(&self.service));
-        let targets: Vec<SidecarTarget> = servers.iter().map(target).collect();
+        let parts = choose(&requested.servers, &requested.items, &context).unwrap();
+        let of = |p: &Part| {
+            let servers = p.servers.iter();
+            let target = servers.map(|s| SidecarTarget::new(&p.items, s, Some(&self.service)));
+            target.collect::<Vec<_>>()
+        };
+        let targets: Vec<SidecarTarget> = parts.iter().flat_map(of).collect();
         // The handler is given its own copy of them, too.
         let roots = self.roots.clone();
         let ctx = InjectContext {
@@ -127,6 +131,6 @@ impl Desk {
             roots: &roots,
             settings: &self.settings,
         };
-        question.verdict(&requested, &servers, &ctx)
+        question.verdict(&requested, &parts, &ctx)
     }
 }

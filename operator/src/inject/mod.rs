@@ -32,7 +32,7 @@ pub use refusal::{MAX_CONTAINERS, Refusal};
 pub use requested::{Requested, unknown_keys};
 pub use resources::Budget;
 pub use rollout::rollout_warning;
-pub use sells::license_warnings;
+pub use sells::{Part, license_warnings};
 pub use server::{ChoiceContext, NoServer, ServerName, choose};
 pub use sidecar::{InjectContext, Settings};
 pub use target::{SidecarTarget, addresses, cluster_ips};

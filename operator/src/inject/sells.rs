@@ -40,10 +40,11 @@ fn meets(item: &Item, server: &LicenseServer) -> Meets {
 
 /// What license servers sell one part of what a pod asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Part {
-    pub(super) items: Vec<Item>,
+pub struct Part {
+    /// What they are asked for.
+    pub items: Vec<Item>,
     /// A pool: the part stands in the lines of all of them, and is never split.
-    pub(super) servers: Vec<Arc<LicenseServer>>,
+    pub servers: Vec<Arc<LicenseServer>>,
 }
 
 /// The parts of what is asked for, by who sells them, the first item's first: one, where some of
@@ -82,10 +83,10 @@ fn pool(items: &[Item], servers: &[&Arc<LicenseServer>]) -> Option<Vec<Arc<Licen
     best.into_iter().find_map(of)
 }
 
-/// Warnings where the licenses, as their servers last reported them, cannot meet the request: not
+/// Warnings where the licenses of a part, as their servers last reported them, cannot meet it: not
 /// while one of them can, since a claim stands in the lines of all. Of several the one is told of
 /// that lacks least.
-pub fn license_warnings(items: &[Item], servers: &[Arc<LicenseServer>]) -> Vec<String> {
+pub fn license_warnings(Part { items, servers }: &Part) -> Vec<String> {
     let lacks = |s: &Arc<LicenseServer>| (warnings_of(items, s), Reverse(seats(items, s)));
     let all = servers.iter().map(lacks);
     let least = all.min_by_key(|(warnings, seats)| (warnings.len(), *seats));

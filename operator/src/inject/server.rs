@@ -1,9 +1,10 @@
 //! Which LicenseServers a pod gets its seats from.
 //!
 //! The annotation decides; then who has the products; then the chart's default; then the only one
-//! in the pod's namespace. Several are one pool: the pod's claim stands in all their lines, and is
-//! served where it comes first. The license servers themselves decide again at each claim
-//! (`allowedNamespaces`, products, seats): here people only learn it earlier.
+//! in the pod's namespace. Several that have the same are one pool: the pod's claim stands in all
+//! their lines, and is served where it comes first. Where none has all, as of two vendors, the claim
+//! has parts. The license servers themselves decide again at each claim (`allowedNamespaces`,
+//! products, seats): here people only learn it earlier.
 
 use super::hint::nearest;
 use super::sells::{Part, parts};
@@ -55,14 +56,14 @@ pub enum NoServer {
         "annotation {SERVER}: character {at}: {server} again, expected each LicenseServer once"
     )]
     Twice { at: usize, server: ServerRef },
-    /// No server has all that is asked for, and several have it together.
+    /// No server has all that is asked for, and several have it together, where it must be one.
     #[error(
-        "annotation {}: no LicenseServer that namespace {namespace} may use has all of these products: {}. A pod gets its seats from the license servers of \
-         one vendor for now: ask for the others in a pod of its own, or name by the annotation {SERVER} those that are to have all", LICENSES, who_has_which(.parts)
+        "annotation {LICENSES}: no LicenseServer that namespace {namespace} may use has all of these products: {}. {}", who_has_which(.parts), .why
     )]
     Split {
         namespace: String,
         parts: Vec<(String, Vec<ServerRef>)>,
+        why: String,
     },
     /// Several to choose from.
     #[error("namespace {namespace} has {} LicenseServers ({}): name one by the annotation {SERVER}", .names.len(), .names.join(", "))]
@@ -133,23 +134,65 @@ impl ChoiceContext<'_> {
     }
 }
 
-/// Chooses a pod's LicenseServers, at most [`MAX_SERVERS`] and at least one. `wishes`: those that
-/// its annotation names.
+/// Chooses a pod's LicenseServers, at most [`MAX_SERVERS`] and at least one, each for a part of what
+/// it asks for. `wishes`: those that its annotation names.
 pub fn choose(
     wishes: &[ServerName],
     items: &[Item],
     context: &ChoiceContext<'_>,
-) -> Result<Vec<Arc<LicenseServer>>, NoServer> {
+) -> Result<Vec<Part>, NoServer> {
+    let whole = |servers| {
+        let items = items.to_vec();
+        vec![Part { items, servers }]
+    };
     let mut chosen = if wishes.is_empty() {
-        match by_products(items, context)? {
-            Some(pool) => pool,
-            None => vec![by_default(context)?],
+        match by_products(items, context) {
+            Some(parts) => parts,
+            None => whole(vec![by_default(context)?]),
         }
     } else {
-        by_annotation(wishes, context)?
+        let named = by_annotation(wishes, context)?;
+        // Whoever is named for all is asked for all.
+        let parts = parts(items, &named.iter().collect::<Vec<_>>());
+        let parts = parts.filter(|p| p.len() > 1 && p.len() <= named.len());
+        parts.unwrap_or_else(|| whole(named))
     };
-    chosen.truncate(if context.alone { 1 } else { MAX_SERVERS });
+    if let Some(why) = too_many(chosen.len(), context.alone) {
+        return Err(split(context, &chosen, why));
+    }
+    let most = if context.alone {
+        1
+    } else {
+        MAX_SERVERS / chosen.len().max(1)
+    };
+    for part in &mut chosen {
+        part.servers.truncate(most);
+    }
     Ok(chosen)
+}
+
+/// Why a claim has no so many parts, if it has not.
+fn too_many(parts: usize, alone: bool) -> Option<String> {
+    if alone && parts > 1 {
+        let why = "A pod that waits before it is scheduled, or is of a group or a Workload, gets all its seats from one license server: let it wait at \
+                   startup, or ask for the others in a pod of its own";
+        return Some(why.to_owned());
+    }
+    (parts > MAX_SERVERS).then(|| {
+        format!("A pod gets its seats from at most {MAX_SERVERS} license servers: ask for some of them in a pod of its own")
+    })
+}
+
+fn split(context: &ChoiceContext<'_>, parts: &[Part], why: String) -> NoServer {
+    let part = |p: &Part| {
+        let servers = p.servers.iter().map(|s| s.reference()).collect();
+        (print(&p.items), servers)
+    };
+    NoServer::Split {
+        namespace: context.namespace.to_owned(),
+        parts: parts.iter().map(part).collect(),
+        why,
+    }
 }
 
 /// Those that are named, in that order.
@@ -171,33 +214,14 @@ fn by_annotation(
     Ok(chosen)
 }
 
-/// Those that have all the products, by namespace and name: the same order for every pod. `None`:
-/// one product is sold nowhere, as far as is known.
-fn by_products(
-    items: &[Item],
-    context: &ChoiceContext<'_>,
-) -> Result<Option<Vec<Arc<LicenseServer>>>, NoServer> {
+/// Those that have the products, by namespace and name: the same order for every pod. `None`: one
+/// product is sold nowhere, as far as is known.
+fn by_products(items: &[Item], context: &ChoiceContext<'_>) -> Option<Vec<Part>> {
     let goes = |s: &LicenseServer| s.metadata.deletion_timestamp.is_some();
     let may = |s: &&Arc<LicenseServer>| context.may(s) && !goes(s);
     let mut servers: Vec<_> = context.servers.iter().filter(may).collect();
     servers.sort_by_key(|s| s.reference());
-    let Some(mut parts) = parts(items, &servers) else {
-        return Ok(None);
-    };
-    match parts.pop() {
-        Some(whole) if parts.is_empty() => Ok(Some(whole.servers)),
-        last => {
-            parts.extend(last);
-            let part = |p: &Part| {
-                let servers = p.servers.iter().map(|s| s.reference()).collect();
-                (print(&p.items), servers)
-            };
-            Err(NoServer::Split {
-                namespace: context.namespace.to_owned(),
-                parts: parts.iter().map(part).collect(),
-            })
-        }
-    }
+    parts(items, &servers)
 }
 
 fn by_default(context: &ChoiceContext<'_>) -> Result<Arc<LicenseServer>, NoServer> {

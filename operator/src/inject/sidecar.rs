@@ -17,7 +17,7 @@ use mooring_api::names::{
     ENTRY_END, GATE, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR,
     SIDECAR_ARG,
 };
-use mooring_core::annotation::LOG_LEVEL;
+use mooring_core::annotation::{LICENSES, LOG_LEVEL};
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
 pub(super) const STATE_VOLUME: &str = "mooring-state";
@@ -152,6 +152,16 @@ fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     let voucher = each(&|t| t.voucher.clone().unwrap_or_default());
     let told = requested.told.iter();
     let mut all: Vec<(&str, &str)> = told.map(|(name, value)| (*name, value.as_str())).collect();
+    // As its author writes it, where all are asked for all.
+    let parts = targets
+        .windows(2)
+        .any(|w| w.first().map(|t| &t.licenses) != w.last().map(|t| &t.licenses));
+    let licenses = each(&|t| t.licenses.clone());
+    for (name, value) in &mut all {
+        if parts && *name == LICENSES.variable() {
+            *value = &licenses;
+        }
+    }
     let said = [
         (SERVER_ENV, servers.as_str()),
         ("MOORING_ADDRESSES", &addresses),

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::{LicenseServer, Span};
+use mooring_core::request::{Item, print};
 use std::net::{IpAddr, SocketAddr};
 
 /// A Service's addresses, of both families.
@@ -21,6 +22,8 @@ pub fn cluster_ips(service: Option<&Service>) -> Vec<String> {
 /// What a sidecar must know of one of its servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SidecarTarget {
+    /// What it is asked for, as the annotation writes it.
+    pub licenses: String,
     /// What is verified: `https://‹name›.‹namespace›.svc:‹port›`.
     pub url: String,
     /// Where to connect, so that no DNS is needed: the Service's ClusterIPs, both families. Empty:
@@ -39,11 +42,12 @@ pub struct SidecarTarget {
 
 impl SidecarTarget {
     /// From the LicenseServer and its Service, if it has one already.
-    pub fn new(server: &LicenseServer, service: Option<&Service>) -> Self {
+    pub fn new(items: &[Item], server: &LicenseServer, service: Option<&Service>) -> Self {
         let (name, port) = (server.reference(), server.spec.service.port);
         let status = server.status.as_ref();
         let optimistic_start = status.and_then(|s| s.optimistic_start.clone());
         Self {
+            licenses: print(items),
             url: format!("https://{}:{port}", name.dns_name()),
             addresses: addresses(service, port),
             audience: format!("mooring.dev/{}", name.namespace),

@@ -4,7 +4,7 @@
 //! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is
 //! refused, the API server is asked.
 
-use crate::inject::{ChoiceContext, NoServer, Requested, SidecarTarget, choose};
+use crate::inject::{ChoiceContext, NoServer, Part, Requested, SidecarTarget, choose};
 use crate::watch::watch;
 use futures::StreamExt as _;
 use futures::future::try_join_all;
@@ -16,6 +16,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_core::request::Item;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl Lookup {
         namespace: &str,
         default: Option<&ServerRef>,
         alone: bool,
-    ) -> Result<(Vec<Arc<LicenseServer>>, Vec<SidecarTarget>), LookupError> {
+    ) -> Result<(Vec<Part>, Vec<SidecarTarget>), LookupError> {
         let known = self.store.state();
         let wish = Wish {
             requested,
@@ -87,7 +88,7 @@ impl Lookup {
             default,
             alone,
         };
-        let servers = match self.choose(&wish, &known).await {
+        let parts = match self.choose(&wish, &known).await {
             Err(LookupError::Server(
                 NoServer::NotFound { .. }
                 | NoServer::None { .. }
@@ -101,22 +102,28 @@ impl Lookup {
             }
             other => other?,
         };
-        let targets = try_join_all(servers.iter().map(|s| self.target(s))).await?;
-        Ok((servers, targets))
+        let each = parts.iter();
+        let each = each.flat_map(|p| p.servers.iter().map(|s| self.target(&p.items, s)));
+        let targets = try_join_all(each).await?;
+        Ok((parts, targets))
     }
 
-    async fn target(&self, server: &LicenseServer) -> Result<SidecarTarget, kube::Error> {
+    async fn target(
+        &self,
+        items: &[Item],
+        server: &LicenseServer,
+    ) -> Result<SidecarTarget, kube::Error> {
         let name = server.reference();
         let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
         let service = services.get_opt(&name.name).await?;
-        Ok(SidecarTarget::new(server, service.as_ref()))
+        Ok(SidecarTarget::new(items, server, service.as_ref()))
     }
 
     async fn choose(
         &self,
         wish: &Wish<'_>,
         servers: &[Arc<LicenseServer>],
-    ) -> Result<Vec<Arc<LicenseServer>>, LookupError> {
+    ) -> Result<Vec<Part>, LookupError> {
         let by_labels =
             |s: &Arc<LicenseServer>| s.spec.allowed_namespaces.from == NamespacesFrom::Selector;
         let namespace_labels = if servers.iter().any(by_labels) {

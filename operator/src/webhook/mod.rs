@@ -348,7 +348,7 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
     let default = app.config.default_server.as_ref();
     let (namespace, alone) = (question.namespace(), question.is_alone(&requested));
     let found = app.lookup.find(&requested, namespace, default, alone);
-    let (servers, targets) = match tokio::time::timeout(LOOKUP_TIME, found).await {
+    let (parts, targets) = match tokio::time::timeout(LOOKUP_TIME, found).await {
         Ok(Ok(found)) => found,
         Ok(Err(lookup::LookupError::Server(e))) => {
             return Verdict::Refused(inject::Refusal::Server(e));
@@ -367,7 +367,7 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
         roots: &roots,
         settings: &app.config.settings,
     };
-    question.verdict(&requested, &servers, &ctx)
+    question.verdict(&requested, &parts, &ctx)
 }
 
 /// What anybody may have sent is no fact: it is counted, and logged for who looks for it.

@@ -1,7 +1,7 @@
 //! One AdmissionReview in, one out (admission.k8s.io/v1): of a pod, or of a workload that makes
 //! pods. Pure: who finds the license server is in between.
 
-use crate::inject::{self, InjectContext, Refusal, Requested};
+use crate::inject::{self, InjectContext, Part, Refusal, Requested};
 use json_patch::Patch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,12 +10,10 @@ use kube::core::DynamicObject;
 use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError,
 };
-use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
 use mooring_core::cut::cut;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// The API server cuts what is longer, and after a few.
 const WARNING_CHARS: usize = 256;
@@ -200,27 +198,30 @@ impl Question {
         pod.is_some_and(|pod| inject::is_alone(pod, requested))
     }
 
-    /// What becomes of a pod that asks for this of those license servers.
+    /// What becomes of a pod that asks for this, in these parts.
     pub fn verdict(
         &self,
         requested: &Requested,
-        servers: &[Arc<LicenseServer>],
+        parts: &[Part],
         ctx: &InjectContext<'_>,
     ) -> Verdict {
         let (Some(pod), Some(raw)) = (&self.pod, &self.raw) else {
             return Verdict::Unchanged;
         };
-        let mut warnings = inject::license_warnings(&requested.items, servers);
+        let warnings = parts.iter().flat_map(inject::license_warnings);
+        let mut warnings: Vec<String> = warnings.collect();
         match &self.workload {
             // A policy speaks of their keys, also while this program does not run.
             Some(workload) => {
-                warnings.extend(inject::rollout_warning(workload, &requested.items, servers));
+                let of = |p: &Part| inject::rollout_warning(workload, &p.items, &p.servers);
+                warnings.extend(parts.iter().find_map(of));
             }
             None => warnings.extend(inject::unknown_keys(pod.annotations())),
         }
         warnings.extend(inject::wait_warning(pod, requested));
         warnings.extend(inject::alone_warning(pod, requested));
-        let names: Vec<ServerRef> = servers.iter().map(|s| s.reference()).collect();
+        let servers = parts.iter().flat_map(|p| &p.servers);
+        let names: Vec<ServerRef> = servers.map(|s| s.reference()).collect();
         if ctx.targets.iter().all(|t| t.addresses.is_empty()) {
             warnings.extend(names.iter().map(no_address));
         }

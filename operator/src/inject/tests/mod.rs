@@ -54,6 +54,7 @@ pub(super) fn target() -> SidecarTarget {
     }))
     .unwrap();
     SidecarTarget::new(
+        &mooring_core::request::parse("render").unwrap(),
         &server("licensing", "main", json!({"from": "All"})),
         Some(&service),
     )

@@ -9,6 +9,13 @@ fn items(text: &str) -> Vec<mooring_core::request::Item> {
     mooring_core::request::parse(text).unwrap()
 }
 
+fn warnings(asks: &str, servers: &[Arc<LicenseServer>]) -> Vec<String> {
+    license_warnings(&Part {
+        items: items(asks),
+        servers: servers.to_vec(),
+    })
+}
+
 #[test]
 fn who_has_the_products_is_chosen_by_namespace_and_name_whatever_the_default_is() {
     let mut w = Cluster::new(vec![
@@ -75,22 +82,55 @@ fn who_does_not_list_all_that_it_sells_is_asked_where_nobody_is_known_to_have_it
 }
 
 #[test]
-fn products_of_which_no_server_has_all_are_refused_with_who_has_which() {
+fn products_of_which_no_server_has_all_are_parts_of_those_that_have_them() {
     let w = Cluster::new(vec![
         sells("licensing/a", json!({"render": 2, "mesh": 1})),
         sells("licensing/b", json!({"denoise": 2})),
         sells("licensing/c", json!({"render": 2, "mesh": 9})),
     ]);
-    let said = w.choose_for(None, "render:2,denoise,mesh", false);
-    assert_eq!(
-        said.unwrap_err().to_string(),
-        "annotation mooring.dev/licenses: no LicenseServer that namespace studio may use has all of these products: \
-         licensing/a and licensing/c have render:2,mesh; licensing/b has denoise. A pod gets its seats from the license servers of \
-         one vendor for now: ask for the others in a pod of its own, or name by the annotation mooring.dev/server those that are to have all"
-    );
+    let asks = "render:2,denoise,mesh";
+    let parts = w.choose_for(None, asks, false).unwrap();
+    assert_eq!(parts, "licensing/a licensing/c; licensing/b");
+    let named = w.choose_for(Some("licensing/b,licensing/a"), asks, false);
+    assert_eq!(named.unwrap(), "licensing/a; licensing/b");
     // Who says which server is to have it is believed.
     let named = w.choose_for(Some("licensing/b"), "render,denoise", false);
     assert_eq!(named.unwrap(), "licensing/b");
+    assert_eq!(
+        w.choose_for(None, asks, true).unwrap_err().to_string(),
+        "annotation mooring.dev/licenses: no LicenseServer that namespace studio may use has all of these products: \
+         licensing/a and licensing/c have render:2,mesh; licensing/b has denoise. A pod that waits before it is scheduled, or is of a group or a \
+         Workload, gets all its seats from one license server: let it wait at startup, or ask for the others in a pod of its own"
+    );
+}
+
+#[test]
+fn a_claim_has_a_bound_of_parts_and_its_pools_share_that() {
+    let vendor = |i| sells(&format!("licensing/s{i:02}"), json!({format!("p{i}"): 2}));
+    let w = Cluster::new((0..20).map(vendor).collect());
+    let asks = |n: usize| {
+        (0..n)
+            .map(|i| format!("p{i}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let most = w.choose_for(None, &asks(MAX_SERVERS), false).unwrap();
+    assert_eq!(most.split("; ").count(), MAX_SERVERS);
+    let said = w
+        .choose_for(None, &asks(MAX_SERVERS + 1), false)
+        .unwrap_err();
+    assert!(
+        said.to_string().contains("at most 8 license servers"),
+        "{said}"
+    );
+    let many = (0..9).map(|i| sells(&format!("licensing/r{i}"), json!({"render": 2})));
+    let other = [sells("licensing/z", json!({"denoise": 1}))];
+    let w = Cluster::new(many.chain(other).collect());
+    let parts = w.choose_for(None, "render,denoise", false).unwrap();
+    assert_eq!(
+        parts,
+        "licensing/r0 licensing/r1 licensing/r2 licensing/r3; licensing/z"
+    );
 }
 
 #[test]
@@ -160,9 +200,9 @@ fn a_pool_is_doubted_only_where_none_of_it_can_and_by_the_one_that_lacks_least()
         let servers = named.map(|(name, n)| Arc::new(sells(name, json!({"render": n}))));
         servers.collect::<Vec<_>>()
     };
-    assert_eq!(license_warnings(&items("render:5"), &pool([2, 5])), [""; 0]);
+    assert_eq!(warnings("render:5", &pool([2, 5])), [""; 0]);
     assert_eq!(
-        license_warnings(&items("render:5"), &pool([2, 3])),
+        warnings("render:5", &pool([2, 3])),
         [
             "render:5 asks for more than there is: the license of LicenseServer licensing/b has 3 seats of it; \
              none of its 2 LicenseServers has more, and a claim is never split"
@@ -171,8 +211,8 @@ fn a_pool_is_doubted_only_where_none_of_it_can_and_by_the_one_that_lacks_least()
     );
     let mut silent = pool([2, 3]);
     silent.push(Arc::new(server("licensing", "new", all())));
-    assert_eq!(license_warnings(&items("render:5"), &silent), [""; 0]);
-    assert_eq!(license_warnings(&items("render:5"), &[]), [""; 0]);
+    assert_eq!(warnings("render:5", &silent), [""; 0]);
+    assert_eq!(warnings("render:5", &[]), [""; 0]);
 }
 
 type Pairs = Vec<(String, String)>;
@@ -197,7 +237,11 @@ fn targets() -> Vec<SidecarTarget> {
             let ips = json!({"spec": {"clusterIP": ip, "clusterIPs": [ip, "fd00::7"]}});
             serde_json::from_value::<Service>(ips).unwrap()
         });
-        SidecarTarget::new(&server(namespace, name, all()), service.as_ref())
+        SidecarTarget::new(
+            &items("render"),
+            &server(namespace, name, all()),
+            service.as_ref(),
+        )
     };
     vec![
         at("licensing/a", Some("10.96.0.7")),
@@ -240,6 +284,22 @@ fn a_sidecar_of_several_servers_is_told_of_each_and_has_a_token_for_each_namespa
     assert_eq!(
         tokens,
         [audience("licensing", "token"), audience("other", "token-2")]
+    );
+    let (again, operations) = inject_for(&after, &settings(), &targets).unwrap();
+    assert_eq!((operations, again), (0, after), "a second pass");
+}
+
+#[test]
+fn of_what_each_part_asks_for_there_is_an_entry_for_each_server() {
+    let mut targets = targets();
+    targets[2].licenses = "denoise:2".into();
+    let pod = simple(json!({"licenses": "render, denoise:2"}));
+    let (after, _) = inject_for(&pod, &settings(), &targets).unwrap();
+    let (env, _) = told(&after);
+    let licenses = env.iter().find(|(name, _)| name == "MOORING_LICENSES");
+    assert_eq!(
+        licenses.map(|(_, v)| v.as_str()),
+        Some("render;render;denoise:2")
     );
     let (again, operations) = inject_for(&after, &settings(), &targets).unwrap();
     assert_eq!((operations, again), (0, after), "a second pass");

@@ -46,8 +46,12 @@ impl Cluster {
             alone,
         };
         let chosen = choose(&requested.servers, &requested.items, &context)?;
-        let names: Vec<String> = chosen.iter().map(|s| s.reference().to_string()).collect();
-        Ok(names.join(" "))
+        let part = |p: &Part| {
+            let names = p.servers.iter().map(|s| s.reference().to_string());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let parts: Vec<String> = chosen.iter().map(part).collect();
+        Ok(parts.join("; "))
     }
 
     fn said(&self, wish: Option<&str>) -> String {
@@ -60,7 +64,10 @@ pub(super) fn all() -> Value {
 }
 
 fn warned(items: &[mooring_core::request::Item], server: &LicenseServer) -> Vec<String> {
-    license_warnings(items, &[Arc::new(server.clone())])
+    license_warnings(&Part {
+        items: items.to_vec(),
+        servers: vec![Arc::new(server.clone())],
+    })
 }
 
 /// A server in reach of everybody that sells these, each with so many seats.
@@ -217,7 +224,7 @@ fn a_license_of_many_products_is_named_in_part_and_not_judged_beyond_what_is_kno
 fn a_sidecar_is_told_what_the_license_says_of_starts_without_a_server() {
     let mut s = server("licensing", "main", all());
     let told = |s: &LicenseServer| {
-        let t = SidecarTarget::new(s, None);
+        let t = SidecarTarget::new(&[], s, None);
         (t.optimistic_start, t.voucher)
     };
     assert_eq!(told(&s), (None, None));
@@ -238,7 +245,7 @@ fn a_sidecar_goes_on_no_longer_than_its_server_would_let_it() {
     let mut told = |spec: &str, status: Value| {
         s.spec.lease.grace = spec.parse().unwrap();
         s.status = serde_json::from_value(status).unwrap();
-        SidecarTarget::new(&s, None).max_grace.to_string()
+        SidecarTarget::new(&[], &s, None).max_grace.to_string()
     };
     assert_eq!(told("10m", json!(null)), "10m");
     assert_eq!(told("24h", json!(null)), "8h", "a license may say nothing");
@@ -249,7 +256,7 @@ fn a_sidecar_goes_on_no_longer_than_its_server_would_let_it() {
 
 #[test]
 fn a_target_without_a_service_is_resolved_by_name() {
-    let t = SidecarTarget::new(&server("licensing", "main", all()), None);
+    let t = SidecarTarget::new(&[], &server("licensing", "main", all()), None);
     assert_eq!(
         (t.url.as_str(), t.addresses.len(), t.audience.as_str()),
         (
