@@ -50,7 +50,7 @@ async fn given(lab: &Lab, ns: &str, licenses: &str, more: &str) -> Result<Result
     Ok(Ok(names.collect::<Vec<_>>().join(" ")))
 }
 
-pub(super) async fn who_has_the_products_is_found_when_a_pod_is_created(lab: &Lab) -> Result<()> {
+pub(super) async fn who_has_the_products_is_found(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "who_has_the_products_is_found").await?;
     ready(lab, &ns, "a", &[("render", 2), ("mesh", 1)]).await?;
     ready(lab, &ns, "b", &[("render", 4), ("denoise", 1)]).await?;
@@ -87,7 +87,6 @@ pub(super) async fn who_has_the_products_is_found_when_a_pod_is_created(lab: &La
         ensure!(says.iter().all(|s| why.contains(s)), "{why}");
         println!("  {licenses}: {}", why.trim());
     }
-    lab.drop_namespace(&ns).await;
     Ok(())
 }
 
@@ -97,10 +96,8 @@ fn at<'a>(rows: &'a [Row], server: &Server, state: &str) -> Vec<&'a Row> {
     rows.iter().filter(of).collect()
 }
 
-pub(super) async fn two_servers_of_one_product_are_one_pool_and_one_goes_for_good(
-    lab: &Lab,
-) -> Result<()> {
-    let ns = begin(lab, "two_servers_of_one_product").await?;
+pub(super) async fn two_servers_are_one_pool_and_one_goes_for_good(lab: &Lab) -> Result<()> {
+    let ns = begin(lab, "two_servers_are_one_pool_and_one_goes_for_good").await?;
     let stays = ready(lab, &ns, "a", &[("render", SEATS)]).await?;
     let goes = ready(lab, &ns, "b", &[("render", SEATS)]).await?;
     known(lab, &ns, "a b").await?;
@@ -160,7 +157,6 @@ pub(super) async fn two_servers_of_one_product_are_one_pool_and_one_goes_for_goo
         most.seats
     );
     known(lab, &ns, "a").await?;
-    lab.drop_namespace(&ns).await;
     Ok(())
 }
 
