@@ -8,9 +8,10 @@ use mooring_api::AllowedNamespaces;
 /// Seats of each server.
 const SEATS: u32 = 2;
 
-/// A server of these products, on a token of its own.
+/// A server of these products, on a token of its own: a label has 32 characters at most.
 async fn ready(lab: &Lab, ns: &str, name: &str, products: &[(&str, u32)]) -> Result<Server> {
-    let token = format!("{ns}-{name}");
+    let scenario: String = ns.chars().take(24).collect();
+    let token = format!("{scenario}-{name}");
     let anchor = Anchor::make(&lab.cli, lab.dir.path(), &token).await?;
     anchor.place(lab, &lab.nodes.0).await?;
     let products = products.iter().map(|(p, seats)| ((*p).to_owned(), *seats));
