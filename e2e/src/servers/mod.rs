@@ -7,7 +7,7 @@ use crate::suite::Scenario;
 /// All of them, in the order in which they run.
 pub fn scenarios() -> Vec<Scenario> {
     crate::suite::scenarios![
-        pool::who_has_the_products_is_found_when_a_pod_is_created,
-        pool::two_servers_of_one_product_are_one_pool_and_one_goes_for_good,
+        pool::who_has_the_products_is_found,
+        pool::two_servers_are_one_pool_and_one_goes_for_good,
     ]
 }

@@ -3,7 +3,6 @@
 //! no.
 
 use super::server::Connection;
-use crate::cache::Elsewhere;
 use crate::kubernetes::unless;
 use crate::leases::{Eviction, evicted, eviction, publish, refused};
 use crate::pods::{PodFact, Standing};
@@ -160,17 +159,14 @@ fn due(connection: &Connection, key: &HolderKey) -> Result<(Pod, LicenseLeaseSta
         return Err(Eviction::Nothing);
     };
     let pod = cache.pod(key).ok_or(Eviction::Nothing)?;
-    // Lost here is not lost: another of its servers lets its application run.
-    if cache.elsewhere(&connection.server, key) >= Elsewhere::Contested {
-        return Err(Eviction::Nothing);
-    }
     let standing = connection.standing(key, Some(&pod));
     let ours = matches!(standing, Standing::Counts | Standing::NotAllowed);
     let (PodFact::Running { of, .. }, true) = (cache.fact(&connection.server, key).0, ours) else {
         return Err(Eviction::Nothing);
     };
     let lease_for = connection.service().lease_for;
-    match eviction(&status, &of, lease_for, clock::now().wall) {
+    let elsewhere = cache.elsewhere(&connection.server, key);
+    match eviction(&status, &of, elsewhere, lease_for, clock::now().wall) {
         Eviction::Due => Ok((pod, status)),
         other => Err(other),
     }

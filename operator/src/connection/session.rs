@@ -279,7 +279,8 @@ impl Connection {
         let cache = &self.context.writer.cache;
         let counts = self.standing(key, cache.pod(key).as_ref()) == Standing::Counts;
         let mirror = cache.mirror(&self.server, key);
-        lasts(counts, mirror.as_ref().map(|s| &s.lease))
+        let elsewhere = cache.elsewhere(&self.server, key);
+        lasts(counts, elsewhere, mirror.as_ref().map(|s| &s.lease))
     }
 
     pub(super) async fn post_gone(
