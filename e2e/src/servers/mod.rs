@@ -1,0 +1,13 @@
+//! The scenarios of several license servers, and of one that may serve from two nodes.
+
+mod standby;
+
+use crate::suite::Scenario;
+
+/// All of them, in the order in which they run.
+pub fn scenarios() -> Vec<Scenario> {
+    crate::suite::scenarios![
+        standby::a_standby_elsewhere_serves_on_proof_alone,
+        standby::a_handover_ends_one_side_before_the_other_begins,
+    ]
+}
