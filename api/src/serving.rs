@@ -119,8 +119,8 @@ pub struct Serving {
     /// Why, in words: by which proof, or on whose word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// The UID of the other side's last pod, of which it is proven, or was answered for, that it has
-    /// ended; none if that had no node.
+    /// The UID of the other side's last pod, of which it is proven, or was answered for, that it
+    /// has ended; none if that had no node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<String>,
     /// Since when its pod is being ended, so that the other side can begin.

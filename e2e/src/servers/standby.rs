@@ -4,7 +4,7 @@
 use crate::lab::{
     Anchor, App, Lab, NAMESPACE, Output, PIN, Server, eventually, run_words, so, within,
 };
-use crate::main_job::{begin, count_seats, held_until, notices_nothing, renewed_since};
+use crate::main_job::{begin, count_seats, held_until, notices_nothing};
 use anyhow::{Context as _, Result, ensure};
 use mooring_api::status::PRIMARY_SERVES;
 use mooring_api::{Serving, Side};
@@ -28,12 +28,13 @@ pub(super) async fn a_standby_elsewhere_serves_on_proof_alone(lab: &Lab) -> Resu
         .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
         .await?;
 
+    let before = held_until(&lives);
     lab.node("cut", a).await?;
     let alone = nobody_else_serves(lab, &server).await;
     lab.node("join", a).await?;
     alone?;
     serves(lab, &server, Side::Primary, a).await?;
-    renewed_since(&lives, held_until(&lives)).await?;
+    renews_beyond(&lives, before).await?;
 
     lab.node("off", a).await?;
     let off = Instant::now();
@@ -46,7 +47,7 @@ pub(super) async fn a_standby_elsewhere_serves_on_proof_alone(lab: &Lab) -> Resu
         let before = held_until(&lives);
         serves(lab, &server, Side::Standby, b).await?;
         let ready = proven.elapsed();
-        renewed_since(&lives, before).await?;
+        renews_beyond(&lives, before).await?;
         let renewed = proven.elapsed();
         waits.says("Held", 90).await?;
         println!(
@@ -66,7 +67,7 @@ pub(super) async fn a_standby_elsewhere_serves_on_proof_alone(lab: &Lab) -> Resu
     // A node that is back takes nothing over.
     serves(lab, &server, Side::Standby, b).await?;
     handed_over(lab, &server, Side::Primary, a).await?;
-    renewed_since(&lives, held_until(&lives)).await?;
+    renews_beyond(&lives, held_until(&lives)).await?;
     notices_nothing(&lives)?;
     count_seats(&[(&lives, 1), (&dies, 1), (&waits, 1)], 2).map(drop)
 }
@@ -89,7 +90,7 @@ pub(super) async fn a_handover_ends_one_side_before_the_other_begins(lab: &Lab) 
     let before = apps.each_ref().map(held_until);
     handed_over(lab, &server, Side::Standby, b).await?;
     for (app, before) in apps.iter().zip(before) {
-        renewed_since(app, before).await?;
+        renews_beyond(app, before).await?;
     }
     // Back, and the operator is killed in the midst of it.
     let request = failover(lab, &server, "--to primary --wait 0").await?;
@@ -101,7 +102,7 @@ pub(super) async fn a_handover_ends_one_side_before_the_other_begins(lab: &Lab) 
     lab.kubectl(&killed).await?.ok(&killed)?;
     serves(lab, &server, Side::Primary, a).await?;
     for app in &apps {
-        renewed_since(app, held_until(app)).await?;
+        renews_beyond(app, held_until(app)).await?;
         notices_nothing(app)?;
     }
     count_seats(&[(&apps[0], 1), (&apps[1], 1)], 2).map(drop)
@@ -162,6 +163,18 @@ async fn holds_on(lab: &Lab, ns: &str, name: &str, node: &str) -> Result<App> {
     let app = App::start(lab, ns, name, "render", Some(node)).await?;
     app.says("Held", 60).await?;
     Ok(app)
+}
+
+/// Waits until it holds its lease for longer than that: a third of a lease, and some more.
+async fn renews_beyond(app: &App, seen: u64) -> Result<()> {
+    let what = format!("{} renews its lease", app.name);
+    eventually(&what, within(90), async || {
+        let now = held_until(app);
+        so(now > seen, || {
+            format!("Held until {now} ms, {:?}", app.state())
+        })
+    })
+    .await
 }
 
 async fn serving(lab: &Lab, server: &Server) -> Result<Serving> {

@@ -38,7 +38,7 @@ pub(super) struct StandbyFacts<'a, N> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// It has ended, and so has any before it.
-    Ended(Ended),
+    Ended(SeenEnd),
     /// It may run, on a node whose kubelet would say so if it ended.
     Heard(String),
     /// It may run, on a node that nobody hears.
@@ -47,7 +47,7 @@ pub enum Evidence {
 
 /// By what it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum SeenEnd {
     /// Its object is gone, and goes only once its end was seen; or it is of the other side, whose
     /// end was proven before this one began; or it has no node yet.
     NoPod,
@@ -65,12 +65,12 @@ pub(super) fn side_of(pod: &Pod) -> Side {
 pub(super) fn evidence(side: Side, pod: Option<&Pod>, nodes: &[impl AsRef<Node>]) -> Evidence {
     let pod = pod.filter(|p| side_of(p) == side);
     let Some((pod, at)) = pod.and_then(|p| Some((p, node_name(p)?))) else {
-        return Evidence::Ended(Ended::NoPod);
+        return Evidence::Ended(SeenEnd::NoPod);
     };
     let mut nodes = nodes.iter().map(AsRef::as_ref);
     let node = nodes.find(|n| n.name_any() == at);
     match proof(pod, node) {
-        Some(p) => Evidence::Ended(Ended::Proven(p)),
+        Some(p) => Evidence::Ended(SeenEnd::Proven(p)),
         None if node.is_some_and(is_ready) => Evidence::Heard(at.to_owned()),
         None => Evidence::Unheard(at.to_owned()),
     }
@@ -176,7 +176,7 @@ fn is_up(f: &StandbyFacts<'_, impl AsRef<Node>>, side: Side) -> bool {
     nodes_of(f, side).contains(&true)
 }
 
-impl Ended {
+impl SeenEnd {
     fn words(self) -> String {
         match self {
             Self::NoPod => "there is none on any node".to_owned(),
@@ -205,7 +205,7 @@ pub(super) fn hold(serving: Option<&Serving>, pod: &Pod, nodes: &[impl AsRef<Nod
     let replaced = serving.side != side;
     let covered = replaced && serving.over.is_some() && serving.over == pod.uid();
     match evidence(side, Some(pod), nodes) {
-        Evidence::Ended(Ended::Proven(_)) if replaced => PodHold::LeftBehind,
+        Evidence::Ended(SeenEnd::Proven(_)) if replaced => PodHold::LeftBehind,
         // What has no node yet may have one in a moment, so it is not deleted by force.
         Evidence::Ended(_) => PodHold::Released,
         Evidence::Unheard(_) if covered => PodHold::LeftBehind,

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod events;
+mod sides;
 
 pub use conditions::{Judged, conditions};
 pub use events::events;

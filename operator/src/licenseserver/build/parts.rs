@@ -65,8 +65,8 @@ pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
 }
 
 /// The Service. It routes to a pod that is not ready as well: a kubelet's partition must not take a
-/// working server away. With a standby elsewhere it routes to the side that serves, and to no pod of
-/// the other.
+/// working server away. With a standby elsewhere it routes to the side that serves, and to no pod
+/// of the other.
 pub fn service(i: &Inputs<'_>) -> Service {
     let settings = &i.server.spec.service;
     let mut metadata = meta(i, i.reference.name.clone());

@@ -1,7 +1,5 @@
 //! The conditions: the first thing that stands in the way is the one that is said.
 
-mod sides;
-
 use crate::connection::Snapshot;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
@@ -9,6 +7,7 @@ use crate::licenseserver::placement::{Placed, Whereabouts};
 use crate::licenseserver::seat_policy::named::NamedPolicy;
 use crate::licenseserver::seat_policy::status::what_stays;
 use crate::licenseserver::standby::Evidence;
+use crate::licenseserver::status::sides;
 use crate::licenseserver::trust::Group;
 use crate::licenseserver::validate::Invalid;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -19,7 +18,7 @@ use mooring_api::status::{
     PODS_TRUST_EARLIER_CA, POLICY_DRY_RUN, POLICY_IN_FORCE, POLICY_NOT_FOUND, POLICY_READY,
     PRIMARY_SERVES, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
-use mooring_api::{Serving, StuckPod};
+use mooring_api::{Serving, Side, StuckPod};
 use mooring_core::identity::Holder;
 use mooring_core::license::clocks_apart;
 use mooring_core::time::Timestamp;
@@ -107,7 +106,7 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
     ];
     all.into_iter()
         .chain(policy(j.named).map(|w| (POLICY_READY, w)))
-        .chain(sides::primary_serves(j).map(|w| (PRIMARY_SERVES, w)))
+        .chain(primary_serves(j).map(|w| (PRIMARY_SERVES, w)))
         .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
         .chain(clock_skew(j, before).map(|w| (CLOCK_SKEW, w)))
         .chain(name_taken(j, before).map(|w| (NAME_TAKEN, w)))
@@ -145,6 +144,13 @@ fn policy(named: &NamedPolicy) -> Option<Word> {
             word("False", "PolicyInvalid", text)
         }
     })
+}
+
+/// There only with a standby elsewhere.
+fn primary_serves(j: &Judged<'_>) -> Option<Word> {
+    let (serving, evidence) = j.serving.as_ref()?;
+    let (reason, text) = sides::said(j.snapshot, serving, evidence);
+    Some(either(serving.side == Side::Primary, reason, text))
 }
 
 /// There only if it is, or was, true.

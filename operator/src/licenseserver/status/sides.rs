@@ -1,22 +1,16 @@
-//! The condition `PrimaryServes`, with a standby on another node.
+//! What the condition `PrimaryServes` says, with a standby on another node. Pure.
 
-use super::{Judged, Word, word};
+use crate::connection::Snapshot;
 use crate::licenseserver::standby::{Evidence, what_ends_it};
 use mooring_api::status::AS_PLANNED;
 use mooring_api::{Serving, Side};
 
-/// Which side serves, and what keeps the other from it.
-pub(super) fn primary_serves(j: &Judged<'_>) -> Option<Word> {
-    let (serving, evidence) = j.serving.as_ref()?;
-    let status = match serving.side {
-        Side::Primary => "True",
-        Side::Standby => "False",
-    };
-    let (reason, text) = said(j, serving, evidence);
-    Some(word(status, reason, text))
-}
-
-fn said(j: &Judged<'_>, s: &Serving, evidence: &Evidence) -> (&'static str, String) {
+/// Which side serves, and what keeps the other from it: reason and message.
+pub(super) fn said(
+    snapshot: &Snapshot,
+    s: &Serving,
+    evidence: &Evidence,
+) -> (&'static str, String) {
     let (side, other) = (s.side, s.side.other());
     match (&s.hands_over, evidence, &s.refused) {
         (Some(since), Evidence::Unheard(node), _) => {
@@ -42,12 +36,12 @@ fn said(j: &Judged<'_>, s: &Serving, evidence: &Evidence) -> (&'static str, Stri
             ("NotProven", text)
         }
         (None, _, Some(why)) => ("FailoverRefused", why.clone()),
-        (None, _, None) => settled(j, s),
+        (None, _, None) => settled(snapshot, s),
     }
 }
 
 /// Nothing stands in the way of anybody.
-fn settled(j: &Judged<'_>, s: &Serving) -> (&'static str, String) {
+fn settled(snapshot: &Snapshot, s: &Serving) -> (&'static str, String) {
     if s.side == Side::Standby {
         let why = s.why.as_deref().unwrap_or_default();
         let text = format!(
@@ -55,7 +49,7 @@ fn settled(j: &Judged<'_>, s: &Serving) -> (&'static str, String) {
         );
         return ("StandbyServes", text);
     }
-    let licenses = j.snapshot.says().map(|s| s.licenses.as_slice());
+    let licenses = snapshot.says().map(|s| s.licenses.as_slice());
     let mut valid = licenses
         .unwrap_or_default()
         .iter()
@@ -65,8 +59,6 @@ fn settled(j: &Judged<'_>, s: &Serving) -> (&'static str, String) {
         let text = "the primary serves, and no license in force lists a standby anchor: the one at spec.standby would sign nothing. Have the license issued anew with both of them";
         return ("StandbyNotLicensed", text.to_owned());
     }
-    (
-        AS_PLANNED,
-        "the primary serves, and the standby takes over on proof that it has ended".to_owned(),
-    )
+    let text = "the primary serves, and the standby takes over on proof that it has ended";
+    (AS_PLANNED, text.to_owned())
 }
