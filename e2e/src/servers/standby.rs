@@ -96,8 +96,7 @@ pub(super) async fn a_handover_ends_one_side_before_the_other_begins(lab: &Lab) 
     let request = failover(lab, &server, "--to primary --wait 0").await?;
     request.ok("asking for the primary")?;
     let killed = format!(
-        "-n {} delete pod -l app.kubernetes.io/component=operator --grace-period=0 --force",
-        NAMESPACE
+        "-n {NAMESPACE} delete pod -l app.kubernetes.io/component=operator --grace-period=0 --force"
     );
     lab.kubectl(&killed).await?.ok(&killed)?;
     serves(lab, &server, Side::Primary, a).await?;

@@ -379,7 +379,7 @@ impl PodObject {
         m.uid = Some(self.uid.to_string());
         m.labels = Some([(SIDE.to_owned(), self.side.to_string())].into());
         m.finalizers = self.finalizer.then(|| vec![END_SEEN.to_owned()]);
-        m.deletion_timestamp = self.going.then(|| Time(Timestamp::UNIX_EPOCH));
+        m.deletion_timestamp = self.going.then_some(Time(Timestamp::UNIX_EPOCH));
         pod.spec.get_or_insert_default().node_name = self.at.map(|n| n.to_string());
         let status = pod.status.get_or_insert_default();
         status.phase = Some(if self.ended { "Failed" } else { "Running" }.to_owned());
