@@ -33,6 +33,8 @@ pub struct Server {
     pub device: Option<api::Device>,
     /// The resource of the node that its container gets.
     pub device_resource: Option<String>,
+    /// The node of a standby elsewhere: another token, of the same module and label.
+    pub standby_on: Option<String>,
     pub products: Vec<(String, u32)>,
     /// Its anchor and its template, where it is not SoftHSM.
     pub anchored: Option<(api::Anchor, api::Template)>,
@@ -51,6 +53,7 @@ impl Server {
             movable: false,
             device: None,
             device_resource: None,
+            standby_on: None,
             products: vec![("render".into(), seats)],
             anchored: None,
         }
@@ -110,7 +113,7 @@ impl Server {
         let label = if self.movable {
             (PLACE.to_owned(), self.namespace.clone())
         } else {
-            ("kubernetes.io/hostname".to_owned(), lab.nodes.0.clone())
+            hostname(&lab.nodes.0)
         };
         let labels = BTreeMap::from([label]);
         let spec = LicenseServerSpec {
@@ -122,8 +125,11 @@ impl Server {
             audit: api::AuditSettings::default(),
             revocations: None,
             voucher: None,
+            standby: self.standby_on.as_ref().map(|node| api::Standby {
+                anchor: anchored.clone(),
+                placement: Some(placed_on(hostname(node))),
+            }),
             anchor: anchored,
-            standby: None,
             placement: api::Placement {
                 node_selector: self.device.as_ref().map_or(labels, |_| BTreeMap::new()),
                 device: self.device.clone(),
@@ -250,6 +256,20 @@ impl Server {
     pub async fn node(&self, lab: &Lab) -> Result<String> {
         let node = self.pod(lab).await?.spec.and_then(|s| s.node_name);
         Ok(node.unwrap_or_default())
+    }
+}
+
+/// The label by which a node is named.
+fn hostname(node: &str) -> (String, String) {
+    ("kubernetes.io/hostname".to_owned(), node.to_owned())
+}
+
+/// At the node that carries a label.
+fn placed_on(label: (String, String)) -> api::Placement {
+    api::Placement {
+        node_selector: BTreeMap::from([label]),
+        device: None,
+        tolerations: Vec::new(),
     }
 }
 

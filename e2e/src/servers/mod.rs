@@ -1,6 +1,7 @@
 //! The scenarios of several license servers, and of one that may serve from two nodes.
 
 mod pool;
+mod standby;
 
 use crate::suite::Scenario;
 
@@ -9,5 +10,7 @@ pub fn scenarios() -> Vec<Scenario> {
     crate::suite::scenarios![
         pool::who_has_the_products_is_found,
         pool::two_servers_are_one_pool_and_one_goes_for_good,
+        standby::a_standby_elsewhere_serves_on_proof_alone,
+        standby::a_handover_ends_one_side_before_the_other_begins,
     ]
 }
