@@ -1,8 +1,9 @@
 //! One claim in the lines of several license servers that have the same products: one pool to who
 //! asks (docs/protocol.md, "Over several servers").
 //!
-//! Each line is a [`Drive`] of its own, under one name at each server. Here is what they are to each
-//! other, as rules about how they stand; what a rule changes is saved and sent by each for itself.
+//! Each line is a [`Drive`] of its own, under one name at each server. Here is what they are to
+//! each other, as rules about how they stand; what a rule changes is saved and sent by each for
+//! itself.
 //!
 //! - The first that holds is *chosen*, which is saved before anybody is told, and the others are
 //!   given back. It stays the claim's for as long as its application is licensed by it.
@@ -18,7 +19,7 @@ use crate::wire::{ClaimStatus, HoldState, Stance};
 
 /// What [`settle`] has changed of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changed {
+pub struct LineChange {
     /// It has something to do now.
     pub wake: bool,
     /// It is to be saved before anybody is told.
@@ -26,9 +27,10 @@ pub struct Changed {
 }
 
 /// Applies the rules to all lines of a claim, after something has happened to one of them; what has
-/// changed of each, in their order. A claim with one line, or one that ends, is left as it is.
-pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<Changed> {
-    let mut changed = vec![Changed::default(); lines.len()];
+/// changed of each, in their order. Then comes [`to_save`], before any line does something. A claim
+/// with one line, or one that ends, is left as it is.
+pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<LineChange> {
+    let mut changed = vec![LineChange::default(); lines.len()];
     if lines.len() < 2 || lines.iter().any(|l| l.is_ending()) {
         return changed;
     }
@@ -39,7 +41,7 @@ pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<Changed> {
     let state = chosen.and_then(|i| Some(state_of(lines.get(i)?, now)));
     // Without a seat there it may have one elsewhere; what is silent may still have its own.
     let seeks = state.is_none_or(|s| s == HoldState::Contested);
-    let gathers = chosen.unwrap_or_else(|| gathers_at(lines, now));
+    let gathers = gathers_at(lines, now);
     for (i, (line, changed)) in lines.iter_mut().zip(&mut changed).enumerate() {
         if !seeks && Some(i) != chosen {
             if !line.is_out() && !mutant::on(Mutant::LosersKept) {
@@ -62,18 +64,37 @@ pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<Changed> {
     changed
 }
 
+/// What is to be saved once [`settle`] has `changed` the lines, and in which order: a crash may
+/// come between any two, and what it leaves must be what the application was told, or what follows
+/// from that. So the one that is chosen comes first, then what has happened to a line by itself,
+/// and last what that is to the others.
+pub fn to_save(lines: &[&Drive], changed: &[LineChange]) -> Vec<usize> {
+    let each = lines.iter().zip(changed).enumerate();
+    let unsaved = each.filter(|(_, (l, c))| c.save || l.is_unsaved());
+    let mut order: Vec<_> = unsaved
+        .map(|(i, (l, c))| (!l.saved().chosen, c.save, i))
+        .collect();
+    order.sort_unstable();
+    order.into_iter().map(|(.., i)| i).collect()
+}
+
 /// The first that holds is the claim's, until its application is licensed by it no more, or another
-/// holds while that one has no seat for it.
-fn choose(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
+/// holds while that one has no seat for it. A lease that came so late that it is over gives no more
+/// than the grace, and is one all the same: else two could be kept, and neither chosen.
+fn choose(lines: &mut [&mut Drive], changed: &mut [LineChange], now: BootTime) {
     let before = lines.iter().position(|l| l.saved().chosen);
     let state = before.and_then(|i| Some(state_of(lines.get(i)?, now)));
     let licensed = state.is_some_and(HoldState::is_licensed);
     if licensed && state != Some(HoldState::Contested) {
         return;
     }
-    let holds = |l: &&mut Drive| !l.is_out() && state_of(l, now) == HoldState::Held;
-    let held = lines.iter().position(|l| holds(&l));
-    let after = held.or(before.filter(|_| licensed));
+    let first = |is: HoldState| {
+        let mut each = lines.iter();
+        each.position(|l| !l.is_out() && state_of(l, now) == is)
+    };
+    let late = || first(HoldState::Grace).filter(|_| !licensed);
+    let holds = first(HoldState::Held).or_else(late);
+    let after = holds.or(before.filter(|_| licensed));
     for (i, (line, changed)) in lines.iter_mut().zip(changed).enumerate() {
         let is_it = after == Some(i);
         if line.saved().chosen != is_it {
@@ -85,11 +106,11 @@ fn choose(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
 
 /// One answer of any is an answer: nobody starts without a server then. An application that was
 /// started so goes on to the earliest end that any of its servers has told.
-fn share_answers(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
+fn share_answers(lines: &mut [&mut Drive], changed: &mut [LineChange], now: BootTime) {
     if mutant::on(Mutant::AnswerOfOneIsNone) || !lines.iter().any(|l| l.saved().answered) {
         return;
     }
-    let runs = is_licensed(lines.iter().map(|l| &**l), now);
+    let runs = is_licensed(&lines.iter().map(|l| &**l), now);
     for (line, changed) in lines.iter_mut().zip(changed) {
         let runs = runs || line.saved().chosen;
         if line.holder_mut().is_answered_elsewhere(runs, now) {
@@ -99,10 +120,10 @@ fn share_answers(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTim
 }
 
 /// All servers are silent: then the application starts without any, where it may without each.
-fn start_without_servers(lines: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
+fn start_without_servers(lines: &mut [&mut Drive], changed: &mut [LineChange], now: BootTime) {
     let silent = |l: &&mut Drive| l.holder().is_silent();
-    let one_does = mutant::on(Mutant::AnswerOfOneIsNone) && lines.iter().any(|l| silent(&l));
-    if !lines.iter().all(|l| silent(&l)) && !one_does {
+    let one_does = mutant::on(Mutant::AnswerOfOneIsNone) && lines.iter().any(silent);
+    if !lines.iter().all(silent) && !one_does {
         return;
     }
     for (line, changed) in lines.iter_mut().zip(changed) {
@@ -110,13 +131,15 @@ fn start_without_servers(lines: &mut [&mut Drive], changed: &mut [Changed], now:
     }
 }
 
-/// At which of them seats gather: the first that has a place for it and answers, or may have one.
+/// At which of them seats gather: the first that has a place for it and answers, or may have one;
+/// before it the one that is chosen, where the claim stands before others.
 fn gathers_at(lines: &[&mut Drive], now: BootTime) -> usize {
     let rank = |l: &Drive| {
         let state = state_of(l, now);
         let in_line = matches!(state, HoldState::Waiting | HoldState::Contested);
         let refused = state == HoldState::Refused;
-        (refused, l.holder().is_unheard(), !in_line)
+        let chosen = l.saved().chosen;
+        (refused, l.holder().is_unheard(), !in_line, !chosen)
     };
     let each = lines.iter().enumerate();
     let first = each.min_by_key(|(_, l)| rank(l));
@@ -129,7 +152,7 @@ fn state_of(line: &Drive, now: BootTime) -> HoldState {
 
 /// Whether the application is licensed: by the line that is chosen, or, where it was started with
 /// no server in reach, by all of them.
-fn is_licensed<'a>(lines: impl Iterator<Item = &'a Drive> + Clone, now: BootTime) -> bool {
+fn is_licensed<'a>(lines: &(impl Iterator<Item = &'a Drive> + Clone), now: BootTime) -> bool {
     let mut chosen = lines.clone().filter(|l| l.saved().chosen);
     match chosen.next() {
         Some(line) => state_of(line, now).is_licensed(),
@@ -143,7 +166,7 @@ pub fn speaker<'a>(lines: &[&'a Drive], now: BootTime) -> Option<&'a Drive> {
     if let Some(line) = lines.iter().find(|l| l.saved().chosen) {
         return Some(line);
     }
-    if is_licensed(lines.iter().copied(), now) {
+    if is_licensed(&lines.iter().copied(), now) {
         let limit = |l: &&&Drive| l.holder().status(now).until_boot_ms;
         return lines.iter().min_by_key(limit).copied();
     }
@@ -161,7 +184,7 @@ pub fn speaker<'a>(lines: &[&'a Drive], now: BootTime) -> Option<&'a Drive> {
 pub fn status(lines: &[&Drive], now: BootTime) -> Option<ClaimStatus> {
     let line = speaker(lines, now)?;
     let mut status = line.holder().status(now);
-    if status.licensed && !is_licensed(lines.iter().copied(), now) {
+    if status.licensed && !is_licensed(&lines.iter().copied(), now) {
         // Its server alone is silent, and that of another may not be.
         status.state = HoldState::Seeking;
         status.licensed = false;

@@ -314,6 +314,11 @@ impl Saved {
     pub fn is_given_back(&self) -> bool {
         self.state == HoldState::Released
     }
+
+    /// Whether, of the lines of several servers, the application was told of this one.
+    pub fn is_chosen(&self) -> bool {
+        self.chosen
+    }
 }
 
 impl Claimant {
