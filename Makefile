@@ -23,8 +23,8 @@ unit: ## unit, property and process-level tests
 processes: ## servers and 200 sidecars as processes, killed, stopped, on clocks that jump; no cluster: make processes [ONLY=name]
 	e2e/processes $(ONLY)
 
-sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=1000] [FIRST=0], or SEED=n to see one
-	SEEDS="$(SEEDS)" STEPS="$(STEPS)" FIRST="$(FIRST)" SEED="$(SEED)" MISTAKE="$(MISTAKE)" e2e/sim
+sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=1000] [FIRST=0], or SEED=n [SEVERAL=1] to see one
+	SEEDS="$(SEEDS)" STEPS="$(STEPS)" FIRST="$(FIRST)" SEED="$(SEED)" MISTAKE="$(MISTAKE)" SEVERAL="$(SEVERAL)" e2e/sim
 
 fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|message|admission|route|socket|answer|worker] [SECONDS=60]
 	e2e/fuzz "$(or $(T),all)" "$(or $(SECONDS),60)"

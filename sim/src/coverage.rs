@@ -18,6 +18,8 @@ pub struct Coverage {
     replies: BTreeMap<&'static str, u64>,
     books: BTreeMap<&'static str, u64>,
     checks: BTreeMap<&'static str, u64>,
+    /// In worlds of several servers.
+    of_several: BTreeMap<&'static str, u64>,
 }
 
 /// How often each ordered pair of faults must come up within one D over a standard run.
@@ -49,6 +51,10 @@ const REPLIES: &str = "lease full held-back settling released called-back unknow
 
 /// How the books have claims.
 const BOOKS: &str = "waiting contested held silent refused released expired gone revoked leftQueue";
+
+/// What goes wrong in worlds of several servers.
+const OF_SEVERAL: &str = "CutLine CutPod CutServer Delays Duplicates License Loss PodDies PodEnds \
+    ReleasesLost ServerCrash ServerEnds SidecarCrash SidecarEnds";
 
 impl Coverage {
     /// A fault strikes.
@@ -106,6 +112,11 @@ impl Coverage {
         add(&mut self.checks, seen.into_iter().collect());
     }
 
+    /// What went wrong in a world of several servers.
+    pub fn faults_of_several(&mut self, faults: BTreeMap<&'static str, u64>) {
+        add(&mut self.of_several, faults);
+    }
+
     /// Adds another world's.
     pub fn add(&mut self, o: Self) {
         add(&mut self.faults, o.faults);
@@ -114,6 +125,7 @@ impl Coverage {
         add(&mut self.transitions, o.transitions);
         add(&mut self.replies, o.replies);
         add(&mut self.books, o.books);
+        add(&mut self.of_several, o.of_several);
         add(&mut self.checks, o.checks);
     }
 
@@ -156,6 +168,10 @@ impl Coverage {
         for b in BOOKS.split_whitespace() {
             want(self.books.contains_key(b), format!("books: {b}"));
         }
+        for k in OF_SEVERAL.split_whitespace() {
+            let there = self.of_several.contains_key(k);
+            want(there, format!("fault {k} of several servers"));
+        }
         for (what, n) in &self.checks {
             want(*n > 0, format!("the checker never had to look at: {what}"));
         }
@@ -177,6 +193,8 @@ impl Coverage {
         });
         line(&mut s, "answers", &self.replies, |k, n| format!("{k} {n}"));
         line(&mut s, "books", &self.books, |k, n| format!("{k} {n}"));
+        let several = "faults of several servers";
+        line(&mut s, several, &self.of_several, |k, n| format!("{k} {n}"));
         let tests = |k: &&str, n: u64| format!("{k}: {n}");
         line(&mut s, "put to the test", &self.checks, tests);
         s

@@ -561,7 +561,7 @@ pub struct At {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number in docs/protocol.md, 1 to 19.
+    /// Its number in docs/protocol.md, 1 to 20.
     pub promise: u8,
     pub t: Ms,
     /// What a person needs to understand it.

@@ -6,8 +6,9 @@ use mooring_core::mutant::{self, Mutant};
 use mooring_sim::coverage::PAIRS;
 use mooring_sim::plan::Plan;
 use mooring_sim::profile::PATIENCE;
+use mooring_sim::runs::Worlds;
 use mooring_sim::world::World;
-use mooring_sim::{profile, runs, shrink};
+use mooring_sim::{lines, profile, runs, shrink};
 use std::time::Instant;
 
 /// Lives through worlds of holders, servers and faults, and holds what happened against the
@@ -30,6 +31,9 @@ enum Command {
         /// The first.
         #[arg(long, default_value_t = 0)]
         first: u64,
+        /// Only their worlds of several servers.
+        #[arg(long)]
+        several: bool,
         #[command(flatten)]
         how: How,
     },
@@ -47,6 +51,9 @@ enum Command {
         /// As planned, not made smaller.
         #[arg(long)]
         whole: bool,
+        /// The seed's world of several servers, which has no number of steps.
+        #[arg(long, conflicts_with = "steps")]
+        several: bool,
     },
     /// Switches mistakes on, one after the other: each must be found. Prints the table for
     /// docs/simulator.md.
@@ -93,13 +100,26 @@ fn cores() -> usize {
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
-        Command::Run { seeds, first, how } => run(first..first + seeds, &how),
+        Command::Run {
+            seeds,
+            first,
+            several,
+            how,
+        } => run(first..first + seeds, &how, several),
         Command::Replay {
             seed,
             steps,
             mistake,
             whole,
-        } => replay(seed, steps, mistake, whole),
+            several,
+        } => {
+            mutant::set(mistake);
+            if several {
+                replay_several(seed, whole)
+            } else {
+                replay(seed, steps, whole)
+            }
+        }
         Command::Mutants { seeds, only, how } => mutants(seeds, only, &how),
         Command::Profile => profile(),
     }
@@ -133,24 +153,47 @@ fn result(name: &str, value: f64, unit: &str, against: &str) {
     println!("RESULT {line}");
 }
 
-fn run(seeds: std::ops::Range<u64>, &How { steps, threads }: &How) -> anyhow::Result<()> {
+/// Worlds of both kinds, of several servers for the first fifth of the seeds; only those of several
+/// servers, if they alone are asked for.
+fn run(
+    seeds: std::ops::Range<u64>,
+    &How { steps, threads }: &How,
+    several: bool,
+) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let standard = seeds.end - seeds.start >= 10_000;
+    let standard = seeds.end - seeds.start >= 10_000 && !several;
     let progress = |n: u64, steps: u64| {
         if n.is_multiple_of(1000) {
             let rate = steps as f64 / begun.elapsed().as_secs_f64();
-            println!("{n} seeds, {steps} steps, {rate:.0} steps a second");
+            println!("{n} worlds, {steps} steps, {rate:.0} steps a second");
         }
     };
-    let s = runs::live(seeds, steps, threads, None, 5, &progress);
+    let live = |worlds, seeds| runs::live(worlds, seeds, threads, None, 5, &progress);
+    let mut s = runs::Summary::default();
+    let fifth = seeds.start..seeds.start + (seeds.end - seeds.start).div_ceil(5);
+    let each = if several {
+        vec![(Worlds::OfSeveral, seeds.clone())]
+    } else {
+        vec![
+            (Worlds::OfOneServer(steps), seeds.clone()),
+            (Worlds::OfSeveral, fifth),
+        ]
+    };
+    for (worlds, seeds) in each {
+        let of = live(worlds, seeds);
+        for (seed, b) in &of.broken {
+            println!("seed {seed}: {b}");
+            match worlds {
+                Worlds::OfOneServer(_) => println!("  see it: make sim SEED={seed} STEPS={steps}"),
+                Worlds::OfSeveral => println!("  see it: make sim SEED={seed} SEVERAL=1"),
+            }
+        }
+        s.add(of);
+    }
     let secs = begun.elapsed().as_secs_f64();
     print!("{}", s.coverage.print());
     let (rate, years) = (s.steps as f64 / secs, s.time as f64 / 31_557_600_000.0);
     println!("{rate:.0} steps a second; {years:.1} simulated years in {secs:.0} s");
-    for (seed, b) in &s.broken {
-        println!("seed {seed}: {b}");
-        println!("  see it: make sim SEED={seed} STEPS={steps}");
-    }
     let missing = if standard && s.broken.is_empty() {
         s.coverage.missing(PAIRS)
     } else {
@@ -161,8 +204,10 @@ fn run(seeds: std::ops::Range<u64>, &How { steps, threads }: &How) -> anyhow::Re
     }
     let broken = s.broken.len();
     println!(
-        "seeds {}, steps {}, promises broken {broken}",
-        s.seeds, s.steps
+        "seeds {}, worlds {}, steps {}, promises broken {broken}",
+        seeds.end - seeds.start,
+        s.worlds,
+        s.steps
     );
     if broken > 0 {
         bail!("promises were broken");
@@ -173,8 +218,7 @@ fn run(seeds: std::ops::Range<u64>, &How { steps, threads }: &How) -> anyhow::Re
     Ok(())
 }
 
-fn replay(seed: u64, steps: u64, mistake: Option<Mutant>, whole: bool) -> anyhow::Result<()> {
-    mutant::set(mistake);
+fn replay(seed: u64, steps: u64, whole: bool) -> anyhow::Result<()> {
     let mut plan = Plan::of(seed, steps);
     if let Some(b) = World::live(&plan, false).broken.filter(|_| !whole) {
         plan = shrink::shrink(&plan, b).0;
@@ -202,13 +246,44 @@ fn replay(seed: u64, steps: u64, mistake: Option<Mutant>, whole: bool) -> anyhow
     Ok(())
 }
 
+fn replay_several(seed: u64, whole: bool) -> anyhow::Result<()> {
+    let mut plan = lines::SitePlan::of(seed);
+    if let Some(b) = lines::live(&plan, false).broken.filter(|_| !whole) {
+        plan = shrink::shrink(&plan, b).0;
+    }
+    let o = lines::live(&plan, true);
+    println!(
+        "grace {} ms, contested for {} ms at most",
+        plan.grace, plan.max_contested
+    );
+    for (n, s) in plan.servers.iter().enumerate() {
+        println!("server {n} {s:?}");
+    }
+    for p in &plan.pods {
+        println!("pod {p:?}");
+    }
+    for (t, f) in &plan.faults {
+        println!("fault {t:>9} {f:?}");
+    }
+    println!("quiet from {} ms on", plan.quiet_at);
+    for at in &o.trace {
+        println!("{:>10} {:?}", at.t, at.fact);
+    }
+    if let Some(b) = o.broken {
+        bail!("{b}")
+    }
+    println!("seed {seed}: {} steps, no promise broken", o.steps);
+    Ok(())
+}
+
 fn mutants(seeds: u64, only: Option<Mutant>, how: &How) -> anyhow::Result<()> {
     println!("| mistake | seed | promise | how |\n|---|---|---|---|");
     let mut lost = Vec::new();
     let chosen = |m: &Mutant| only.is_none_or(|o| o == *m);
     for m in Mutant::ALL.into_iter().filter(chosen) {
+        let worlds = Worlds::that_show(m, how.steps);
         let live = |seeds, threads, mistake| {
-            runs::live(seeds, how.steps, threads, mistake, 1, &|_, _| {}).broken
+            runs::live(worlds, seeds, threads, mistake, 1, &|_, _| {}).broken
         };
         // A seed counts if the unchanged code passes it.
         let broken = live(0..seeds, how.threads, Some(m));

@@ -15,7 +15,7 @@
 //! - Lost at one is lost, and given back at all.
 
 use super::drive::Drive;
-use super::lines::{self, Changed, is_licensed, state_of};
+use super::lines::{self, LineChange, is_licensed, state_of};
 use crate::mutant::{self, Mutant};
 use crate::names::ServerId;
 use crate::time::BootTime;
@@ -37,12 +37,12 @@ enum Has {
 
 /// Applies the rules to all parts of a claim, each with its lines, after something has happened to
 /// one of them; what has changed of each line. A claim that ends is left as it is.
-pub fn settle(parts: &mut [Vec<&mut Drive>], now: BootTime) -> Vec<Vec<Changed>> {
+pub fn settle(parts: &mut [Vec<&mut Drive>], now: BootTime) -> Vec<Vec<LineChange>> {
     if let [one] = parts {
         return vec![lines::settle(one, now)];
     }
-    let none = parts.iter().map(|p| vec![Changed::default(); p.len()]);
-    let mut changed: Vec<Vec<Changed>> = none.collect();
+    let none = parts.iter().map(|p| vec![LineChange::default(); p.len()]);
+    let mut changed: Vec<Vec<LineChange>> = none.collect();
     if parts.iter().flatten().any(|l| l.is_ending()) {
         return changed;
     }
@@ -76,7 +76,7 @@ fn is_whole(parts: &[Vec<&mut Drive>]) -> bool {
 }
 
 fn is_licensed_by(part: &[&mut Drive], now: BootTime) -> bool {
-    is_licensed(part.iter().map(|l| &**l), now)
+    is_licensed(&part.iter().map(|l| &**l), now)
 }
 
 fn has(part: &[&mut Drive], now: BootTime) -> Has {
@@ -91,7 +91,7 @@ fn has(part: &[&mut Drive], now: BootTime) -> Has {
 }
 
 /// All parts are there.
-fn complete(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<Changed>], now: BootTime) {
+fn complete(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<LineChange>], now: BootTime) {
     for (part, changed) in parts.iter_mut().zip(changed) {
         if has(part, now) == Has::Silence {
             lines::start_without_servers(part, changed, now);
@@ -105,7 +105,7 @@ fn complete(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<Changed>], now: Bo
 }
 
 /// A part is lost, and with it the whole: what the others have is given back, and all begin anew.
-fn break_up(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<Changed>], now: BootTime) {
+fn break_up(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<LineChange>], now: BootTime) {
     for (part, changed) in parts.iter_mut().zip(changed) {
         for (line, changed) in part.iter_mut().zip(changed) {
             line.holder_mut().is_whole(false);
@@ -161,7 +161,7 @@ fn is_first_in_line(part: &[&mut Drive], now: BootTime) -> bool {
 }
 
 /// A part that has waited for the others for long enough is free for others.
-fn back_in_line(part: &mut [&mut Drive], changed: &mut [Changed], now: BootTime) {
+fn back_in_line(part: &mut [&mut Drive], changed: &mut [LineChange], now: BootTime) {
     if mutant::on(Mutant::PartsKept) {
         return;
     }
@@ -203,9 +203,9 @@ pub fn speaker<'a>(parts: &[Vec<&'a Drive>], now: BootTime) -> Option<(usize, &'
 fn is_licensed_in_all(parts: &[Vec<&Drive>], now: BootTime) -> bool {
     let whole = parts.len() < 2 || parts.iter().flatten().any(|l| l.saved().whole);
     if mutant::on(Mutant::PartShown) {
-        return parts.iter().any(|p| is_licensed(p.iter().copied(), now));
+        return parts.iter().any(|p| is_licensed(&p.iter().copied(), now));
     }
-    whole && parts.iter().all(|p| is_licensed(p.iter().copied(), now))
+    whole && parts.iter().all(|p| is_licensed(&p.iter().copied(), now))
 }
 
 /// What the application is told of the claim at `now`.

@@ -21,6 +21,7 @@
 //! | `policy` | 17: what a seat policy gives to whom |
 //! | `turns`, `patience` | 5: nobody is passed over, where a policy is in force; for how long who does not fit is |
 //! | `families`, `handovers` | 18, 19: owners hold for their pods; a rollout hands over; a judge by itself, of the worlds that have them |
+//! | `lines` | 20: one claim in the lines of several servers; a judge by itself, of the worlds that have several |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand`, `in_force`, `owners` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw, what a policy leaves to whom |
 //! | `measure` | how exact a clock is |
 //!
@@ -45,6 +46,7 @@ mod handovers;
 mod in_force;
 mod lease;
 mod licensed;
+mod lines;
 mod liveness;
 mod measure;
 mod model;
@@ -71,6 +73,7 @@ use std::cmp::Reverse;
 
 use apps::{App, Told};
 pub use families::Families;
+pub use lines::Lines;
 use measure::Verdict;
 use model::{Cause, Model, Step};
 pub use seen::Seen;

@@ -180,6 +180,26 @@ seen! {
     handovers_over,
     /// 19: a run took one of an earlier run in.
     handovers_back,
+    /// 20: an application was told that it holds at one of several servers.
+    lines_held,
+    /// 20: one was `Contested` at one of them, and got a seat of another.
+    lines_moved,
+    /// 20: a seat was booked for who had its seats elsewhere.
+    lines_booked_twice,
+    /// 20: one that was is free.
+    lines_given_back,
+    /// 20: all servers of a claim were silent, and its application started.
+    lines_silent_starts,
+    /// 20: an attempt ended in silence, of one that another server's answer kept from starting.
+    lines_kept_by_an_answer,
+    /// 20: some of its servers refused a claim, and some did not.
+    lines_refused_by_some,
+    /// 20: a claim yielded that does not fit where seats are free.
+    lines_passed,
+    /// 20: a server ended while an application held at another.
+    lines_untouched,
+    /// 20: claims in several lines that were judged at the end.
+    lines_at_end,
     /// 13: the follower compared.
     followed,
     /// 13: it had to list anew.

@@ -1,9 +1,9 @@
 //! The anchor and the license file of the simulated server: what is read, what is signed, and when.
 //! What that allows, the frontend says.
 
-use super::server::paper;
 use super::state::{EPOCH, World};
 use crate::history::{Fact, License, Ms};
+use crate::papers::paper;
 use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms, RENEW, Served, delegation_due};
 use mooring_core::ledger::Capacity;
 use mooring_core::license::{

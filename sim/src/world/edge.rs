@@ -1,90 +1,23 @@
-//! The server's edge: messages come in, the frontend decides, answers go out. A signed document is
-//! a number that only this world's server can give out; receipts and tickets are really sealed.
+//! The server's edge: messages come in, the frontend decides, answers go out.
 
-use super::server::{paper, paper_no};
 use super::state::{Packet, SealedFor, World, lease_no};
 use crate::history::{Fact, Reply, SecretNo};
-use foldhash::HashMap;
+use crate::papers::{Documents, Pen};
 use mooring_core::frontend::{
-    Admitted, Asked, ClaimAnswer, FRESH, InForce, Opened, Opener, Proven, Signer, ThisRun, Who,
-    admit, answer, entitled,
+    Admitted, Asked, ClaimAnswer, FRESH, InForce, Proven, Signer, Who, admit, answer, entitled,
 };
 use mooring_core::holder::{Answer, Request};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::{Claimed, Granted};
-use mooring_core::license::{Digest, Envelope, LeaseToken, types};
-use mooring_core::names::{BootId, InstanceId, LeaseId};
-use mooring_core::receipt::{BadProof, Identity, Sealed};
-use mooring_core::wire::{
-    ClaimRequest, HeldProof, Problem, ProblemType, Renewal, Renewed, WaitReason,
-};
-use serde_json::json;
+use mooring_core::names::LeaseId;
+use mooring_core::receipt::Sealed;
+use mooring_core::wire::{ClaimRequest, Problem, ProblemType, Renewal, Renewed, WaitReason};
 use std::iter::repeat_n;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// A problem that no version of a sidecar knows.
 const FUTURE: &str = "of-the-future";
-
-/// Documents that the server gave out.
-struct Papers<'a> {
-    tokens: &'a HashMap<u64, LeaseToken>,
-    delegations: &'a [Vec<Digest>],
-    identity: &'a Identity,
-    boot: BootId,
-}
-
-impl Opener for Papers<'_> {
-    fn lease(&self, _: &InForce, h: &HeldProof) -> Result<Opened, BadProof> {
-        let token = paper_no(&h.lease).and_then(|n| self.tokens.get(&n));
-        let licenses = paper_no(&h.delegation).and_then(|n| {
-            let i = usize::try_from(n).ok()?.checked_sub(1)?;
-            self.delegations.get(i)
-        });
-        let found = token.cloned().zip(licenses.cloned());
-        let (token, licenses) = found.ok_or_else(|| BadProof("no such document".into()))?;
-        Ok(Opened { token, licenses })
-    }
-
-    fn identity(&self) -> &Identity {
-        self.identity
-    }
-
-    fn boot(&self) -> BootId {
-        self.boot
-    }
-}
-
-/// Who gives documents out.
-struct Pen<'a> {
-    instance: InstanceId,
-    boot: BootId,
-    identity: &'a Identity,
-    no: u64,
-    tokens: &'a mut HashMap<u64, LeaseToken>,
-}
-
-impl Signer for Pen<'_> {
-    fn run(&self) -> ThisRun<'_> {
-        ThisRun {
-            instance: self.instance,
-            boot: self.boot,
-            identity: self.identity,
-        }
-    }
-
-    fn next_seq(&mut self) -> u64 {
-        self.no
-    }
-
-    fn sign_lease(&mut self, token: LeaseToken) -> Result<Envelope, Problem> {
-        let licenses = token.parts.iter().map(|p| json!({"license": p.license}));
-        let licenses: Vec<_> = licenses.collect();
-        let says = json!({"delegation": token.delegation, "parts": licenses});
-        self.tokens.insert(self.no, token);
-        Ok(paper(types::LEASE, self.no, says))
-    }
-}
 
 impl World {
     fn pen(&mut self) -> Option<Pen<'_>> {
@@ -220,7 +153,7 @@ impl World {
     /// Who claims: by what is shown, or by a review of its credential.
     fn proves(&self, p: &Rc<Packet>, body: &ClaimRequest, bearer: bool) -> Result<Proven, Problem> {
         let run = self.server.run.as_ref().ok_or_else(no_run)?;
-        let papers = Papers {
+        let papers = Documents {
             tokens: &self.tokens,
             delegations: &self.delegations,
             identity: &self.identity,

@@ -34,7 +34,9 @@ mod state;
 mod thief;
 mod trouble;
 
+pub(crate) use self::pods::says;
 pub use self::state::World;
+pub(crate) use self::state::{Dice, EPOCH, lease_no};
 
 use self::net::Net;
 use self::state::{Names, Operator, Server};

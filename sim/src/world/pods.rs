@@ -2,12 +2,12 @@
 //! crashes, suspends.
 
 use super::projects;
-use super::server::paper_no;
 use super::state::{Claim, Copy, Dice, Packet, SealedFor, Then, Wish, World, lease_no};
 use crate::clock::Clock;
 use crate::history::{
     ClaimNo, CopyNo, Fact, GroupNo, HolderNo, Items, Ms, Msg, MsgNo, Reply, Says,
 };
+use crate::papers::paper_no;
 use crate::plan::Pod;
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Request, Spec, Tag};
@@ -766,7 +766,7 @@ fn claim_name(no: ClaimNo) -> Option<ClaimName> {
     format!("claim{}", no.0).parse().ok()
 }
 
-fn says(s: HoldState) -> Says {
+pub(crate) fn says(s: HoldState) -> Says {
     match s {
         HoldState::Seeking => Says::Seeking,
         HoldState::Waiting => Says::Waiting,

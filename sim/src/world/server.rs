@@ -9,33 +9,15 @@ use foldhash::HashMap;
 use mooring_core::frontend::Frontend;
 use mooring_core::holder::Answer;
 use mooring_core::ledger::{self, Capacity, Ledger, Limits, Settings, generation, settle_for};
-use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, ViewState};
-use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// How many events a run keeps for the watch.
 pub(super) const RING: usize = 64;
-
-/// A document that only the server can give out: its number, and what its reader looks for in it.
-pub(super) fn paper(kind: &str, no: u64, mut says: Value) -> Envelope {
-    says["no"] = no.into();
-    Envelope {
-        payload_type: kind.into(),
-        payload: says.to_string().into_bytes(),
-        signatures: Vec::new(),
-    }
-}
-
-/// The number of a document.
-pub(super) fn paper_no(e: &Envelope) -> Option<u64> {
-    let says: Value = serde_json::from_slice(&e.payload).ok()?;
-    says.get("no")?.as_u64()
-}
 
 impl World {
     /// A run starts.

@@ -34,7 +34,7 @@ use std::time::Duration;
 pub(super) type Act = Box<dyn FnOnce(&mut World)>;
 
 /// The wall clock at the world's beginning.
-pub(super) const EPOCH: i64 = 1_800_000_000_000;
+pub(crate) const EPOCH: i64 = 1_800_000_000_000;
 
 /// A world.
 pub struct World {
@@ -449,12 +449,12 @@ impl World {
 }
 
 /// A lease's id as the history has it.
-pub(super) fn lease_no(id: LeaseId) -> LeaseNo {
+pub(crate) fn lease_no(id: LeaseId) -> LeaseNo {
     LeaseNo(u128::from_be_bytes(id.to_bytes()))
 }
 
 /// Chance for a holder.
-pub(super) struct Dice<'a>(pub(super) &'a mut Rng);
+pub(crate) struct Dice<'a>(pub(crate) &'a mut Rng);
 
 impl mooring_core::holder::Random for Dice<'_> {
     fn request_id(&mut self) -> RequestId {

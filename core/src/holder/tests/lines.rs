@@ -14,18 +14,19 @@ struct Several {
     r: Steady,
 }
 
+fn spec_of_a_line(start: Start) -> Spec {
+    let items = crate::request::parse("render").unwrap();
+    Spec {
+        is_a_line: true,
+        ..Spec::new(ClaimName::pod(), items, start)
+    }
+}
+
 impl Several {
     fn new(count: usize, start: Start) -> Self {
         let drive = |n| {
-            let spec = Spec {
-                is_a_line: true,
-                ..Spec::new(
-                    ClaimName::pod(),
-                    crate::request::parse("render").unwrap(),
-                    start,
-                )
-            };
-            Drive::new(spec, ClaimKind::Pod, Secret::from_bytes([n; 32]), at(0))
+            let (spec, secret) = (spec_of_a_line(start), Secret::from_bytes([n; 32]));
+            Drive::new(spec, ClaimKind::Pod, secret, at(0))
         };
         let lines = (0..count)
             .map(|n| drive(u8::try_from(n).unwrap()))
@@ -69,10 +70,15 @@ impl Several {
 
     /// One line's request is answered.
     fn answers(&mut self, line: usize, answer: Answer) -> &mut Self {
-        let (tag, ..) = self.sent[line].take().expect("nothing is under way");
-        self.lines[line].landed(at(self.now), tag, answer, &mut self.r);
+        self.lands(line, answer);
         self.settle();
         self
+    }
+
+    /// The same, and nothing has come of it yet.
+    fn lands(&mut self, line: usize, answer: Answer) {
+        let (tag, ..) = self.sent[line].take().expect("nothing is under way");
+        self.lines[line].landed(at(self.now), tag, answer, &mut self.r);
     }
 
     fn says(&self) -> (HoldState, bool) {
@@ -136,6 +142,20 @@ fn the_first_that_holds_is_chosen_and_the_others_are_given_back() {
 }
 
 #[test]
+fn of_two_leases_that_come_when_they_are_over_one_is_chosen() {
+    let mut c = Several::new(2, Start::Licensed);
+    c.at(14_000).lands(0, grant(1));
+    c.lands(1, grant(2));
+    c.lines.iter_mut().for_each(|l| {
+        l.holder_mut().s.held_until = at(10_000);
+    });
+    c.settle();
+    assert_eq!(c.says(), (HoldState::Grace, true));
+    assert!(c.lines[0].saved().chosen && !c.lines[1].saved().chosen);
+    assert!(c.gives_back(1), "{:?}", c.sent);
+}
+
+#[test]
 fn of_two_leases_in_the_files_after_a_crash_the_chosen_one_is_kept() {
     let mut c = Several::new(2, Start::Licensed);
     c.answers(1, grant(1));
@@ -186,6 +206,22 @@ fn who_is_told_that_its_seat_is_gone_takes_one_elsewhere() {
     c.answers(1, grant(1));
     assert_eq!(c.says(), (HoldState::Held, true));
     assert!(c.lines[1].saved().chosen && c.gives_back(0));
+}
+
+#[test]
+fn seats_gather_at_one_that_answers_though_its_own_server_is_silent_when_its_seat_is_gone() {
+    let mut c = Several::new(2, Start::Licensed);
+    c.answers(0, grant(1)).answers(1, Answer::Released);
+    c.at(10_000).answers(0, no(ProblemType::UnknownLease));
+    c.answers(0, full()).answers(1, full());
+    c.at(10_100);
+    assert_eq!(c.says(), (HoldState::Contested, true));
+    let stances = c.stances();
+    assert_eq!(stances, [Some(Stance::Gathers), Some(Stance::Yields)]);
+    c.answers(0, silence());
+    c.at(10_200);
+    assert_eq!(c.says(), (HoldState::Contested, true));
+    assert_eq!(c.stances()[1], Some(Stance::Gathers), "{:?}", c.sent);
 }
 
 #[test]
