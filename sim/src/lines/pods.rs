@@ -377,10 +377,8 @@ impl Site {
         let stops = pod.drives_mut().into_iter().map(|d| d.stop(clock));
         let saves: Vec<bool> = stops.collect();
         self.state(SiteFact::GivesBack(no));
-        for line in (0..saves.len()).filter(|i| saves[*i]) {
-            if !self.saves(no) {
-                return true;
-            }
+        if saves.contains(&true) && !self.saves(no) {
+            return true;
         }
         self.goes_on(no);
         true
