@@ -79,6 +79,7 @@ mod key;
 mod mooring;
 mod nonce;
 mod order;
+mod query;
 mod seat;
 mod sidecar;
 mod status;

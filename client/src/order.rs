@@ -1,6 +1,6 @@
 //! What a seat is asked for, and how the sidecar is asked to follow it.
 
-use crate::sidecar::in_a_query;
+use crate::query::in_a_query;
 use mooring_core::names::{ClaimName, ProductName, Version};
 use mooring_core::secret::SecretHash;
 use mooring_core::wire::calls::{CallSpec, SocketCall, socket};

@@ -3,6 +3,7 @@
 use crate::conn::{Answer, Request, ask};
 use crate::error::Error;
 use crate::events::Events;
+use crate::query::in_a_query;
 use crate::status::SidecarStatus;
 use mooring_core::license::{Bundle, Envelope};
 use mooring_core::names::{ClaimName, ProductName};
@@ -177,11 +178,6 @@ pub(crate) fn token_path(
     } else {
         format!("{path}?{}", query.join("&"))
     }
-}
-
-/// A product's name or a version as it stands in a query: some would read a plus sign as a space.
-pub(crate) fn in_a_query(word: &str) -> String {
-    word.replace('+', "%2B")
 }
 
 fn parse<T: DeserializeOwned>(path: &str, answer: Answer, time: Duration) -> Result<T, Error> {

@@ -65,9 +65,9 @@ pub(crate) enum Command {
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct HoldArgs {
     /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats],
-    /// several with commas, such as "render@2026.1:2,denoise". With several license servers these are
-    /// asked of all of them, unless there is an entry for each, with ';' between them: servers with
-    /// the same entry are a pool, and of others all must grant theirs.
+    /// several with commas, such as "render@2026.1:2,denoise". With several license servers these
+    /// are asked of all of them, unless there is an entry for each, with ';' between them: servers
+    /// with the same entry are a pool, and of others all must grant theirs.
     #[arg(long, env = annotation::LICENSES.variable(), value_name = "ITEMS")]
     #[arg(default_value = "", hide_default_value = true)]
     pub(crate) licenses: Each,

@@ -1,5 +1,6 @@
-//! One task for each line of a claim: does what the line's [`Drive`](mooring_core::holder::drive::Drive)
-//! says, when it says it. The rules are there; here are the disk, the network and the clock.
+//! One task for each line of a claim: does what the line's
+//! [`Drive`](mooring_core::holder::drive::Drive) says, when it says it. The rules are there; here
+//! are the disk, the network and the clock.
 
 use crate::alarm::Alarm;
 use crate::registry::{LineId, Registry};

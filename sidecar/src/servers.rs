@@ -1,4 +1,4 @@
-//! The license servers of this sidecar, in their order: one, or several that have the same products.
+//! The license servers of this sidecar, in their order: one, or several.
 
 use crate::config::ServerConfig;
 use crate::server_client::ServerClient;

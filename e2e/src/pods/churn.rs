@@ -22,8 +22,8 @@ pub(super) async fn a_lease_costs_three_writes_at_most(lab: &Lab) -> Result<()> 
 }
 
 /// 500 in a minute, on two nodes that take some 200 of them at a time. Leases are as long as they
-/// are by default: nodes that are this busy have no time for a sidecar for ten seconds and more, and
-/// that a holder was not heard is news.
+/// are by default: nodes that are this busy have no time for a sidecar for ten seconds and more,
+/// and that a holder was not heard is news.
 pub(super) async fn five_hundred_pods_in_a_minute(lab: &Lab) -> Result<()> {
     churn(
         lab,

@@ -2,9 +2,9 @@
 //!
 //! The annotation decides; then who has the products; then the chart's default; then the only one
 //! in the pod's namespace. Several that have the same are one pool: the pod's claim stands in all
-//! their lines, and is served where it comes first. Where none has all, as of two vendors, the claim
-//! has parts. The license servers themselves decide again at each claim (`allowedNamespaces`,
-//! products, seats): here people only learn it earlier.
+//! their lines, and is served where it comes first. Where none has all, as of two vendors, the
+//! claim has parts. The license servers themselves decide again at each claim
+//! (`allowedNamespaces`, products, seats): here people only learn it earlier.
 
 use super::hint::nearest;
 use super::sells::{Part, parts};
@@ -134,8 +134,8 @@ impl ChoiceContext<'_> {
     }
 }
 
-/// Chooses a pod's LicenseServers, at most [`MAX_SERVERS`] and at least one, each for a part of what
-/// it asks for. `wishes`: those that its annotation names.
+/// Chooses a pod's LicenseServers, at most [`MAX_SERVERS`] and at least one, each for a part of
+/// what it asks for. `wishes`: those that its annotation names.
 pub fn choose(
     wishes: &[ServerName],
     items: &[Item],

@@ -176,8 +176,8 @@ fn of_two_vendors_both_are_there_or_nothing_is_told_shown_or_proven() {
         .map(|i| i.product.as_str())
         .collect();
     assert_eq!(items, ["matlab", "fluent"]);
-    // It is the first in both lines. Which comes first is the servers' ids' word: it has its part of
-    // the other reserved, or waits for this one first.
+    // It is the first in both lines. Which comes first is the servers' ids' word: it has its part
+    // of the other reserved, or waits for this one first.
     eventually("it takes its parts", secs(5), || {
         let reserved = a.views().first()?.state == ViewState::Reserved;
         let waits = |v: &LeaseView| v.reason == Some(WaitReason::Full);
