@@ -35,8 +35,8 @@ e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage
 e2e-versions: ## the same on the other versions of Kubernetes that are supported: make e2e-versions [MOORING_K8S="1.34.4 1.36.3"]
 	e2e/versions $(MOORING_K8S)
 
-soak: ## what takes long: 50 pods for 5 seats, two groups ten times, 500 pods in a minute, Kueue: make soak [ONLY=name]
-	e2e/run scenarios soak,kueue $(ONLY)
+soak: ## what takes long: 50 pods for 5 seats, two groups ten times, 500 pods in a minute, Kueue, 200 pods of two vendors, a standby on another node: make soak [ONLY=name]
+	e2e/run scenarios soak,kueue,servers $(ONLY)
 
 bench: ## against the simplest thing that could answer, beside the goals: make bench [PART="renew claim"] [DRAW=1]
 	DRAW="$(DRAW)" e2e/bench $(PART)

@@ -45,7 +45,7 @@ async fn churn(
     server.duration = lease_for;
     server.ready(lab).await?;
     let (begun, since) = (Instant::now(), Timestamp::now());
-    let apps = start(lab, &ns, pods).await?;
+    let apps = start(lab, &ns, std::iter::repeat_n("render", pods)).await?;
     let created = begun.elapsed();
     let list = List::of(lab, &ns);
     // Each renewal in that time would be a write, if renewals were written.
@@ -79,7 +79,7 @@ async fn churn(
 
 /// Seats on the holders' side, from what all of them have written. It is read at their end: to
 /// follow it would be hundreds of streams.
-async fn count_seats(lab: &Lab, ns: &str, names: &[String], seats: u32) -> Result<()> {
+pub(crate) async fn count_seats(lab: &Lab, ns: &str, names: &[String], seats: u32) -> Result<()> {
     let read = async |name: &String| {
         let lines = App::wrote(lab, ns, name).await;
         let lines = lines.with_context(|| format!("what {name} wrote"))?;
@@ -94,11 +94,15 @@ async fn count_seats(lab: &Lab, ns: &str, names: &[String], seats: u32) -> Resul
 
 /// Makes them, eight a second at most, and as a controller does that has many to make: what the
 /// API server could not do in time is tried again.
-async fn start(lab: &Lab, ns: &str, pods: usize) -> Result<Vec<String>> {
-    let names: Vec<String> = (1..=pods).map(|n| format!("one-{n}")).collect();
-    let make = async |name: &String| {
+pub(crate) async fn start(
+    lab: &Lab,
+    ns: &str,
+    licenses: impl Iterator<Item = &str>,
+) -> Result<Vec<String>> {
+    let pods: Vec<(String, &str)> = (1..).map(|n| format!("one-{n}")).zip(licenses).collect();
+    let make = async |(name, licenses): &(String, &str)| {
         let spec = "  restartPolicy: Never\n";
-        let yaml = App::yaml(lab, ns, name, "render", None, "", spec);
+        let yaml = App::yaml(lab, ns, name, licenses, None, "", spec);
         let yaml = yaml.replace("args: [run]", "args: [run, --for=8s]");
         let pod: Pod = serde_yaml::from_str(&yaml)?;
         let api = Api::<Pod>::namespaced(lab.client.clone(), ns);
@@ -112,8 +116,8 @@ async fn start(lab: &Lab, ns: &str, pods: usize) -> Result<Vec<String>> {
     };
     let mut pace = tokio::time::interval(Duration::from_millis(120));
     let paced = futures::stream::poll_fn(|cx| pace.poll_tick(cx).map(Some));
-    let each = paced.zip(futures::stream::iter(&names));
-    let made = each.map(|(_, name)| make(name)).buffer_unordered(32);
+    let each = paced.zip(futures::stream::iter(&pods));
+    let made = each.map(|(_, pod)| make(pod)).buffer_unordered(32);
     made.try_collect::<()>().await.context("starting a pod")?;
-    Ok(names)
+    Ok(pods.into_iter().map(|(name, _)| name).collect())
 }

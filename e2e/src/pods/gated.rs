@@ -175,10 +175,10 @@ fn on_nodes(pods: &BTreeMap<String, Pod>, apps: &[App]) -> BTreeSet<String> {
 }
 
 /// The pods of a namespace.
-pub(super) struct List(Api<Pod>);
+pub(crate) struct List(Api<Pod>);
 
 impl List {
-    pub(super) fn of(lab: &Lab, ns: &str) -> Self {
+    pub(crate) fn of(lab: &Lab, ns: &str) -> Self {
         Self(Api::namespaced(lab.client.clone(), ns))
     }
 
@@ -189,7 +189,7 @@ impl List {
 }
 
 /// Waits until all of these have succeeded; meanwhile looks at all.
-pub(super) async fn until_all_end(
+pub(crate) async fn until_all_end(
     list: &List,
     names: &[String],
     time: Duration,

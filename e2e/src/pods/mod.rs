@@ -15,6 +15,9 @@ mod steps;
 mod surge;
 mod trial;
 
+pub(crate) use churn::{count_seats, start};
+pub(crate) use gated::{List, until_all_end};
+
 use crate::suite::Scenario;
 
 /// All of them, in the order in which they run.

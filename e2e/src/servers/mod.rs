@@ -2,6 +2,7 @@
 
 mod pool;
 mod standby;
+mod vendors;
 
 use crate::suite::Scenario;
 
@@ -10,6 +11,8 @@ pub fn scenarios() -> Vec<Scenario> {
     crate::suite::scenarios![
         pool::who_has_the_products_is_found,
         pool::two_servers_are_one_pool_and_one_goes_for_good,
+        vendors::twelve_pods_of_two_vendors_all_have_both_in_the_end,
+        vendors::two_hundred_pods_of_two_vendors,
         standby::a_standby_elsewhere_serves_on_proof_alone,
         standby::a_handover_ends_one_side_before_the_other_begins,
     ]

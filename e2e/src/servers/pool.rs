@@ -9,7 +9,12 @@ use mooring_api::AllowedNamespaces;
 const SEATS: u32 = 2;
 
 /// A server of these products, on a token of its own: a label has 32 characters at most.
-async fn ready(lab: &Lab, ns: &str, name: &str, products: &[(&str, u32)]) -> Result<Server> {
+pub(super) async fn ready(
+    lab: &Lab,
+    ns: &str,
+    name: &str,
+    products: &[(&str, u32)],
+) -> Result<Server> {
     let scenario: String = ns.chars().take(24).collect();
     let token = format!("{scenario}-{name}");
     let anchor = Anchor::make(&lab.cli, lab.dir.path(), &token).await?;
@@ -62,6 +67,7 @@ pub(super) async fn who_has_the_products_is_found(lab: &Lab) -> Result<()> {
         ("render:3", "", "b"),
         ("render,mesh", "", "a"),
         ("denoise", "", "b"),
+        ("mesh,denoise", "", "a b"),
         ("render", several, "b a"),
         ("render", scheduling, "a"),
     ] {
@@ -76,7 +82,11 @@ pub(super) async fn who_has_the_products_is_found(lab: &Lab) -> Result<()> {
         println!("  {licenses}: {expected}");
     }
     for (licenses, more, says) in [
-        ("mesh,denoise", "", &["a has mesh", "b has denoise"][..]),
+        (
+            "mesh,denoise",
+            scheduling,
+            &["a has mesh", "b has denoise", "one license server"][..],
+        ),
         (
             "render",
             "    mooring.dev/server: \"a,a\"\n",
