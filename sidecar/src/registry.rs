@@ -560,6 +560,10 @@ impl Slot {
 
     /// The line that speaks for it, and the number of its server.
     fn speaker(&self, now: BootTime) -> Option<(usize, &Line)> {
+        // Mostly there is one server, and this is looked at with each request.
+        if let [line] = &*self.lines {
+            return Some((0, line));
+        }
         let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
         let (_, speaks) = parts::speaker(&drives, now)?;
         let mut lines = self.lines.iter().enumerate();
@@ -567,9 +571,13 @@ impl Slot {
     }
 
     fn timeless(&self, servers: &[String], now: BootTime) -> Option<ClaimStatus> {
-        let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
-        let status = parts::status(&drives, now)?;
         let (server, line) = self.speaker(now)?;
+        let status = if self.lines.len() > 1 {
+            let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
+            parts::status(&drives, now)?
+        } else {
+            line.drive.holder().status(now)
+        };
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
         let several = servers.len() > 1;
         Some(ClaimStatus {
