@@ -17,7 +17,7 @@ use crate::policy::{Reclaim, SeatPolicy};
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::secret::Secret;
 use crate::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
-use crate::wire::{ClaimRequest, OwnerClaim, Problem, ProblemType, Renewal, ViewState};
+use crate::wire::{ClaimRequest, OwnerClaim, Problem, ProblemType, Renewal, ViewState, WaitReason};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -314,7 +314,11 @@ impl<R> Frontend<R> {
         self.hand_out(now);
         match (claimed, asked.wait.filter(|_| waits)) {
             (Err(why), _) => self.answers.push_back((request, Err(why.into()))),
-            (Ok(Claimed::Waiting(p)), Some(wait)) => self.hold_open(request, p.lease, wait, now),
+            (Ok(Claimed::Waiting(p)), Some(wait))
+                if !is_first_at_rest(Some(p.reason), Some(p.place)) =>
+            {
+                self.hold_open(request, p.lease, wait, now);
+            }
             (Ok(claimed), _) => self.answer(request, Ok(claimed), now),
         }
     }
@@ -356,11 +360,15 @@ impl<R> Frontend<R> {
 
     /// Hands out what happened in the books, and answers those who waited for it.
     fn hand_out(&mut self, now: Now) {
+        self.ledger.tell_first_at_rest(now.boot);
         while let Some(e) = self.ledger.next_event() {
-            let over = matches!(
-                e.view.state,
-                ViewState::Held | ViewState::Ended | ViewState::Refused
-            );
+            let over = match e.view.state {
+                ViewState::Held | ViewState::Reserved => true,
+                ViewState::Ended | ViewState::Refused => true,
+                // Now it takes its parts.
+                ViewState::Waiting => is_first_at_rest(e.view.reason, e.view.place),
+                ViewState::Silent | ViewState::Contested => false,
+            };
             let lease = e.view.lease;
             self.events.push_back(e);
             let open = over.then(|| self.held_open.remove(&lease)).flatten();
@@ -452,4 +460,9 @@ impl<R> Frontend<R> {
     pub fn next_answer(&mut self) -> Option<(R, ClaimAnswer)> {
         self.answers.pop_front()
     }
+}
+
+/// Whether it rests in line, and nobody stands before it: that is what it waits to hear.
+fn is_first_at_rest(reason: Option<WaitReason>, place: Option<u32>) -> bool {
+    reason == Some(WaitReason::Elsewhere) && place == Some(1)
 }

@@ -180,7 +180,7 @@ impl Ledger {
                 self.wish(id, &c.items);
                 let keys = self.capacity.share_keys(&c.items, Self::asker(c));
                 self.sharers.enter(place.rank, keys);
-                let group = self.group_for(&c.items, tenant, c.stance);
+                let group = self.group_of_owner(&c.items, tenant, c.stance);
                 self.stands_in(id, group);
                 self.refuse_if_impossible(id, now);
             }
@@ -238,7 +238,7 @@ impl Ledger {
         }
         let before = **place;
         let (items, tenant) = (e.items().to_vec(), self.capacity.rights.tenant(e.asks()));
-        let group = self.group_for(&items, tenant, stance);
+        let group = self.group_by(e.is_owner(), &items, (tenant, stance));
         self.queue.leave(&before);
         self.stands_in(id, group);
     }

@@ -238,7 +238,7 @@ impl Ledger {
     /// Where a new claim's seats come from, if it has them in the step in which it comes and nobody
     /// waits: the queue would make it the first, and do the same.
     pub(super) fn plan_at_once(&mut self, c: &Claim, now: BootTime) -> Option<Plan> {
-        if !self.may_grant() || self.queue.len() > 0 || Self::rests(c.stance) {
+        if !self.may_grant() || self.queue.len() > 0 || c.stance == Stance::Rests {
             return None;
         }
         self.move_stranded(now);
@@ -306,9 +306,6 @@ impl Ledger {
 
     /// Which group a tenant's claim for these items waits in.
     pub(super) fn group_for(&mut self, items: &[Item], tenant: Tenant, stance: Stance) -> GroupAt {
-        if Self::rests(stance) {
-            return GroupAt::Resting;
-        }
         // With no license in force nothing can be judged.
         let judged = !self.capacity.products.is_empty();
         if judged && self.capacity.check(items, tenant).is_err() {
@@ -321,13 +318,38 @@ impl Ledger {
         let owned = rights.owned_by_word(tenant, &pools);
         let may_be_own = owned.is_some_and(|owned| seats.sum::<u64>() <= owned)
             && !mutant::on(Mutant::OwnersWaitBehindTheirOwn);
+        // One that cannot be served must not keep those behind it from what is there.
         let yields = stance == Stance::Yields;
         let alike = (may_be_passed || may_be_own || yields).then_some(items);
-        self.queue.group_of(pools, tenant, alike, yields)
+        let alike = alike.filter(|_| stance != Stance::Rests);
+        self.queue.group_of(pools, tenant, alike, stance)
     }
 
-    fn rests(stance: Stance) -> bool {
-        stance == Stance::Rests && !mutant::on(Mutant::GhostGathers)
+    /// The same of an owner's, which is counted by none where it rests.
+    pub(super) fn group_of_owner(
+        &mut self,
+        items: &[Item],
+        tenant: Tenant,
+        stance: Stance,
+    ) -> GroupAt {
+        match stance {
+            Stance::Rests if !mutant::on(Mutant::GhostGathers) => GroupAt::Resting,
+            _ => self.group_for(items, tenant, Stance::Gathers),
+        }
+    }
+
+    /// Which group a claim waits in.
+    pub(super) fn group_by(
+        &mut self,
+        is_owner: bool,
+        items: &[Item],
+        at: (Tenant, Stance),
+    ) -> GroupAt {
+        if is_owner {
+            self.group_of_owner(items, at.0, at.1)
+        } else {
+            self.group_for(items, at.0, at.1)
+        }
     }
 }
 

@@ -6,10 +6,11 @@
 //! nobody uses.
 
 use super::entry::State;
-use super::queue::{Class, GroupAt, OWN, Queued, Rank};
+use super::queue::{Class, OWN, Queued, Rank};
 use super::state::Ledger;
 use crate::names::LeaseId;
 use crate::time::BootTime;
+use crate::wire::Stance;
 use std::cmp::Reverse;
 
 impl Ledger {
@@ -34,6 +35,16 @@ impl Ledger {
         }
         if held {
             self.tell(id, now);
+        }
+    }
+
+    /// Tells who rests in line that it is the first there: then it may take its parts.
+    pub fn tell_first_at_rest(&mut self, now: BootTime) {
+        if self.queue.len() == 0 {
+            return;
+        }
+        for id in self.queue.first_at_rest() {
+            self.tell_news(id, now);
         }
     }
 
@@ -63,9 +74,11 @@ impl Ledger {
         let (drawn, tenant) = (drawn.clone(), self.capacity.rights.tenant(e.asks()));
         self.capacity.give_back((id, tenant), &drawn);
         let priority = Reverse(self.capacity.rights.priority(tenant));
+        let items = e.items().to_vec();
+        let group = self.group_for(&items, tenant, Stance::Rests);
         let place = Queued {
             rank: Rank { priority, ..rank },
-            group: GroupAt::Resting,
+            group,
             runs_until: None,
             passed: None,
         };

@@ -60,8 +60,7 @@ pub(super) enum GroupAt {
     /// Claims that the license in force could never grant. Their applications run on, and they
     /// stand in nobody's way.
     Aside,
-    /// A place that is kept, and in nobody's way: an owner's of which no pod lives, or of who
-    /// waits for other seats first.
+    /// An owner's place of which no pod lives: kept, and in nobody's way.
     Resting,
 }
 
@@ -90,8 +89,8 @@ struct Group {
     tenant: Tenant,
     /// What each of its claims asks for, where such claims have a group of their own.
     alike: Option<Box<[Item]>>,
-    /// Its claims keep nothing from others: seats gather for them at other servers.
-    yields: bool,
+    /// How its claims stand: those that rest or yield keep nothing from others.
+    stance: Stance,
     /// Its first is held back by its own policy, and keeps nothing of the license's pools from
     /// others.
     held_back: bool,
@@ -148,11 +147,11 @@ impl Queue {
         pools: Vec<usize>,
         tenant: Tenant,
         alike: Option<&[Item]>,
-        yields: bool,
+        stance: Stance,
     ) -> GroupAt {
         let alike = alike.filter(|_| self.groups.len() < MOST_ALIKE);
         let is_it = |g: &Group| {
-            (g.tenant, g.yields) == (tenant, yields)
+            (g.tenant, g.stance) == (tenant, stance)
                 && g.pools == pools
                 && g.alike.as_deref() == alike
         };
@@ -163,7 +162,7 @@ impl Queue {
             pools,
             tenant,
             alike: alike.map(Into::into),
-            yields,
+            stance,
             held_back: false,
             gathers: None,
             passed_to: None,
@@ -215,8 +214,7 @@ impl Queue {
     /// How a claim of the queue stands that is there; unknown of one that stands aside.
     pub(super) fn stance(&self, at: GroupAt) -> Option<Stance> {
         match at {
-            GroupAt::Of(group) if self.yields(group) => Some(Stance::Yields),
-            GroupAt::Of(_) => Some(Stance::Gathers),
+            GroupAt::Of(group) => self.groups.get(group).map(|g| g.stance),
             GroupAt::Resting => Some(Stance::Rests),
             GroupAt::Aside => None,
         }
@@ -224,7 +222,14 @@ impl Queue {
 
     /// Whether a group's claims keep nothing from others.
     pub(super) fn yields(&self, group: usize) -> bool {
-        self.groups.get(group).is_some_and(|g| g.yields)
+        let stance = self.groups.get(group).map(|g| g.stance);
+        stance == Some(Stance::Yields)
+    }
+
+    /// The first of each group whose claims rest there.
+    pub(super) fn first_at_rest(&self) -> Vec<LeaseId> {
+        let rest = self.groups.iter().filter(|g| g.stance == Stance::Rests);
+        rest.filter_map(|g| Some(g.ranks.first()?.id)).collect()
     }
 
     pub(super) fn is_held_back(&self, group: usize) -> bool {
@@ -298,7 +303,8 @@ impl Queue {
     /// Who stands first in each group of a tenant for which seats may gather.
     pub(super) fn gather_of(&self, tenant: Tenant) -> impl Iterator<Item = Rank> {
         let groups = self.groups.iter();
-        let groups = groups.filter(move |g| g.tenant == tenant && !g.yields);
+        let gathers = |g: &&Group| g.stance == Stance::Gathers;
+        let groups = groups.filter(move |g| g.tenant == tenant && gathers(g));
         groups.filter_map(|g| g.ranks.first())
     }
 
@@ -312,6 +318,12 @@ impl Queue {
     /// The first of each group that is not `done`, who stands first on top.
     pub(super) fn turns(&self, done: &[bool], rights: &Rights) -> BinaryHeap<Reverse<Next>> {
         let open = (0..self.groups.len()).filter(|i| done.get(*i) != Some(&true));
+        let rests = |i: &usize| {
+            self.groups
+                .get(*i)
+                .is_some_and(|g| g.stance == Stance::Rests)
+        };
+        let open = open.filter(|i| !rests(i));
         let nexts = open.filter_map(|i| self.next_of(i, rights));
         nexts.map(Reverse).collect()
     }
@@ -344,22 +356,30 @@ impl Queue {
         self.aside.range(..rank).count()
     }
 
-    /// Those who may stand in the way of a tenant's claim for these pools.
-    fn sharing(&self, pools: &[usize], tenant: Tenant) -> impl Iterator<Item = &Group> {
+    /// Those who may stand in the way of a tenant's claim for these pools: of one that rests also
+    /// those that rest.
+    fn sharing(
+        &self,
+        pools: &[usize],
+        tenant: Tenant,
+        rests: bool,
+    ) -> impl Iterator<Item = &Group> {
         let groups = self.groups.iter();
+        let groups = groups.filter(move |g| rests || g.stance != Stance::Rests);
         let groups = groups.filter(move |g| !g.held_back || g.tenant == tenant);
         groups.filter(|g| g.pools.iter().any(|p| pools.contains(p)))
     }
 
     /// How many of those who draw on one of these pools stand before a tenant's rank.
-    pub(super) fn before(&self, rank: Rank, pools: &[usize], tenant: Tenant) -> usize {
-        let sharing = self.sharing(pools, tenant);
+    pub(super) fn before(&self, rank: Rank, pools: &[usize], tenant: Tenant, rests: bool) -> usize {
+        let sharing = self.sharing(pools, tenant, rests);
         sharing.map(|g| g.ranks.before(rank)).sum()
     }
 
     /// Who stands first of them, if before that rank.
     pub(super) fn front(&self, rank: Rank, pools: &[usize], tenant: Tenant) -> Option<Rank> {
-        let firsts = self.sharing(pools, tenant).filter_map(|g| g.ranks.first());
+        let sharing = self.sharing(pools, tenant, false);
+        let firsts = sharing.filter_map(|g| g.ranks.first());
         firsts.filter(|first| *first < rank).min()
     }
 }

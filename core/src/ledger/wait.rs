@@ -15,7 +15,7 @@ use crate::identity::Holder;
 use crate::names::{LeaseId, ProductName};
 use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::{ProblemType, WaitReason};
+use crate::wire::{ProblemType, Stance, WaitReason};
 use std::time::Duration;
 
 /// How many in front of each pool are told of each move of theirs; those behind hear of another
@@ -38,7 +38,8 @@ impl Ledger {
             GroupAt::Of(i) => self.queue.pools(i).to_vec(),
             GroupAt::Aside | GroupAt::Resting => self.capacity.pools_of(e.items()),
         };
-        let mut before = self.queue.before(rank, &pools, tenant);
+        let rests = self.queue.stance(at) == Some(Stance::Rests);
+        let mut before = self.queue.before(rank, &pools, tenant, rests);
         if at == GroupAt::Aside {
             before += self.queue.before_aside(rank);
         }
@@ -65,7 +66,7 @@ impl Ledger {
             let reason = WaitReason::Settling;
             return (reason, reason.explain().to_owned());
         }
-        if at == GroupAt::Resting && e.part().is_some() {
+        if e.part().is_some() && self.queue.stance(at) == Some(Stance::Rests) {
             let reason = WaitReason::Elsewhere;
             return (reason, reason.explain().to_owned());
         }

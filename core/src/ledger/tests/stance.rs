@@ -134,6 +134,33 @@ fn a_part_is_reserved_until_all_are_there() {
 }
 
 #[test]
+fn of_those_that_rest_one_is_the_first_and_is_told_when_it_is() {
+    let mut l = seats(2);
+    let first = place(l.claim(part(1, Stance::Rests), at(0)));
+    let second = place(l.claim(part(2, Stance::Rests), at(1)));
+    assert_eq!((first.place, second.place), (1, 2));
+    // Nobody waits for those that rest, and a claim in line stands where it would without them.
+    granted(l.claim(claim(3, "render:2"), at(2)));
+    assert_eq!(place(l.claim(claim(4, "render"), at(3))).place, 1);
+    while l.next_event().is_some() {}
+    l.tell_first_at_rest(at(4));
+    assert!(l.next_event().is_none(), "that is known");
+    place(l.claim(part(1, Stance::Gathers), at(5)));
+    while l.next_event().is_some() {}
+    l.tell_first_at_rest(at(5));
+    let told = l.next_event();
+    assert!(told.is_none(), "it is behind who gathers: {told:?}");
+    back(&mut l, 3, 6);
+    while l.next_event().is_some() {}
+    l.tell_first_at_rest(at(6));
+    let told = l.next_event().unwrap().view;
+    assert_eq!(
+        (told.lease, told.place),
+        (LeaseId::from_bytes([2; 16]), Some(1))
+    );
+}
+
+#[test]
 fn a_part_that_waits_too_long_goes_back_to_its_place_and_others_have_the_seat() {
     let mut l = seats(1);
     place(l.claim(part(1, Stance::Rests), at(0)));
