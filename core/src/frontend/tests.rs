@@ -85,9 +85,19 @@ fn holder(n: u8) -> Holder {
 }
 
 fn claims(f: &mut Frontend<u8>, n: u8, wait: u64, entitled: Result<(), Problem>, t: Now) {
+    claims_as(f, (n, &body(n)), wait, entitled, t);
+}
+
+fn claims_as(
+    f: &mut Frontend<u8>,
+    (n, body): (u8, &ClaimRequest),
+    wait: u64,
+    entitled: Result<(), Problem>,
+    t: Now,
+) {
     let asked = Asked {
         name: ClaimName::pod(),
-        body: &body(n),
+        body,
         proven: Proven {
             holder: holder(n),
             ticket: None,
@@ -138,6 +148,53 @@ fn what_cannot_be_signed_is_not_granted_though_nobody_has_looked_meanwhile() {
     // Once the clock is right they have their seat.
     claims(&mut f, 2, 0, Ok(()), now(4));
     assert_eq!(answer(&mut f), Some((2, "held")));
+}
+
+/// A part of a claim: its `count`-th request.
+fn a_part(n: u8, stance: Stance, count: u64) -> ClaimRequest {
+    ClaimRequest {
+        part: true,
+        stance,
+        counter: Some(count),
+        request_id: RequestId::from_bytes([n + 10 * u8::try_from(count).unwrap(); 16]),
+        ..body(n)
+    }
+}
+
+#[test]
+fn a_part_hears_at_once_that_it_is_the_first_and_that_it_is_granted() {
+    let mut f = frontend(authority(NOON), 0);
+    for n in [1, 2] {
+        claims(&mut f, n, 0, Ok(()), now(1));
+        assert_eq!(answer(&mut f), Some((n, "held")));
+    }
+    for n in [3, 4] {
+        let rests = a_part(n, Stance::Rests, 1);
+        claims_as(&mut f, (n, &rests), 0, Ok(()), now(2));
+        assert_eq!(answer(&mut f), Some((n, "waits")));
+    }
+    // Who is the first is told so, however long it would wait; the other is held open.
+    for n in [3, 4] {
+        let rests = a_part(n, Stance::Rests, 2);
+        claims_as(&mut f, (n, &rests), 10, Ok(()), now(3));
+    }
+    assert_eq!(answer(&mut f), Some((3, "waits")));
+    assert_eq!(answer(&mut f), None);
+    // The first takes its part, which is not there yet.
+    let takes = a_part(3, Stance::Gathers, 3);
+    claims_as(&mut f, (3, &takes), 0, Ok(()), now(4));
+    assert_eq!(answer(&mut f), Some((3, "waits")));
+    let takes = a_part(3, Stance::Gathers, 4);
+    claims_as(&mut f, (3, &takes), 10, Ok(()), now(4));
+    assert_eq!(answer(&mut f), None);
+    let lease = LeaseId::from_bytes([1; 16]);
+    f.act(now(5), |l, t| {
+        l.release(&ClaimName::pod(), lease, &secret(1), None, t)
+    })
+    .unwrap();
+    let mut told = vec![answer(&mut f).unwrap(), answer(&mut f).unwrap()];
+    told.sort_unstable();
+    assert_eq!(told, [(3, "held"), (4, "waits")], "both in that step");
 }
 
 #[test]
