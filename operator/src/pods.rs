@@ -219,7 +219,7 @@ pub fn fact_of(pod: &Pod, server: &ServerRef, unreachable: bool) -> PodFact {
     }
     let of = Holding {
         holder: holder_of(pod),
-        products: cut(sidecar_env(pod, LICENSES.variable())),
+        products: cut(told_of(pod, LICENSES.variable(), server)),
         since: runs_since(pod),
         max_grace: max_grace(pod, server),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),

@@ -205,7 +205,8 @@ impl Drive {
             if self.ending == Ending::Out {
                 return self.out();
             }
-            if self.kind != ClaimKind::Pod && !self.comes_back {
+            let comes_back = self.comes_back && self.ending == Ending::No;
+            if self.kind != ClaimKind::Pod && !comes_back {
                 return Do::Done;
             }
             if self.ending != Ending::No {
@@ -216,10 +217,14 @@ impl Drive {
             // are numbered on, so that no late answer to the old one's is taken for an answer to
             // them.
             let (tags, answered) = (self.holder.tags, self.saved().answered);
-            let stance = self.holder.stance;
+            let (stance, begun) = (self.holder.stance, self.saved().begun);
             self.holder = Claimant::new(self.spec.clone(), random.secret(), now);
             (self.holder.tags, self.holder.stance) = (tags, stance);
             self.holder.s.answered = answered && !mutant::on(Mutant::AnswerForgottenInRestart);
+            if self.spec.is_a_part && !answered {
+                // What an application may do without a server is no longer for that.
+                self.holder.s.begun = begun;
+            }
             self.release = None;
             step = self.holder.poll(now, random);
         }
@@ -326,15 +331,16 @@ impl Drive {
     #[must_use]
     pub(super) fn stay_out(&mut self, now: BootTime) -> bool {
         self.ending = Ending::Out;
+        self.comes_back = false;
         self.holder.s.out = true;
         self.give_back(now)
     }
 
     /// Claims here again, once what there was is given back.
     pub(super) fn come_back(&mut self) {
+        // Until it begins anew a crash must not take it for one that its application gave back.
         self.ending = Ending::No;
         self.comes_back = true;
-        self.holder.s.out = false;
     }
 
     /// How it is to stand in line from now on; whether that is news.

@@ -36,7 +36,7 @@ pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<LineChange> {
     }
     choose(lines, &mut changed, now);
     share_answers(lines, &mut changed, now);
-    if are_silent(lines) {
+    if are_silent(lines, now) {
         start_without_servers(lines, &mut changed, now);
     }
     stand(lines, &mut changed, true, now);
@@ -122,12 +122,12 @@ pub(super) fn share_answers(lines: &mut [&mut Drive], changed: &mut [LineChange]
 }
 
 /// Whether the application may start without any of the servers, as far as they are concerned.
-pub(super) fn are_silent(lines: &[&mut Drive]) -> bool {
+pub(super) fn are_silent(lines: &[&mut Drive], now: BootTime) -> bool {
     let mut lines = lines.iter();
     if mutant::on(Mutant::AnswerOfOneIsNone) {
-        return lines.any(|l| l.holder().is_silent());
+        return lines.any(|l| l.holder().is_silent(now));
     }
-    lines.all(|l| l.holder().is_silent())
+    lines.all(|l| l.holder().is_silent(now))
 }
 
 /// It does, where it may without each.

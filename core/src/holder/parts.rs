@@ -7,7 +7,8 @@
 //!
 //! - All parts stand in line from the begin, and *rest* there: they keep their places, and nobody
 //!   waits for them.
-//! - Only who is the first in the line of its last server takes seats, and takes them in the order
+//! - Only who is the first in the line of its last server takes seats, or has rested there for
+//!   [`PART_WAITS`], so that one who never takes any is in nobody's way; and takes them in the order
 //!   of the servers' own ids, which is the same for everybody: while it waits for one it has only
 //!   such as come before.
 //! - What it has is *reserved*: nothing is told, shown or proven before all are there. That is
@@ -53,11 +54,12 @@ pub fn settle(parts: &mut [Vec<&mut Drive>], now: BootTime) -> Vec<Vec<LineChang
         lines::share_answers(part, changed, now);
     }
     if is_whole(parts) {
-        if !parts.iter().all(|p| is_licensed_by(p, now)) {
+        let licensed = parts.iter().all(|p| is_licensed_by(p, now));
+        if !licensed {
             break_up(parts, &mut changed, now);
         }
         for (part, changed) in parts.iter_mut().zip(&mut changed) {
-            lines::stand(part, changed, true, now);
+            lines::stand(part, changed, licensed, now);
         }
         return changed;
     }
@@ -85,7 +87,7 @@ fn has(part: &[&mut Drive], now: BootTime) -> Has {
     let holds = |l: &&mut Drive| l.saved().chosen && state_of(l, now) == HoldState::Held;
     if part.iter().any(holds) {
         Has::Seats
-    } else if lines::are_silent(part) {
+    } else if lines::are_silent(part, now) {
         Has::Silence
     } else {
         Has::Nothing
@@ -112,8 +114,8 @@ fn break_up(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<LineChange>], now:
         for (line, changed) in part.iter_mut().zip(changed) {
             line.holder_mut().is_whole(false);
             line.holder_mut().is_chosen(false, now);
-            // Who is told that it is a copy asks no more.
-            if line.holder().is_copy() {
+            // What is lost has nothing to give back, and says so; a copy asks no more.
+            if line.holder().is_copy() || state_of(line, now) == HoldState::Lost {
                 changed.save = true;
                 continue;
             }
@@ -127,7 +129,7 @@ fn break_up(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<LineChange>], now:
 }
 
 /// Which part is to take its seats now, if one is: the first in the servers' order that has none,
-/// once the last of them has nobody before this claim.
+/// once the last of them has nobody before this claim, and all can be had as far as is known.
 fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<usize> {
     let asked = parts.iter().enumerate();
     let asked = asked.filter(|(_, p)| has(p, now) != Has::Silence);
@@ -138,28 +140,33 @@ fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<usize> {
         order.sort_unstable_by_key(|(_, i)| *i);
     }
     let part = |i: &usize| parts.get(*i).map_or(&[][..], Vec::as_slice);
+    let there = |i: &usize| has(part(i), now) == Has::Seats;
+    if !order
+        .iter()
+        .all(|(_, i)| there(i) || stands(part(i)).next().is_some())
+    {
+        return None;
+    }
     let (_, last) = order.last()?;
-    let is_first = has(part(last), now) == Has::Seats || is_first_in_line(part(last), now);
+    let is_first = there(last) || stands(part(last)).any(|l| l.holder().has_its_turn(now));
     if !is_first && !mutant::on(Mutant::PartsTakenEarly) {
         return None;
     }
     let mut order = order.into_iter().map(|(_, i)| i);
-    let next = order.find(|i| has(part(i), now) == Has::Nothing)?;
-    // What went back to its place rests there first: whoever stands behind it has had the seat.
-    let in_line = |l: &&mut Drive| state_of(l, now) == HoldState::Waiting;
-    part(&next).iter().any(in_line).then_some(next)
+    order.find(|i| has(part(i), now) == Has::Nothing)
+}
+
+/// Those of its lines in which it has a place that could become seats: their server answers, and
+/// grants. What went back to its place is not among them before that is known there: whoever stands
+/// behind it has had the seat by then.
+fn stands<'a>(part: &'a [&mut Drive]) -> impl Iterator<Item = &'a Drive> {
+    let lines = part.iter().map(|l| &**l);
+    lines.filter(|l| l.holder().stands_in_line())
 }
 
 /// The least id of its servers, once one has told it.
 fn id(part: &[&mut Drive]) -> Option<ServerId> {
     part.iter().filter_map(|l| l.saved().server).min()
-}
-
-fn is_first_in_line(part: &[&mut Drive], now: BootTime) -> bool {
-    part.iter().any(|l| {
-        let s = l.holder().status(now);
-        s.state == HoldState::Waiting && s.place == Some(1)
-    })
 }
 
 /// A part that has waited for the others for long enough is free for others.

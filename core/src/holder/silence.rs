@@ -110,9 +110,10 @@ impl Claimant {
     }
 
     /// Whether its server is silent for long enough that an application may start without it.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(super) fn is_silent(&self, now: BootTime) -> bool {
         let started = self.s.state == HoldState::Optimistic;
-        started || (self.silent && self.may_start_without_server())
+        let may = self.may_start_without_server() && now < self.optimistic_limit();
+        started || (self.silent && may)
     }
 
     /// All servers of the claim are silent. Whether that is news.

@@ -1,8 +1,9 @@
 //! What time alone changes, and what the application is told.
 
 use super::Claimant;
+use super::parts::PART_WAITS;
 use crate::time::{BootTime, whole_millis};
-use crate::wire::{ClaimKind, ClaimStatus, HoldState, Stance};
+use crate::wire::{ClaimKind, ClaimStatus, HoldState, Stance, WaitReason};
 
 impl Claimant {
     /// Applies what has become of the claim by `now` without any message.
@@ -50,6 +51,20 @@ impl Claimant {
     pub(super) fn is_chosen(&mut self, is_it: bool, now: BootTime) {
         (self.s.chosen, self.s.chosen_at) = (is_it, now);
         self.dirty = true;
+    }
+
+    /// It has a place in line that could become seats: its server answers, and grants.
+    pub(super) fn stands_in_line(&self) -> bool {
+        use WaitReason as R;
+        let grants = |r| !matches!(r, R::Settling | R::AnchorLost | R::LicenseInvalid);
+        let served = !self.unheard && self.unserved_since.is_none();
+        self.s.state == HoldState::Waiting && served && self.reason.is_some_and(grants)
+    }
+
+    /// Nobody stands before it in that line, or it has rested there for long enough.
+    pub(super) fn has_its_turn(&self, now: BootTime) -> bool {
+        let rested = self.rests_since.map(|t| now.since(t));
+        self.place == Some(1) || rested.is_some_and(|d| d >= PART_WAITS)
     }
 
     /// All parts of its claim are there, or are not any more.

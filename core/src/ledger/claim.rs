@@ -148,7 +148,7 @@ impl Ledger {
             if let Some(e) = self.entries.get_mut(&id) {
                 e.last = e.last.max(now);
             }
-            self.stands(id, c.stance);
+            self.stands(id, c.stance, now);
             self.keep_place(id, c, now);
         } else {
             self.judge(id, c.call_back.as_ref(), now)?;

@@ -225,7 +225,7 @@ impl Ledger {
     }
 
     /// A claim of the queue stands otherwise from now on.
-    pub(super) fn stands(&mut self, id: LeaseId, stance: Stance) {
+    pub(super) fn stands(&mut self, id: LeaseId, stance: Stance, now: BootTime) {
         let Some(e) = self.entries.get(&id) else {
             return;
         };
@@ -241,6 +241,12 @@ impl Ledger {
         let group = self.group_by(e.is_owner(), &items, (tenant, stance));
         self.queue.leave(&before);
         self.stands_in(id, group);
+        if stance != Stance::Gathers {
+            // Nothing is called back for who keeps nothing, and nobody has passed it.
+            self.recalls.lift(id);
+            self.passers.waits_no_more(id, now);
+        }
+        self.refuse_if_impossible(id, now);
     }
 
     /// A claim that is in no group of the queue enters this one. A policy that came while it rested

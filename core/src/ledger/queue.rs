@@ -357,7 +357,7 @@ impl Queue {
     }
 
     /// Those who may stand in the way of a tenant's claim for these pools: of one that rests also
-    /// those that rest.
+    /// those that rest, and none that yields.
     fn sharing(
         &self,
         pools: &[usize],
@@ -365,7 +365,8 @@ impl Queue {
         rests: bool,
     ) -> impl Iterator<Item = &Group> {
         let groups = self.groups.iter();
-        let groups = groups.filter(move |g| rests || g.stance != Stance::Rests);
+        let other = if rests { Stance::Yields } else { Stance::Rests };
+        let groups = groups.filter(move |g| g.stance != other);
         let groups = groups.filter(move |g| !g.held_back || g.tenant == tenant);
         groups.filter(|g| g.pools.iter().any(|p| pools.contains(p)))
     }

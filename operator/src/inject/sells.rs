@@ -48,39 +48,75 @@ pub struct Part {
 }
 
 /// The parts of what is asked for, by who sells them, the first item's first: one, where some of
-/// the servers have all of it. Each server in the order in which it comes. `None`: something is
-/// sold by none of them, as far as is known.
+/// the servers have all of it. Each server in the order in which it comes, and in one part alone.
+/// `None`: something is sold by none of them, as far as is known.
 pub(super) fn parts(items: &[Item], servers: &[&Arc<LicenseServer>]) -> Option<Vec<Part>> {
-    if let Some(servers) = pool(items, servers) {
+    let whole = |least| {
+        let servers = have(items, servers, least)?;
         let items = items.to_vec();
-        return Some(vec![Part { items, servers }]);
-    }
-    let mut parts: Vec<Part> = Vec::new();
-    for item in items {
-        let servers = pool(std::slice::from_ref(item), servers)?;
-        match parts.iter_mut().find(|p| p.servers == servers) {
-            Some(part) => part.items.push(item.clone()),
-            None => parts.push(Part {
-                items: vec![item.clone()],
-                servers,
-            }),
-        }
-    }
-    Some(parts)
+        Some(vec![Part { items, servers }])
+    };
+    // Enough seats of each somewhere are better than too few of all together.
+    let fully = || whole(Meets::Fully).or_else(|| by_item(items, servers, &[Meets::Fully]));
+    let in_name = || whole(Meets::Perhaps).or_else(|| whole(Meets::InName));
+    let best = [Meets::Fully, Meets::Perhaps, Meets::InName];
+    let all = fully().or_else(in_name);
+    all.or_else(|| by_item(items, servers, &best))
 }
 
-/// Those of the servers that have all of it: enough seats in versions that are covered; where none
-/// has, those that do not list all that they sell; else those that have its products at least.
-/// `None`: not one.
-fn pool(items: &[Item], servers: &[&Arc<LicenseServer>]) -> Option<Vec<Arc<LicenseServer>>> {
-    let of = |least: Meets| {
-        let have = |s: &&Arc<LicenseServer>| items.iter().all(|i| meets(i, s) >= least);
-        let all = servers.iter().copied().filter(have);
-        let all: Vec<_> = all.cloned().collect();
-        (!all.is_empty()).then_some(all)
-    };
-    let best = [Meets::Fully, Meets::Perhaps, Meets::InName];
-    best.into_iter().find_map(of)
+/// A part for all items that the same servers have, who have each as well as some do.
+fn by_item(items: &[Item], servers: &[&Arc<LicenseServer>], best: &[Meets]) -> Option<Vec<Part>> {
+    let mut parts = Vec::new();
+    for item in items {
+        let one = std::slice::from_ref(item);
+        let servers = best.iter().find_map(|least| have(one, servers, *least))?;
+        parts.push(Part {
+            items: one.to_vec(),
+            servers,
+        });
+    }
+    Some(merged(apart(merged(parts))))
+}
+
+/// Those of one pool are one part.
+fn merged(all: Vec<Part>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for part in all {
+        match parts.iter_mut().find(|p| p.servers == part.servers) {
+            Some(known) => known.items.extend(part.items),
+            None => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// A server stands in one part: in the one that has no other, else in the first.
+fn apart(mut parts: Vec<Part>) -> Vec<Part> {
+    let all = parts.iter().flat_map(|p| p.servers.clone());
+    let all: Vec<Arc<LicenseServer>> = all.collect();
+    for server in all {
+        let with = |p: &&Part| p.servers.contains(&server);
+        let alone = parts.iter().filter(with).any(|p| p.servers.len() == 1);
+        let mut kept = alone;
+        for part in parts.iter_mut().filter(|p| with(&&**p)) {
+            if part.servers.len() > 1 && std::mem::replace(&mut kept, true) {
+                part.servers.retain(|s| *s != server);
+            }
+        }
+    }
+    parts
+}
+
+/// Those of the servers that have all of it at least so well. `None`: not one.
+fn have(
+    items: &[Item],
+    servers: &[&Arc<LicenseServer>],
+    least: Meets,
+) -> Option<Vec<Arc<LicenseServer>>> {
+    let has = |s: &&Arc<LicenseServer>| items.iter().all(|i| meets(i, s) >= least);
+    let all = servers.iter().copied().filter(has);
+    let all: Vec<_> = all.cloned().collect();
+    (!all.is_empty()).then_some(all)
 }
 
 /// Warnings where the licenses of a part, as their servers last reported them, cannot meet it: not

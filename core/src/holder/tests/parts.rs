@@ -277,7 +277,8 @@ fn lost_at_one_is_lost_and_given_back_at_all() {
     };
     let revoked = no(ProblemType::Revoked);
     site.pods[pod].parts[0].landed(at(site.now), tag, revoked, &mut site.r);
-    assert!(!site.state(pod).is_licensed());
+    site.drive(pod);
+    assert_eq!(site.state(pod), HoldState::Lost);
     site.run(500);
     assert_eq!(site.servers[1].holds, [0; 0], "the other's seat is free");
 }
@@ -299,4 +300,45 @@ fn each_vendors_own_word_decides_of_a_start_without_its_server() {
     site.servers[0].away = false;
     site.run(30_000);
     assert_eq!(site.state(pod), HoldState::Held);
+}
+
+#[test]
+fn what_is_lost_at_a_silent_server_is_no_new_start_without_it() {
+    let mut site = Site::new(&[1, 1]);
+    site.servers[0].away = true;
+    let pod = site.comes(&[0, 1]);
+    site.run(25_000);
+    assert_eq!(site.state(pod), HoldState::Optimistic);
+    let limit = u64::try_from(DEFAULT_GRACE.as_millis()).unwrap();
+    site.now = limit;
+    site.run(5_000);
+    assert!(!site.state(pod).is_licensed());
+    assert_eq!(site.servers[1].holds, [0; 0], "the other's seat is free");
+    for _ in 0..200 {
+        site.run(500);
+        assert!(!site.state(pod).is_licensed(), "at {}", site.now);
+    }
+    site.servers[0].away = false;
+    site.run(90_000);
+    assert_eq!(site.state(pod), HoldState::Held);
+}
+
+#[test]
+fn nothing_is_taken_while_the_last_server_is_away_whatever_place_it_told() {
+    let mut site = Site::new(&[1, 1]);
+    let all = site.comes(&[1]);
+    site.run(1_000);
+    let pod = site.comes(&[0, 1]);
+    site.servers[0].free = 0;
+    site.run(3_000);
+    assert_eq!(site.state(all), HoldState::Held);
+    site.servers[1].away = true;
+    site.run(20_000);
+    site.servers[0].free = 1;
+    site.run(20_000);
+    assert_eq!(site.servers[0].holds, [0; 0], "its place there may be gone");
+    site.servers[1].away = false;
+    site.goes(all);
+    site.run(60_000);
+    assert_eq!(site.held(), [pod]);
 }

@@ -105,6 +105,38 @@ fn products_of_which_no_server_has_all_are_parts_of_those_that_have_them() {
 }
 
 #[test]
+fn a_server_stands_in_one_part_alone() {
+    let w = Cluster::new(vec![
+        sells("licensing/a", json!({"x": 9})),
+        sells("licensing/b", json!({"x": 9, "y": 9})),
+        sells("licensing/c", json!({"y": 9, "z": 9})),
+    ]);
+    for (asks, parts) in [
+        ("x,y,z", "licensing/a; licensing/b; licensing/c"),
+        ("z,y,x", "licensing/c; licensing/b; licensing/a"),
+        ("x,y", "licensing/b"),
+        ("x,z", "licensing/a licensing/b; licensing/c"),
+    ] {
+        assert_eq!(w.choose_for(None, asks, false).unwrap(), parts, "{asks}");
+    }
+}
+
+#[test]
+fn enough_of_each_at_several_is_better_than_too_few_of_all_at_one() {
+    let w = Cluster::new(vec![
+        sells("licensing/a", json!({"x": 10, "y": 2})),
+        sells("licensing/b", json!({"y": 50})),
+    ]);
+    for (asks, parts) in [
+        ("x:1,y:5", "licensing/a; licensing/b"),
+        ("x:1,y:2", "licensing/a"),
+        ("x:99,y:99", "licensing/a"),
+    ] {
+        assert_eq!(w.choose_for(None, asks, false).unwrap(), parts, "{asks}");
+    }
+}
+
+#[test]
 fn a_claim_has_a_bound_of_parts_and_its_pools_share_that() {
     let vendor = |i| sells(&format!("licensing/s{i:02}"), json!({format!("p{i}"): 2}));
     let w = Cluster::new((0..20).map(vendor).collect());
