@@ -363,8 +363,9 @@ impl<R> Frontend<R> {
         self.ledger.tell_first_at_rest(now.boot);
         while let Some(e) = self.ledger.next_event() {
             let over = match e.view.state {
-                ViewState::Held | ViewState::Reserved => true,
-                ViewState::Ended | ViewState::Refused => true,
+                ViewState::Held | ViewState::Reserved | ViewState::Ended | ViewState::Refused => {
+                    true
+                }
                 // Now it takes its parts.
                 ViewState::Waiting => is_first_at_rest(e.view.reason, e.view.place),
                 ViewState::Silent | ViewState::Contested => false,

@@ -8,9 +8,9 @@
 //! - All parts stand in line from the begin, and *rest* there: they keep their places, and nobody
 //!   waits for them.
 //! - Only who is the first in the line of its last server takes seats, or has rested there for
-//!   [`PART_WAITS`], so that one who never takes any is in nobody's way; and takes them in the order
-//!   of the servers' own ids, which is the same for everybody: while it waits for one it has only
-//!   such as come before.
+//!   [`PART_WAITS`], so that one who never takes any is in nobody's way; and takes them in the
+//!   order of the servers' own ids, which is the same for everybody: while it waits for one it has
+//!   only such as come before.
 //! - What it has is *reserved*: nothing is told, shown or proven before all are there. That is
 //!   saved in one step with all parts, before anybody is told.
 //! - A part waits for the others for [`PART_WAITS`] at most; then it goes back to its place in
