@@ -112,7 +112,7 @@ fn a_server_stands_in_one_part_alone() {
         sells("licensing/c", json!({"y": 9, "z": 9})),
     ]);
     for (asks, parts) in [
-        ("x,y,z", "licensing/a; licensing/b; licensing/c"),
+        ("x,y,z", "licensing/a licensing/b; licensing/c"),
         ("z,y,x", "licensing/c; licensing/b; licensing/a"),
         ("x,y", "licensing/b"),
         ("x,z", "licensing/a licensing/b; licensing/c"),
