@@ -22,9 +22,13 @@ impl Worlds {
     /// Those that show a mistake.
     pub fn that_show(m: Mutant, steps: u64) -> Self {
         match m {
-            Mutant::GathersEverywhere | Mutant::LosersKept | Mutant::AnswerOfOneIsNone => {
-                Self::OfSeveral
-            }
+            Mutant::GathersEverywhere
+            | Mutant::LosersKept
+            | Mutant::AnswerOfOneIsNone
+            | Mutant::PartsInLocalOrder
+            | Mutant::PartsTakenEarly
+            | Mutant::PartsKept
+            | Mutant::PartShown => Self::OfSeveral,
             _ => Self::OfOneServer(steps),
         }
     }

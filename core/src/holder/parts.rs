@@ -10,7 +10,8 @@
 //! - Only who is the first in the line of its last server takes seats, or has rested there for
 //!   [`PART_WAITS`], so that one who never takes any is in nobody's way; and takes them in the
 //!   order of the servers' own ids, which is the same for everybody: while it waits for one it has
-//!   only such as come before.
+//!   only such as come before. A part that it has lost is taken again before those: what comes
+//!   after goes back in line.
 //! - What it has is *reserved*: nothing is told, shown or proven before all are there. That is
 //!   saved in one step with all parts, before anybody is told.
 //! - A part waits for the others for [`PART_WAITS`] at most; then it goes back to its place in
@@ -54,12 +55,13 @@ pub fn settle(parts: &mut [Vec<&mut Drive>], now: BootTime) -> Vec<Vec<LineChang
         lines::share_answers(part, changed, now);
     }
     if is_whole(parts) {
-        let licensed = parts.iter().all(|p| is_licensed_by(p, now));
-        if !licensed {
+        let lasts = parts.iter().all(|p| is_licensed_by(p, now));
+        if !lasts {
             break_up(parts, &mut changed, now);
         }
+        // What begins anew rests until its turn.
         for (part, changed) in parts.iter_mut().zip(&mut changed) {
-            lines::stand(part, changed, licensed, now);
+            lines::stand(part, changed, lasts, now);
         }
         return changed;
     }
@@ -67,10 +69,12 @@ pub fn settle(parts: &mut [Vec<&mut Drive>], now: BootTime) -> Vec<Vec<LineChang
         complete(parts, &mut changed, now);
         return changed;
     }
-    let takes = turn(parts, now);
+    let turn = turn(parts, now);
     for (i, (part, changed)) in parts.iter_mut().zip(&mut changed).enumerate() {
-        back_in_line(part, changed, now);
-        lines::stand(part, changed, takes == Some(i), now);
+        let too_early = turn.as_ref().is_some_and(|t| t.later.contains(&i));
+        back_in_line(part, changed, too_early, now);
+        let takes = turn.as_ref().is_some_and(|t| t.takes == i);
+        lines::stand(part, changed, takes, now);
     }
     changed
 }
@@ -128,9 +132,16 @@ fn break_up(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<LineChange>], now:
     }
 }
 
+/// Whose turn it is, by the parts' numbers.
+struct Turn {
+    takes: usize,
+    /// Those that come after it.
+    later: Vec<usize>,
+}
+
 /// Which part is to take its seats now, if one is: the first in the servers' order that has none,
 /// once the last of them has nobody before this claim, and all can be had as far as is known.
-fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<usize> {
+fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<Turn> {
     let asked = parts.iter().enumerate();
     let asked = asked.filter(|(_, p)| has(p, now) != Has::Silence);
     let order: Option<Vec<(ServerId, usize)>> = asked.map(|(i, p)| Some((id(p)?, i))).collect();
@@ -153,7 +164,11 @@ fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<usize> {
         return None;
     }
     let mut order = order.into_iter().map(|(_, i)| i);
-    order.find(|i| has(part(i), now) == Has::Nothing)
+    let takes = order.find(|i| has(part(i), now) == Has::Nothing)?;
+    Some(Turn {
+        takes,
+        later: order.collect(),
+    })
 }
 
 /// Those of its lines in which it has a place that could become seats: their server answers, and
@@ -169,14 +184,18 @@ fn id(part: &[&mut Drive]) -> Option<ServerId> {
     part.iter().filter_map(|l| l.saved().server).min()
 }
 
-/// A part that has waited for the others for long enough is free for others.
-fn back_in_line(part: &mut [&mut Drive], changed: &mut [LineChange], now: BootTime) {
-    if mutant::on(Mutant::PartsKept) {
-        return;
-    }
+/// A part that has waited for the others for long enough is free for others, and one that is had
+/// before its turn (`too_early`).
+fn back_in_line(
+    part: &mut [&mut Drive],
+    changed: &mut [LineChange],
+    too_early: bool,
+    now: BootTime,
+) {
     for (line, changed) in part.iter_mut().zip(changed) {
         let s = line.saved();
-        if s.chosen && now.since(s.chosen_at) >= PART_WAITS {
+        let long = now.since(s.chosen_at) >= PART_WAITS && !mutant::on(Mutant::PartsKept);
+        if s.chosen && (long || too_early) {
             line.holder_mut().back_in_line(now);
             (changed.save, changed.wake) = (true, true);
         }
@@ -194,7 +213,8 @@ pub fn speaker<'a>(parts: &[Vec<&'a Drive>], now: BootTime) -> Option<(usize, &'
     if is_licensed_in_all(parts, now) {
         let rank = |(_, l): &(usize, &Drive)| {
             let status = l.holder().status(now);
-            (status.state == HoldState::Held, status.until_boot_ms)
+            let holds = status.state == HoldState::Held;
+            (!status.licensed, holds, status.until_boot_ms)
         };
         return each.min_by_key(rank);
     }

@@ -200,6 +200,20 @@ seen! {
     lines_untouched,
     /// 20: claims in several lines that were judged at the end.
     lines_at_end,
+    /// 21: an application was told that it is licensed by all parts of its claim.
+    parts_whole,
+    /// 21: one of them without its servers, and another by a lease.
+    parts_whole_in_silence,
+    /// 21: a part was asked for while another was reserved.
+    parts_taken_in_turn,
+    /// 21: one went back to its place in line, since others were not there.
+    parts_back_in_line,
+    /// 21: an application lost one of them, and gave back the others.
+    parts_lost,
+    /// 21: claims of several parts that were judged at the end.
+    parts_at_end,
+    /// 21: and that waited.
+    parts_wait_at_end,
     /// 13: the follower compared.
     followed,
     /// 13: it had to list anew.

@@ -1,6 +1,6 @@
 //! What reaches a server and what it answers.
 
-use super::history::{Answered, Sends, SiteFact};
+use super::history::{Answered, Sends, SiteFact, Stands};
 use super::net::Way;
 use super::servers::PRODUCT;
 use super::state::{Site, SitePacket};
@@ -19,7 +19,11 @@ use std::time::Duration;
 pub(super) fn sends(r: &Request) -> Sends {
     match r {
         Request::Claim { body, .. } => Sends::Claim {
-            gathers: body.stance == Stance::Gathers,
+            stands: match body.stance {
+                Stance::Gathers => Stands::Gathers,
+                Stance::Yields => Stands::Yields,
+                Stance::Rests => Stands::Rests,
+            },
             shows: body.ticket.is_some() || body.held.is_some(),
         },
         Request::Renew(_) => Sends::Renewal,
@@ -49,7 +53,7 @@ fn reply(answer: &Answer) -> Answered {
     };
     match answer {
         Answer::Granted(_) => Answered::Lease,
-        Answer::Waiting(_) => Answered::Place,
+        Answer::Waiting(w) => Answered::Place(w.place),
         Answer::Renewed(r) => match &**r {
             Renewed::Ok { .. } | Renewed::Same { .. } => Answered::Lease,
             Renewed::Problem { problem, .. } => of(problem),

@@ -21,12 +21,22 @@ pub struct SiteAt {
     pub fact: SiteFact,
 }
 
+/// How a claim is to stand in a line, as its holder says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// Free seats are to gather for it there.
+    Gathers,
+    /// It keeps none from others.
+    Yields,
+    /// It is to have none yet.
+    Rests,
+}
+
 /// What a pod sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sends {
     Claim {
-        /// Free seats are to gather for it there.
-        gathers: bool,
+        stands: Stands,
         /// It shows a lease or a place that it was given.
         shows: bool,
     },
@@ -38,7 +48,8 @@ pub enum Sends {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answered {
     Lease,
-    Place,
+    /// A place in line, and which.
+    Place(u32),
     /// The server could never grant it, or has not got what it asks for.
     Refusal,
     Other,
@@ -81,10 +92,10 @@ pub enum Of {
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SiteFact {
-    /// A pod comes, and claims at these servers.
+    /// A pod comes, and claims at these servers: as many seats for each part, of one of its servers.
     Comes {
         pod: PodNo,
-        servers: Vec<ServerNo>,
+        parts: Vec<Vec<ServerNo>>,
         seats: u32,
         start_optimistic: bool,
     },
@@ -130,12 +141,13 @@ pub enum SiteFact {
         pod: PodNo,
         told: AppTold,
     },
-    /// A run of a server starts: D, how long it settles, and for how long who is contested may go
-    /// on.
+    /// A run of a server starts: D, how long it settles, for how long an application may run on
+    /// after the last request that was answered with a lease, and for how long who is contested may.
     Starts {
         server: ServerNo,
         lease_for: Ms,
         settles: Ms,
+        grace: Ms,
         max_contested: Ms,
     },
     Settled(ServerNo),

@@ -1,4 +1,5 @@
-//! What a seed means: servers of one product, pods that claim it, and what will go wrong. A plan is
+//! What a seed means: servers of one product, pods that claim it at some, or a part of each of
+//! several, and what will go wrong. A plan is
 //! data, so that a failing one can be made smaller.
 
 use super::history::ServerNo;
@@ -37,13 +38,23 @@ pub struct ServerPlan {
 #[derive(Clone, Debug)]
 pub struct PodPlan {
     pub at: Ms,
-    /// The servers at which it claims, in order.
-    pub servers: Vec<ServerNo>,
+    /// What it needs together: a part of each of these, in an order of its own. Each names the
+    /// servers that may give it, in order.
+    pub parts: Vec<Vec<ServerNo>>,
+    /// Of each part.
     pub seats: u32,
     /// May start with no server in reach.
     pub optimistic: bool,
     /// Its machine's clock: base and drift.
     pub clock: (u64, i64),
+}
+
+impl PodPlan {
+    /// Each server at which it claims, after the number of its part.
+    pub(super) fn servers(&self) -> impl Iterator<Item = (usize, ServerNo)> {
+        let parts = self.parts.iter().enumerate();
+        parts.flat_map(|(i, servers)| servers.iter().map(move |s| (i, *s)))
+    }
 }
 
 /// Something that goes wrong, or changes. `pod` is taken modulo those that live, `server` modulo
@@ -120,7 +131,8 @@ impl SitePlan {
         let servers: Vec<ServerPlan> = (0..r.usize(2..=3)).map(|_| server(&mut r)).collect();
         let d = servers.iter().map(|s| s.lease_for).max().unwrap_or(0);
         let most = servers.iter().map(|s| s.seats).max().unwrap_or(1).min(3);
-        let pods = (0..r.usize(2..=5)).map(|_| pod(&mut r, servers.len(), (most, d)));
+        let in_parts = r.bool();
+        let pods = (0..r.usize(2..=5)).map(|_| pod(&mut r, (servers.len(), in_parts), (most, d)));
         let pods: Vec<PodPlan> = pods.collect();
         let quiet_at = d * r.u64(10..=20);
         let mut faults = Vec::new();
@@ -162,13 +174,31 @@ fn server(r: &mut Rng) -> ServerPlan {
     }
 }
 
-fn pod(r: &mut Rng, servers: usize, (most, d): (u32, Ms)) -> PodPlan {
+/// The servers of a pod, by the parts of its claim.
+fn parts(r: &mut Rng, servers: usize, in_parts: bool) -> Vec<Vec<ServerNo>> {
     let one = r.u8(..6) == 0;
-    let servers = if one {
-        vec![r.usize(0..servers)]
-    } else {
-        (0..servers).collect()
-    };
+    if one {
+        return vec![vec![r.usize(0..servers)]];
+    }
+    let mut all: Vec<ServerNo> = (0..servers).collect();
+    if !in_parts || r.u8(..4) == 0 {
+        return vec![all];
+    }
+    r.shuffle(&mut all);
+    let mut parts: Vec<Vec<ServerNo>> = all.into_iter().map(|s| vec![s]).collect();
+    // The third server is one of a pool, a part of its own, or none of this pod's.
+    if parts.len() > 2 {
+        match (r.u8(..4), parts.pop()) {
+            (0, Some(third)) => parts[0].extend(third),
+            (1 | 2, Some(third)) => parts.push(third),
+            _ => {}
+        }
+    }
+    parts
+}
+
+fn pod(r: &mut Rng, (servers, in_parts): (usize, bool), (most, d): (u32, Ms)) -> PodPlan {
+    let parts = parts(r, servers, in_parts);
     PodPlan {
         // Most are there from the beginning.
         at: if r.bool() {
@@ -176,7 +206,7 @@ fn pod(r: &mut Rng, servers: usize, (most, d): (u32, Ms)) -> PodPlan {
         } else {
             r.u64(0..6 * d)
         },
-        servers,
+        parts,
         seats: if r.bool() { 1 } else { r.u32(1..=most) },
         optimistic: r.bool(),
         clock: clock(r),

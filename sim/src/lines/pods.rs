@@ -1,5 +1,5 @@
-//! Pods with their sidecars: a claim's lines, each a real [`Drive`] with a file of its own, and
-//! what they are to each other ([`settle`]); around them clocks, disks, crashes.
+//! Pods with their sidecars: a claim's parts and their lines, each a real [`Drive`], and what they
+//! are to each other ([`settle`]); around them clocks, disks, crashes.
 
 use super::edge::{items, sends};
 use super::history::{Answered, AppTold, PodNo, SiteFact};
@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::history::Ms;
 use crate::world::{Dice, lease_no, says};
 use mooring_core::holder::drive::{Do, Drive};
-use mooring_core::holder::lines::{changes_at, settle, speaker, status};
+use mooring_core::holder::lines::changes_at;
+use mooring_core::holder::parts::{settle, speaker, status};
 use mooring_core::holder::{Answer, Random as _, Request, Spec, Tag};
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
@@ -45,14 +46,16 @@ impl Site {
         };
         let spec = Spec {
             max_grace: Duration::from_millis(self.plan.grace),
-            is_a_line: plan.servers.len() > 1,
+            is_a_line: plan.servers().count() > 1,
+            is_a_part: plan.parts.len() > 1,
             ..Spec::new(ClaimName::pod(), items(plan.seats), start)
         };
-        let lines = plan.servers.iter().map(|server| {
+        let lines = plan.servers().map(|(part, server)| {
             let secret = Dice(&mut self.rng).secret();
             let drive = Drive::new(spec.clone(), ClaimKind::Pod, secret, now);
             Line {
-                server: *server,
+                server,
+                part,
                 spec: spec.clone(),
                 // Saved before anything else.
                 saved: drive.saved().clone(),
@@ -75,7 +78,7 @@ impl Site {
         self.pods.insert(no, pod);
         self.state(SiteFact::Comes {
             pod: no,
-            servers: plan.servers.clone(),
+            parts: plan.parts.clone(),
             seats: plan.seats,
             start_optimistic: plan.optimistic,
         });
@@ -101,7 +104,7 @@ impl Site {
         self.spins();
     }
 
-    /// Applies the rules of several lines, and saves what they change; `false` if the sidecar does
+    /// Applies the rules of several parts and lines, and saves what they change; `false` if the sidecar does
     /// not run, or crashes amid that.
     fn settles(&mut self, no: PodNo) -> bool {
         let now = self.now;
@@ -109,9 +112,9 @@ impl Site {
             return false;
         };
         let clock = pod.clock.read(now);
-        let changed = settle(&mut pod.drives_mut(), clock);
+        let changed = settle(&mut pod.parts_mut(), clock);
         let unsaved = pod.drives().iter().any(|d| d.is_unsaved());
-        !(unsaved || changed.iter().any(|c| c.save)) || self.saves(no)
+        !(unsaved || changed.iter().flatten().any(|c| c.save)) || self.saves(no)
     }
 
     /// Each line does one thing.
@@ -219,11 +222,11 @@ impl Site {
         let Some(pod) = self.pods.get_mut(&no).filter(|p| p.up) else {
             return;
         };
-        let (clock, drives) = (pod.clock.read(now), pod.drives());
+        let (clock, drives, parts) = (pod.clock.read(now), pod.drives(), pod.parts());
         if drives.iter().any(|d| d.is_unsaved()) {
             return;
         }
-        let (Some(s), Some(by)) = (status(&drives, clock), speaker(&drives, clock)) else {
+        let (Some(s), Some((_, by))) = (status(&parts, clock), speaker(&parts, clock)) else {
             return;
         };
         let line = drives.iter().position(|d| std::ptr::eq(*d, by));

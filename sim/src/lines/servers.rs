@@ -177,6 +177,7 @@ impl Site {
             server: no,
             lease_for: s.lease_for,
             settles: u64::try_from(settle.as_millis()).unwrap_or(0),
+            grace: self.plan.grace,
             max_contested: self.plan.max_contested,
         };
         self.state(fact);

@@ -64,6 +64,8 @@ pub(super) struct SitePod {
 /// Its claim in the line of one server.
 pub(super) struct Line {
     pub(super) server: ServerNo,
+    /// Which part of the claim it is of.
+    pub(super) part: usize,
     pub(super) spec: Spec,
     /// While the sidecar runs.
     pub(super) drive: Option<Drive>,
@@ -115,8 +117,17 @@ pub(super) struct SiteRun {
     pub(super) settling: bool,
 }
 
+/// Of so many servers: their ids are in the order of their numbers.
+fn identities(servers: usize) -> Vec<Identity> {
+    let keys = (1..).take(servers);
+    let all = keys.map(|n| Identity::new(&[n; 32], &[], format!("sim/server-{n}")));
+    let mut all: Vec<Identity> = all.collect();
+    all.sort_by_key(Identity::id);
+    all
+}
+
 impl SiteServer {
-    fn new(no: u8, plan: &ServerPlan) -> Self {
+    fn new(no: u8, identity: Identity, plan: &ServerPlan) -> Self {
         Self {
             run: None,
             runs: 0,
@@ -125,7 +136,7 @@ impl SiteServer {
             boot: BootId::from_bytes([no + 1; 8]),
             lease_for: plan.lease_for,
             seats: plan.seats,
-            identity: Identity::new(&[no + 1; 32], &[], format!("sim/server-{no}")),
+            identity,
             tokens: HashMap::default(),
             delegations: Vec::new(),
             generation: None,
@@ -152,11 +163,30 @@ impl SitePod {
         let lines = self.lines.iter_mut();
         lines.filter_map(|l| l.drive.as_mut()).collect()
     }
+
+    /// The same, by the part of the claim that each is of.
+    pub(super) fn parts(&self) -> Vec<Vec<&Drive>> {
+        let mut parts = vec![Vec::new(); self.plan.parts.len()];
+        for l in &self.lines {
+            parts[l.part].extend(l.drive.as_ref());
+        }
+        parts
+    }
+
+    pub(super) fn parts_mut(&mut self) -> Vec<Vec<&mut Drive>> {
+        let mut parts: Vec<Vec<&mut Drive>> = self.plan.parts.iter().map(|_| Vec::new()).collect();
+        for l in &mut self.lines {
+            parts[l.part].extend(l.drive.as_mut());
+        }
+        parts
+    }
 }
 
 impl Site {
     pub(super) fn new(plan: SitePlan, keep_trace: bool) -> Self {
-        let servers = (0..).zip(&plan.servers).map(|(n, s)| SiteServer::new(n, s));
+        let each = (0..).zip(identities(plan.servers.len()));
+        let servers = each.zip(&plan.servers);
+        let servers = servers.map(|((n, identity), s)| SiteServer::new(n, identity, s));
         Self {
             now: 0,
             queue: BTreeMap::new(),

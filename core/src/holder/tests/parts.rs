@@ -193,6 +193,19 @@ impl Site {
         self.pods[pod].parts[n].landed(at(self.now), tag, answer, &mut self.r);
     }
 
+    /// The next that it asks for a part is answered so.
+    fn loses(&mut self, pod: usize, part: usize, by: ProblemType) {
+        let (tag, _) = loop {
+            self.now += 250;
+            self.drive(pod);
+            if let Some(sent) = self.pods[pod].sent[part].take() {
+                break sent;
+            }
+            self.step();
+        };
+        self.pods[pod].parts[part].landed(at(self.now), tag, no(by), &mut self.r);
+    }
+
     fn held(&self) -> Vec<usize> {
         let held = |p: &usize| self.state(*p) == HoldState::Held;
         let there = |p: &usize| !self.pods[*p].parts.is_empty();
@@ -267,20 +280,50 @@ fn lost_at_one_is_lost_and_given_back_at_all() {
     let pod = site.comes(&[0, 1]);
     site.run(5_000);
     assert_eq!(site.state(pod), HoldState::Held);
-    let (tag, _) = loop {
-        site.now += 250;
-        site.drive(pod);
-        if let Some(sent) = site.pods[pod].sent[0].take() {
-            break sent;
-        }
-        site.step();
-    };
-    let revoked = no(ProblemType::Revoked);
-    site.pods[pod].parts[0].landed(at(site.now), tag, revoked, &mut site.r);
+    site.loses(pod, 0, ProblemType::Revoked);
     site.drive(pod);
     assert_eq!(site.state(pod), HoldState::Lost);
     site.run(500);
     assert_eq!(site.servers[1].holds, [0; 0], "the other's seat is free");
+}
+
+#[test]
+fn what_begins_anew_after_a_loss_rests_until_its_turn() {
+    let mut site = Site::new(&[1, 1]);
+    site.servers[0].away = true;
+    let pod = site.comes(&[0, 1]);
+    site.run(25_000);
+    assert_eq!(site.state(pod), HoldState::Optimistic);
+    // There is nothing to give back at the first: it claims at once.
+    site.loses(pod, 1, ProblemType::Revoked);
+    site.pods[pod].sent[0] = None;
+    site.drive(pod);
+    let Some((_, Request::Claim { body, .. })) = &site.pods[pod].sent[0] else {
+        panic!("{:?}", site.pods[pod].sent);
+    };
+    assert_eq!(body.stance, Stance::Rests);
+}
+
+#[test]
+fn a_part_that_is_lost_is_taken_again_before_those_that_come_after_it() {
+    let mut site = Site::new(&[1, 1, 1]);
+    let last = site.comes(&[2]);
+    site.run(2_000);
+    let pod = site.comes(&[2, 1, 0]);
+    site.run(2_000);
+    assert_eq!(site.servers[0].holds, [pod]);
+    assert_eq!(site.servers[1].holds, [pod]);
+    // Its first server has another for that seat, as after a restart.
+    let other = site.comes(&[0]);
+    site.run(1_000);
+    site.servers[0].holds = vec![other];
+    site.loses(pod, 2, ProblemType::UnknownLease);
+    site.run(3_000);
+    assert_eq!(site.servers[1].holds, [0; 0], "for who comes first now");
+    site.goes(other);
+    site.goes(last);
+    site.run(30_000);
+    assert_eq!(site.held(), [pod]);
 }
 
 #[test]

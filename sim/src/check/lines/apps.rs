@@ -6,13 +6,13 @@ use super::{AppTold, Lines, Ms, Of, Pod, PodNo, Verdict, slack};
 use crate::history::Says;
 
 /// An application is told another thing than before.
-struct Change {
-    pod: PodNo,
-    before: AppTold,
-    now: AppTold,
+pub(super) struct Change {
+    pub(super) pod: PodNo,
+    pub(super) before: AppTold,
+    pub(super) now: AppTold,
 }
 
-fn is_licensed(says: Says) -> bool {
+pub(super) fn is_licensed(says: Says) -> bool {
     matches!(
         says,
         Says::Held | Says::Grace | Says::Contested | Says::Optimistic
@@ -21,11 +21,31 @@ fn is_licensed(says: Says) -> bool {
 
 impl Lines {
     pub(super) fn told(&mut self, no: PodNo, told: AppTold) -> Verdict {
-        let now = self.now;
         let Some(pod) = self.pods.get_mut(&no) else {
             return Ok(());
         };
         let before = pod.told.replace(told);
+        if pod.parts.len() > 1 {
+            self.told_of_parts(no, before, told)?;
+        } else {
+            self.told_of_one(no, before, told)?;
+        }
+        if let Some(pod) = self.pods.get_mut(&no) {
+            // It began anew since, or a crash came before anybody was told that it is given back.
+            let since = pod.up_since;
+            pod.gives_back = pod.gives_back.filter(|t| since <= *t);
+        }
+        let pod = self.pods.get(&no);
+        let servers = pod.map(|p| p.lines.keys().copied().collect::<Vec<_>>());
+        let mut servers = servers.unwrap_or_default().into_iter();
+        servers.try_for_each(|s| self.seats_at_holders(s))
+    }
+
+    fn told_of_one(&mut self, no: PodNo, before: Option<AppTold>, told: AppTold) -> Verdict {
+        let now = self.now;
+        let Some(pod) = self.pods.get_mut(&no) else {
+            return Ok(());
+        };
         let by_same = before.is_some_and(|b| {
             let holds = |t: &AppTold| matches!(t.says, Says::Held | Says::Grace);
             holds(&b) && holds(&told) && b.server == told.server
@@ -52,16 +72,11 @@ impl Lines {
         if told.says == Says::Refused {
             self.all_refuse(no)?;
         }
-        if let Some(pod) = self.pods.get_mut(&no) {
-            // It began anew since, or a crash came before anybody was told that it is given back.
-            let since = pod.up_since;
-            pod.gives_back = pod.gives_back.filter(|t| since <= *t);
-        }
-        self.seats_at_holders(told.server)
+        Ok(())
     }
 
     /// Whether the application is licensed by what it was told before.
-    fn still_licensed(&self, c: &Change) -> bool {
+    pub(super) fn still_licensed(&self, c: &Change) -> bool {
         let by_time = c.before.limit.is_some_and(|t| self.now + slack(t) < t);
         by_time && is_licensed(c.before.says)
     }

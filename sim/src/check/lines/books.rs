@@ -3,7 +3,7 @@
 //! gather there.
 
 use super::{
-    Entry, Heard, InBooks, Lines, Ms, Pod, PodNo, Sends, SentNo, Server, ServerNo, Verdict,
+    Entry, Heard, InBooks, Lines, Ms, Pod, PodNo, Sends, SentNo, Server, ServerNo, Stands, Verdict,
 };
 use crate::history::Says;
 
@@ -27,8 +27,8 @@ impl Lines {
         }
         let heard = &mut e.heard;
         (heard.msg, heard.received) = (heard.msg.max(msg), now);
-        if let Sends::Claim { gathers, shows } = what {
-            heard.gathers = gathers;
+        if let Sends::Claim { stands, shows } = what {
+            heard.stands = stands;
             if e.book == InBooks::Gone {
                 heard.arrival = (!shows).then_some(arrival);
             }
@@ -55,6 +55,7 @@ impl Lines {
         let Some(s) = self.servers.get_mut(&server) else {
             return;
         };
+        s.changed = now;
         let e = s.books.entry(pod).or_insert(Entry::new(now));
         let before = std::mem::replace(&mut e.book, book);
         // What comes back after a restart never was in line.
@@ -84,7 +85,7 @@ impl Lines {
         let holds = self.pods.values().filter(|p| {
             p.told.is_some_and(|t| {
                 let until = t.held_until.is_some_and(|until| now < until);
-                t.server == server && t.says == Says::Held && until
+                p.goes_by(server) && t.says == Says::Held && until
             })
         });
         let held: u32 = holds.map(|p| p.seats).sum();
@@ -131,11 +132,13 @@ impl Lines {
             let InBooks::Line { runs } = e.book else {
                 return None;
             };
-            Some((no, e, runs, *self.wants.get(no)?))
+            // Who rests asks for nothing yet.
+            let asks = e.heard.stands != Stands::Rests;
+            asks.then_some((no, e, runs, *self.wants.get(no)?))
         });
         let line: Vec<_> = line.collect();
         let passed =
-            |(_, e, _, n): &&(_, &Entry, _, u32)| !e.heard.gathers && free > 0 && *n > free;
+            |(_, e, _, n): &&(_, &Entry, _, u32)| !e.heard.gathers() && free > 0 && *n > free;
         let passed = line.iter().filter(passed).count() as u64;
         let may_stand_before = |e: &Entry, runs: bool, other: &Entry, other_runs: bool| {
             let sure = e
@@ -148,7 +151,7 @@ impl Lines {
         let waits = line.iter().find(|(no, e, runs, n)| {
             let kept_for = |(other, o, o_runs, m): &&(&PodNo, &Entry, bool, u32)| {
                 other != no
-                    && o.heard.gathers
+                    && o.heard.gathers()
                     && *m > free
                     && may_stand_before(e, *runs, o, *o_runs)
             };
@@ -165,10 +168,17 @@ impl Lines {
     }
 
     /// How many seats of a server are booked for nobody.
-    fn free(&self, s: &Server) -> u32 {
+    pub(super) fn free(&self, s: &Server) -> u32 {
         let all = s.books.iter().filter(|(_, e)| e.book == InBooks::Seats);
         let booked = all.map(|(no, _)| self.wants.get(no).copied().unwrap_or(0));
         s.seats.saturating_sub(booked.sum())
+    }
+}
+
+impl Heard {
+    /// Free seats gather for it.
+    pub(super) fn gathers(&self) -> bool {
+        self.stands == Stands::Gathers
     }
 }
 
@@ -178,7 +188,7 @@ impl Entry {
         Self {
             book: InBooks::Gone,
             heard: Heard {
-                gathers: false,
+                stands: Stands::Rests,
                 msg: SentNo::default(),
                 received: now,
                 arrival: None,

@@ -1,5 +1,5 @@
-//! Promise 20: a claim in the lines of several servers. A judge of its own, of the worlds of
-//! several servers ([`crate::lines`]); of promise 1 it counts each server's seats at the holders,
+//! Promise 20: a claim in the lines of several servers; promise 21: one for what several have
+//! together. A judge of its own, of the worlds of several servers ([`crate::lines`]); of promise 1 it counts each server's seats at the holders,
 //! and of promise 15 it has the part that is about all servers.
 //!
 //! | file | what it holds |
@@ -7,6 +7,7 @@
 //! | `apps` | what applications are told: of one lease at a time, and why it ends |
 //! | `starts` | what starts without a server, and what is refused |
 //! | `books` | what each server has booked: seats, what is given back, who waits for a free seat |
+//! | `parts` | all parts of a claim, or nothing: what is told, taken, kept, given back |
 //! | `rest` | how all stand in the end |
 //!
 //! Who stands before whom in a line is sure of claims that came to a run with nothing to show; who
@@ -14,6 +15,7 @@
 
 mod apps;
 mod books;
+mod parts;
 mod rest;
 mod starts;
 
@@ -21,8 +23,9 @@ use super::Seen;
 use super::measure::{Verdict, margin, slack};
 use crate::history::{Broken, Ms};
 use crate::lines::history::{
-    Answered, AppTold, InBooks, Of, PodNo, Sends, SentNo, ServerNo, SiteAt, SiteFact,
+    Answered, AppTold, InBooks, Of, PodNo, Sends, SentNo, ServerNo, SiteAt, SiteFact, Stands,
 };
+use parts::Part;
 use std::collections::BTreeMap;
 
 /// The judge.
@@ -44,6 +47,7 @@ struct Server {
     settled: bool,
     /// D.
     lease_for: Ms,
+    grace: Ms,
     max_contested: Ms,
     /// What its license has, and what it had at the latest grant.
     seats: u32,
@@ -52,6 +56,8 @@ struct Server {
     trouble: Ms,
     /// Of this run.
     books: BTreeMap<PodNo, Entry>,
+    /// When they changed last.
+    changed: Ms,
     arrivals: u64,
     /// The message that was taken in last, and what had been heard before it.
     taken: Option<(PodNo, SentNo, Heard)>,
@@ -67,8 +73,8 @@ struct Entry {
 /// What a server has heard of a claim.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
-    /// Free seats gather for it, as it said last.
-    gathers: bool,
+    /// How it is to stand, as it said last.
+    stands: Stands,
     /// The last message of it that is no late one, and when it came.
     msg: SentNo,
     received: Ms,
@@ -86,10 +92,8 @@ struct Pod {
     gives_back: Option<Ms>,
     up_since: Ms,
     trouble: Ms,
-    /// Some server has answered its claim.
-    answered: bool,
-    /// All were silent for long enough, in one process of its sidecar.
-    all_silent: bool,
+    /// What it needs together; most need one.
+    parts: Vec<Part>,
     lines: BTreeMap<ServerNo, Line>,
 }
 
@@ -101,6 +105,10 @@ struct Line {
     sent: Ms,
     silent_at: Option<Ms>,
     refused: bool,
+    /// Since when it asks for seats there, where not all parts are there.
+    takes: Option<Ms>,
+    /// Its place in line there, as it was told.
+    place: Option<u32>,
     /// It has a place there: until when its application may run on by that, if it still does.
     place_until: Option<Ms>,
 }
@@ -118,10 +126,11 @@ impl Pod {
         self.lines.len() > 1
     }
 
-    /// The server whose lease its application goes by now; none while it runs without, or not.
+    /// The server whose lease its application goes by now; none while it runs without, or not, or
+    /// goes by those of several.
     fn holds_at(&self) -> Option<ServerNo> {
         use crate::history::Says::{Grace, Held};
-        let told = self.told.as_ref()?;
+        let told = self.told.as_ref().filter(|_| self.parts.len() < 2)?;
         matches!(told.says, Held | Grace).then_some(told.server)
     }
 }
@@ -154,9 +163,13 @@ impl Lines {
             }
             SiteFact::Sent {
                 pod, server, what, ..
-            } => self.sent(*pod, *server, *what),
+            } => {
+                self.sent(*pod, *server, *what)?;
+                self.sent_of_parts(*pod, *server, *what)
+            }
             SiteFact::Heard { pod, server, says } => {
                 self.heard(*pod, *server, *says);
+                self.heard_of_parts(*pod, *server, *says);
                 Ok(())
             }
             SiteFact::Silence { pod, server } => {
@@ -201,18 +214,19 @@ impl Lines {
         let now = self.now;
         if let SiteFact::Comes {
             pod,
-            servers,
+            parts,
             seats,
             start_optimistic,
         } = fact
         {
-            let lines = servers.iter().map(|s| (*s, Line::default()));
+            let lines = parts.iter().flatten().map(|s| (*s, Line::default()));
             let new = Pod {
                 seats: *seats,
                 start_optimistic: *start_optimistic,
                 up_since: now,
                 trouble: now,
                 lines: lines.collect(),
+                parts: parts.iter().map(|s| Part::of(s)).collect(),
                 ..Pod::default()
             };
             self.pods.insert(*pod, new);
@@ -248,11 +262,12 @@ impl Lines {
                 server,
                 lease_for,
                 settles,
+                grace,
                 max_contested,
             } => {
                 let s = self.servers.entry(*server).or_default();
                 (s.up, s.settled) = (true, *settles == 0);
-                (s.lease_for, s.max_contested) = (*lease_for, *max_contested);
+                (s.lease_for, s.grace, s.max_contested) = (*lease_for, *grace, *max_contested);
                 s.books.clear();
                 if s.settled {
                     s.trouble = now;

@@ -11,10 +11,18 @@ impl Lines {
         }
         let mut wrong = None;
         for (no, pod) in &self.pods {
-            self.seen.lines_at_end += u64::from(pod.is_one_of_several());
-            wrong = wrong.or(self.is_not_at_rest(*no, pod));
+            let wrong_here = if pod.parts.len() > 1 {
+                self.seen.parts_at_end += 1;
+                let waits = pod.told.is_some_and(|t| t.says == Says::Waiting);
+                self.seen.parts_wait_at_end += u64::from(waits);
+                self.parts_not_at_rest(*no, pod).map(|what| (21, what))
+            } else {
+                self.seen.lines_at_end += u64::from(pod.is_one_of_several());
+                self.is_not_at_rest(*no, pod).map(|what| (20, what))
+            };
+            wrong = wrong.or(wrong_here);
         }
-        wrong.map_or(Ok(()), |what| self.broken(20, what))
+        wrong.map_or(Ok(()), |(promise, what)| self.broken(promise, what))
     }
 
     /// What is wrong with how a pod stands in the end.
@@ -47,7 +55,7 @@ impl Lines {
                     told.says
                 ));
             };
-            gathers += u32::from(e.heard.gathers);
+            gathers += u32::from(e.heard.gathers());
         }
         let some = pod.lines.keys().any(|s| here(s).is_some());
         // Who is contested where it could never have a seat any more has a place, and is not told

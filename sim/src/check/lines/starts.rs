@@ -38,12 +38,19 @@ impl Lines {
         let Some(pod) = self.pods.get_mut(&no) else {
             return;
         };
-        pod.answered = true;
+        if let Some(part) = pod.part_of(server) {
+            part.answered = true;
+        }
         if let Some(line) = pod.lines.get_mut(&server) {
+            line.place = match says {
+                Answered::Place(n) => Some(n),
+                Answered::Lease => None,
+                _ => line.place,
+            };
             match says {
                 Answered::Refusal => line.refused = true,
                 Answered::Lease => (line.refused, line.place_until) = (false, None),
-                Answered::Place => {
+                Answered::Place(_) => {
                     line.refused = false;
                     line.place_until.get_or_insert(line.sent + contested);
                 }
@@ -51,7 +58,7 @@ impl Lines {
             }
         }
         let refuse = pod.lines.values().filter(|l| l.refused).count();
-        let by_some = says == Answered::Refusal && refuse < pod.lines.len();
+        let by_some = says == Answered::Refusal && refuse < pod.lines.len() && pod.parts.len() < 2;
         self.seen.lines_refused_by_some += u64::from(by_some);
     }
 
@@ -60,12 +67,13 @@ impl Lines {
         let Some(pod) = self.pods.get_mut(&no) else {
             return;
         };
+        let answered = pod.part_of(server).is_some_and(|p| p.answered);
         if let Some(line) = pod.lines.get_mut(&server) {
             line.silent_at = Some(now);
             let long = line.asks_since.is_some_and(|t| now >= t + CONTACT);
             let seeks = pod.told.is_none_or(|t| t.limit.is_none());
             // Another's answer is all that keeps it.
-            let kept = long && seeks && pod.answered && pod.start_optimistic;
+            let kept = long && seeks && answered && pod.start_optimistic;
             self.seen.lines_kept_by_an_answer += u64::from(kept);
         }
         let silent = |l: &Line| {
@@ -74,7 +82,10 @@ impl Lines {
                 .is_some_and(|t| now + slack(CONTACT) >= t + CONTACT);
             asked && l.silent_at.is_some()
         };
-        pod.all_silent |= pod.lines.values().all(silent);
+        for part in &mut pod.parts {
+            let mut lines = part.servers.iter().filter_map(|s| pod.lines.get(s));
+            part.all_silent |= lines.all(silent);
+        }
     }
 
     /// Whether a claim may start without a server.
@@ -86,13 +97,12 @@ impl Lines {
         self.seen.lines_silent_starts += u64::from(pod.is_one_of_several());
         let missed = pod.lines.values().any(|l| l.silent_at == Some(now));
         let amid = missed || pod.up_since == now;
-        if pod.start_optimistic && !pod.answered && pod.all_silent && amid {
+        if pod.parts.iter().all(|p| pod.may_be_silent(p)) && amid {
             return Ok(());
         }
         let what = format!(
-            "{no:?} starts without a server, which it may not: allowed {}, one has answered {}, all silent for long enough {}, an attempt \
-             has just ended so {amid}: {:?}",
-            pod.start_optimistic, pod.answered, pod.all_silent, pod.lines
+            "{no:?} starts without a server, which it may not: allowed {}, an attempt has just ended in silence {amid}: {:?} {:?}",
+            pod.start_optimistic, pod.parts, pod.lines
         );
         self.broken(20, what)
     }

@@ -29,6 +29,7 @@ impl Told {
                 server,
                 lease_for: D,
                 settles: 0,
+                grace: 100_000,
                 max_contested: C,
             });
             s.see(SiteFact::Licensed { server, seats: 2 });
@@ -50,9 +51,13 @@ impl Told {
 
     fn comes(&mut self, pod: PodNo, seats: u32) -> &mut Self {
         let servers = self.judge.servers.keys().copied().collect();
+        self.comes_for(pod, &[servers], seats)
+    }
+
+    fn comes_for(&mut self, pod: PodNo, parts: &[Vec<ServerNo>], seats: u32) -> &mut Self {
         self.see(SiteFact::Comes {
             pod,
-            servers,
+            parts: parts.to_vec(),
             seats,
             start_optimistic: true,
         })
@@ -76,8 +81,17 @@ impl Told {
     }
 
     fn claims(&mut self, pod: PodNo, server: ServerNo, gathers: bool) -> &mut Self {
+        let stands = if gathers {
+            Stands::Gathers
+        } else {
+            Stands::Yields
+        };
+        self.stands(pod, server, stands)
+    }
+
+    fn stands(&mut self, pod: PodNo, server: ServerNo, stands: Stands) -> &mut Self {
         let shows = false;
-        self.sends(pod, server, Sends::Claim { gathers, shows })
+        self.sends(pod, server, Sends::Claim { stands, shows })
     }
 
     fn books(&mut self, pod: PodNo, server: ServerNo, book: InBooks) -> &mut Self {
