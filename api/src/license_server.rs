@@ -254,6 +254,11 @@ pub struct ClientKeys {
     #[serde(default = "client_keys")]
     #[schemars(length(min = 1, max = 253))]
     pub keys_key: String,
+    /// The key with issuers, YAML: who may sign client tokens for subjects that begin with a prefix
+    /// of their own, and how many claims these may have in all; it need not be there.
+    #[serde(default = "issuers_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub issuers_key: String,
     /// The key with revoked tokens and subjects, one a line; it need not be there.
     #[serde(default = "revoked_key")]
     #[schemars(length(min = 1, max = 253))]
@@ -262,6 +267,10 @@ pub struct ClientKeys {
 
 fn client_keys() -> String {
     "client-keys".to_owned()
+}
+
+fn issuers_key() -> String {
+    "issuers".to_owned()
 }
 
 fn revoked_key() -> String {

@@ -17,6 +17,7 @@ impl Ledger {
             }
         }
         self.has_room_for(c)?;
+        self.has_quota_for(c)?;
         let most = self.settings.limits.queue;
         if self.queue.len() >= most {
             return Err(Refusal::QueueFull { most });

@@ -29,12 +29,19 @@ fn keys_and_revocations_change_while_it_runs_and_bad_files_change_nothing() {
     fs::write(path("revoked"), "").unwrap();
     let files = Clients {
         keys: Some(path("keys")),
+        issuers: Some(path("issuers")),
         revoked: Some(path("revoked")),
     };
     let revoked = Arc::new(Revoked::default());
     let metrics = Arc::new(Metrics::new().unwrap());
-    let load =
-        |f: &Clients| ClientTokens::load("main", f.clone(), revoked.clone(), metrics.clone());
+    let load = |f: &Clients| {
+        ClientTokens::load(
+            ("main", &["ops".to_owned()]),
+            f.clone(),
+            revoked.clone(),
+            metrics.clone(),
+        )
+    };
     let tokens = load(&files).unwrap();
     let mut files_seen = tokens.watched();
     tokens.look(&mut files_seen);
