@@ -47,6 +47,17 @@ pub const JOBSET_JOBS: &str = "jobset.sigs.k8s.io/global-replicas";
 pub const SCHEDULING_GATE: &str = "mooring.dev/license";
 /// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`.
 pub const SERVER_ENV: &str = "MOORING_SERVER";
+/// The variable that names a LicenseServer outside of the cluster, `namespace/name`: there
+/// [`SERVER_ENV`] is its address.
+pub const LICENSE_SERVER_ENV: &str = "MOORING_LICENSE_SERVER";
+/// The volume of a pod with its token for the license server: its sidecar's alone.
+pub const TOKEN_VOLUME: &str = "mooring-token";
+/// What the Secret with a pod's client token is called in the beginning.
+pub const TOKEN_SECRET: &str = "mooring-token-";
+/// Its type.
+pub const TOKEN_TYPE: &str = "mooring.dev/client-token";
+/// The key in it: also the file in the volume.
+pub const TOKEN_KEY: &str = "token";
 /// The label on what belongs to a license server, with its name.
 pub const SERVER_LABEL: &str = "mooring.dev/server";
 /// The label on a LicenseLease with its license server's namespace.
@@ -105,6 +116,13 @@ impl ServerRef {
             .strip_suffix(".svc")?;
         (!name.is_empty() && !namespace.is_empty() && !namespace.contains('.'))
             .then(|| Self::new(namespace, name))
+    }
+
+    /// What [`LICENSE_SERVER_ENV`] says.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (namespace, name) = text.split_once('/')?;
+        let named = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
+        named.then(|| Self::new(namespace, name))
     }
 
     /// The name of one of its objects: `‹name›-‹suffix›`.

@@ -14,6 +14,7 @@
 //! | [`revoke`] | what administrators take away: holders, leases, namespaces |
 //! | [`kueue`] | the scenarios of Kueue's Workloads that need a license |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
+//! | [`servers`] | the scenarios of many servers: outside of the cluster, and clients outside of it |
 //! | [`strangers`] | what pods, people and servers without a right do, and that others are unharmed |
 //! | [`rotation`] | the scenarios of the operator's CA: replaced, deleted, lost, restored |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
@@ -36,5 +37,6 @@ pub mod processes;
 pub mod revoke;
 pub mod rotation;
 pub mod seats;
+pub mod servers;
 pub mod strangers;
 pub mod suite;

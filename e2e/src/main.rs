@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use mooring_e2e::{
     anchors, corpus, demo, devices, gate, kueue, lab::Lab, leases, main_job, outage, pods,
-    processes, revoke, rotation, strangers, suite,
+    processes, revoke, rotation, servers, strangers, suite,
 };
 
 /// Runs Mooring on a real Kubernetes, and as processes.
@@ -24,7 +24,7 @@ enum What {
     /// Runs the scenarios of topics.
     Scenarios {
         /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `pods`, `kueue`, `revoke`, `anchors`,
-        /// `devices`, `rotation`, `strangers`, or `soak`; several with commas between them.
+        /// `devices`, `servers`, `rotation`, `strangers`, or `soak`; several with commas between them.
         topics: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -86,7 +86,7 @@ async fn run(topics: &str, only: &[String]) -> Result<bool> {
 }
 
 fn scenarios(topic: &str) -> Result<Vec<suite::Scenario>> {
-    let known = "main_job, gate, corpus, leases, outage, pods, kueue, revoke, anchors, devices, rotation, strangers, soak";
+    let known = "main_job, gate, corpus, leases, outage, pods, kueue, revoke, anchors, devices, servers, rotation, strangers, soak";
     Ok(match topic {
         "main_job" => main_job::scenarios(),
         "gate" => gate::scenarios(),
@@ -98,6 +98,7 @@ fn scenarios(topic: &str) -> Result<Vec<suite::Scenario>> {
         "revoke" => revoke::scenarios(),
         "anchors" => anchors::scenarios(),
         "devices" => devices::scenarios(),
+        "servers" => servers::scenarios(),
         "rotation" => rotation::scenarios(),
         "strangers" => strangers::scenarios(),
         "soak" => pods::soak(),

@@ -67,6 +67,7 @@ fn admitted(question: &Question) -> Option<Value> {
         target: &fixture.target,
         roots: "PEM",
         settings: &fixture.settings,
+        review: "a-review",
     };
     let verdict = match question.requested() {
         Ok(None) => Verdict::Unchanged,

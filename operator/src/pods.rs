@@ -148,7 +148,26 @@ pub fn key_of(pod: &Pod) -> Option<HolderKey> {
 
 /// Which license server a pod's sidecar uses, as the webhook wrote it.
 pub fn server_of(pod: &Pod) -> Option<ServerRef> {
-    ServerRef::from_url(&sidecar_env(pod, names::SERVER_ENV)?)
+    // A Service's name counts alone, whatever a variable says that was added: who holds at that
+    // server must be on its roster.
+    let service = ServerRef::from_url(&sidecar_env(pod, names::SERVER_ENV)?);
+    service.or_else(|| ServerRef::from_text(&sidecar_env(pod, names::LICENSE_SERVER_ENV)?))
+}
+
+/// Whether the license server that its sidecar uses is outside of the cluster.
+pub fn is_for_outside(pod: &Pod) -> bool {
+    let url = sidecar_env(pod, names::SERVER_ENV);
+    url.is_some_and(|url| ServerRef::from_url(&url).is_none())
+}
+
+/// The Secret that it has its client token from, if the name is one that the webhook gives.
+pub fn token_secret(pod: &Pod) -> Option<&str> {
+    let mut volumes = pod.spec.as_ref()?.volumes.iter().flatten();
+    let token = volumes.find(|v| v.name == names::TOKEN_VOLUME)?;
+    let mut sources = token.projected.as_ref()?.sources.iter().flatten();
+    let secret = sources.find_map(|s| s.secret.as_ref())?;
+    let name = secret.name.as_str();
+    name.starts_with(names::TOKEN_SECRET).then_some(name)
 }
 
 /// A variable of the pod's sidecar.

@@ -124,6 +124,7 @@ impl Desk {
             target: &target,
             roots: &roots,
             settings: &self.settings,
+            review: "a-review",
         };
         question.verdict(&requested, &server, &ctx)
     }

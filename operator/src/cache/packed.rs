@@ -4,7 +4,9 @@
 
 use super::own::{OwnPod, own_pod};
 use crate::gone::{self, Proof};
-use crate::pods::{is_injected, node_name, server_of, sidecar_env, sidecar_may_have_run};
+use crate::pods::{
+    is_for_outside, is_injected, node_name, server_of, sidecar_env, sidecar_may_have_run,
+};
 use k8s_openapi::api::core::v1::{EnvVar, Pod};
 use mooring_api::names::{ROOTS_ENV, ServerRef};
 use std::collections::HashSet;
@@ -49,7 +51,9 @@ impl PackedPod {
     /// `None` if its sidecar names no server, or it cannot be written.
     pub(super) fn new(mut pod: Pod, all: &mut Roots) -> Option<Self> {
         let server = server_of(&pod)?;
-        let roots = sidecar_env(&pod, ROOTS_ENV).filter(|_| is_injected(&pod));
+        // Whom a server outside of the cluster is known by is no matter of the operator's CA.
+        let ours = is_injected(&pod) && !is_for_outside(&pod);
+        let roots = sidecar_env(&pod, ROOTS_ENV).filter(|_| ours);
         for c in pod.spec.iter_mut().flat_map(|s| &mut s.init_containers) {
             let variables = c.iter_mut().flat_map(|c| &mut c.env);
             variables.for_each(|env| env.retain(|v: &EnvVar| v.name != ROOTS_ENV));

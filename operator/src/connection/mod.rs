@@ -12,18 +12,21 @@ mod error;
 mod evict;
 mod lease_cache;
 mod mirrors;
+mod outside;
 mod owners;
 mod revocations;
 mod roster;
 mod server;
 mod session;
 mod snapshot;
+mod tokens;
 mod touched;
 mod trial;
 
 pub use book::OwnersBook;
 use book::OwnersPage;
 pub use lease_cache::LeaseCache;
+pub use outside::{BadOutside, Outside};
 pub use server::{ConnectionContext, Endpoint};
 pub use snapshot::{Notice, Snapshot};
 use touched::Touched;
@@ -153,6 +156,7 @@ impl Connections {
             .map(|l| l.target.borrow().clone());
         let nowhere = Endpoint {
             addresses: Vec::new(),
+            outside: None,
             ..before.unwrap_or_default()
         };
         self.ensure(server, nowhere, context);

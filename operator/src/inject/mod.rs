@@ -22,6 +22,7 @@ mod sidecar;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod token;
 mod user;
 
 pub use image::Images;
@@ -31,7 +32,7 @@ pub use requested::{Requested, unknown_keys};
 pub use resources::Budget;
 pub use rollout::rollout_warning;
 pub use server::{
-    ChoiceContext, NoServer, ServerName, SidecarTarget, addresses, choose, cluster_ips,
+    ChoiceContext, NoServer, ServerName, SidecarTarget, TokenOf, addresses, choose, cluster_ips,
     license_warnings,
 };
 pub use sidecar::{InjectContext, Settings};
@@ -39,14 +40,14 @@ pub use sidecar::{InjectContext, Settings};
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use mooring_api::names::INJECTED;
-use mooring_api::names::{GATE, SCHEDULING_GATE, SIDECAR};
+use mooring_api::names::{GATE, SCHEDULING_GATE, SIDECAR, TOKEN_VOLUME};
 use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER, WAIT};
 use mooring_core::cut::cut;
 use ours::{Role, others};
 use patch::Document;
 use requested::{Named, Wait};
 use serde_json::{Value, json, to_value};
-use sidecar::{STATE_VOLUME, TOKEN_VOLUME};
+use sidecar::STATE_VOLUME;
 use std::collections::BTreeMap;
 
 /// The annotation of a mirror pod: the API server's image of a kubelet's static pod, which nobody
@@ -196,7 +197,12 @@ fn apply(
         doc.set(&path, json!(raise.to))?;
     }
 
-    for volume in sidecar::volumes(ctx.target) {
+    if let TokenOf::Operator { server } = &ctx.target.token
+        && requested.wait == Wait::Scheduling
+    {
+        return Err(Refusal::NotReservedOutside(server.clone()));
+    }
+    for volume in sidecar::volumes(ctx.target, || token::secret(pod, ctx.review)) {
         doc.upsert(&["spec", "volumes"], "name", to_value(&volume)?)?;
     }
     let user = user::of_ours(doc, spec, ctx.settings.run_as_user);

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 use kube::core::{Selector, SelectorExt as _};
 use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, NamespacesFrom, Span};
+use mooring_api::{External, LicenseServer, NamespacesFrom, Span};
 use mooring_core::annotation::SERVER;
 use mooring_core::request::Item;
 use std::collections::BTreeMap;
@@ -47,6 +47,15 @@ pub enum NoServer {
         from: &'static str,
         /// Those that this namespace may use.
         in_reach: Vec<String>,
+    },
+    /// It is outside of the cluster, and what it is known by is not here.
+    #[error(
+        "LicenseServer {server}: spec.external.roots: ConfigMap {map} is not there, or has no key {key}: create it; it has the certificates that the server outside of the cluster is known by"
+    )]
+    NoRoots {
+        server: ServerRef,
+        map: String,
+        key: String,
     },
     /// Several to choose from.
     #[error("namespace {namespace} has {} LicenseServers ({}): name one by the annotation {SERVER}", .names.len(), .names.join(", "))]
@@ -215,8 +224,10 @@ pub struct SidecarTarget {
     /// Where to connect, so that no DNS is needed: the Service's ClusterIPs, both families. Empty:
     /// resolve the name.
     pub addresses: Vec<SocketAddr>,
-    /// The audience of the pod's token.
-    pub audience: String,
+    /// By what the pod is known there.
+    pub token: TokenOf,
+    /// Whom the sidecar trusts, PEM, where that is not the operator's CA.
+    pub roots: Option<String>,
     /// The port, which meshes must leave alone.
     pub port: u16,
     /// What its license says of starts without it, where that is known and less than `allow`.
@@ -226,7 +237,33 @@ pub struct SidecarTarget {
     pub voucher: Option<String>,
 }
 
+/// Whose token shows a license server who a pod is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenOf {
+    /// That of its service account, for this audience: the server has the API server review it.
+    Account { audience: String },
+    /// The operator's, for a server outside of the cluster; which LicenseServer stands for it, as
+    /// `namespace/name`.
+    Operator { server: String },
+}
+
 impl SidecarTarget {
+    /// Of a server outside of the cluster, with the certificates that it is known by.
+    pub fn outside(server: &LicenseServer, external: &External, roots: String) -> Self {
+        let addresses = external.addresses.iter();
+        let inside = Self::new(server, None);
+        Self {
+            url: external.address.clone(),
+            addresses: addresses.filter_map(|a| a.parse().ok()).collect(),
+            token: TokenOf::Operator {
+                server: server.reference().to_string(),
+            },
+            roots: Some(roots),
+            port: external.port().unwrap_or(inside.port),
+            ..inside
+        }
+    }
+
     /// From the LicenseServer and its Service, if it has one already.
     pub fn new(server: &LicenseServer, service: Option<&Service>) -> Self {
         let (name, port) = (server.reference(), server.spec.service.port);
@@ -235,7 +272,10 @@ impl SidecarTarget {
         Self {
             url: format!("https://{}:{port}", name.dns_name()),
             addresses: addresses(service, port),
-            audience: format!("mooring.dev/{}", name.namespace),
+            token: TokenOf::Account {
+                audience: format!("mooring.dev/{}", name.namespace),
+            },
+            roots: None,
             port,
             optimistic_start: optimistic_start.filter(|s| s != "allow"),
             max_grace: server.grace(),

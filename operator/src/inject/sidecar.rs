@@ -7,14 +7,15 @@
 use super::image::Images;
 use super::requested::Requested;
 use super::resources::Budget;
-use super::server::SidecarTarget;
+use super::server::{SidecarTarget, TokenOf};
 use crate::container::{confined, empty_dir, seccomp};
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, ProjectedVolumeSource, ResourceRequirements, SecurityContext,
-    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    Container, EnvVar, KeyToPath, ProjectedVolumeSource, ResourceRequirements, SecretProjection,
+    SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use mooring_api::names::{
-    GATE, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR, SIDECAR_ARG,
+    GATE, LICENSE_SERVER_ENV, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR,
+    SIDECAR_ARG, TOKEN_KEY, TOKEN_VOLUME,
 };
 use mooring_core::annotation::LOG_LEVEL;
 
@@ -22,8 +23,6 @@ use mooring_core::annotation::LOG_LEVEL;
 pub(super) const STATE_VOLUME: &str = "mooring-state";
 /// The volume with the socket.
 pub(super) const SOCKET_VOLUME: &str = "mooring-socket";
-/// The volume with the pod's token for the license server: the sidecar's alone.
-pub(super) const TOKEN_VOLUME: &str = "mooring-token";
 /// Where the socket's volume is mounted, in the sidecar and in the application's containers.
 pub(super) const SOCKET_DIR: &str = "/run/mooring";
 pub(super) const SOCKET: &str = "/run/mooring/mooring.sock";
@@ -74,6 +73,8 @@ pub struct InjectContext<'a> {
     pub roots: &'a str,
     /// How sidecars are made.
     pub settings: &'a Settings,
+    /// Which review it is; no two have the same. Names what a pod alone may have.
+    pub review: &'a str,
 }
 
 pub(super) fn container(
@@ -138,6 +139,9 @@ fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     let told = requested.told.iter();
     let mut all: Vec<(&str, &str)> = told.map(|(name, value)| (*name, value.as_str())).collect();
     all.push((SERVER_ENV, &target.url));
+    if let TokenOf::Operator { server } = &target.token {
+        all.push((LICENSE_SERVER_ENV, server));
+    }
     if !addresses.is_empty() {
         all.push(("MOORING_ADDRESSES", &addresses));
     }
@@ -182,16 +186,31 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-pub(super) fn volumes(target: &SidecarTarget) -> Vec<Volume> {
+/// `secret`: what the operator's token for this pod is called, where it makes one. Until that is
+/// there the kubelet does not start the pod.
+pub(super) fn volumes(target: &SidecarTarget, secret: impl FnOnce() -> String) -> Vec<Volume> {
     let memory = |name: &str| empty_dir(name, true, Some(VOLUME_SIZE));
-    let token = ServiceAccountTokenProjection {
-        audience: Some(target.audience.clone()),
-        expiration_seconds: Some(TOKEN_SECONDS),
-        path: "token".to_owned(),
-    };
-    let token = VolumeProjection {
-        service_account_token: Some(token),
-        ..VolumeProjection::default()
+    let token = match &target.token {
+        TokenOf::Account { audience } => VolumeProjection {
+            service_account_token: Some(ServiceAccountTokenProjection {
+                audience: Some(audience.clone()),
+                expiration_seconds: Some(TOKEN_SECONDS),
+                path: TOKEN_KEY.to_owned(),
+            }),
+            ..VolumeProjection::default()
+        },
+        TokenOf::Operator { .. } => VolumeProjection {
+            secret: Some(SecretProjection {
+                name: secret(),
+                items: Some(vec![KeyToPath {
+                    key: TOKEN_KEY.to_owned(),
+                    path: TOKEN_KEY.to_owned(),
+                    mode: None,
+                }]),
+                optional: None,
+            }),
+            ..VolumeProjection::default()
+        },
     };
     let token = Volume {
         name: TOKEN_VOLUME.to_owned(),

@@ -153,3 +153,41 @@ fn a_pod_waits_to_be_replaced_by_a_later_one_of_its_deployment() {
     goes.metadata.deletion_timestamp = goes.metadata.creation_timestamp.clone();
     assert!(!waits_to_be_replaced(&goes, &new), "it goes already");
 }
+
+#[test]
+fn a_server_outside_of_the_cluster_is_known_by_its_license_server() {
+    let with = |url: &str, name: Option<&str>| {
+        let mut env = vec![json!({ "name": "MOORING_SERVER", "value": url })];
+        env.extend(name.map(|n| json!({ "name": "MOORING_LICENSE_SERVER", "value": n })));
+        watched(&pod(|v| v["spec"]["initContainers"][0]["env"] = json!(env)))
+    };
+    let outside = with("https://license.example.com:8443", Some("licensing/main"));
+    assert_eq!(server_of(&outside), Some(main()));
+    assert!(is_for_outside(&outside));
+    for nobody in [None, Some("licensing"), Some("a/b/c"), Some("/main")] {
+        let pod = with("https://license.example.com:8443", nobody);
+        assert_eq!(server_of(&pod), None, "{nobody:?}");
+    }
+    // A Service's name counts, whatever was added: its holders are on its roster.
+    let inside = with("https://main.licensing.svc:8443", Some("licensing/other"));
+    assert_eq!(server_of(&inside), Some(main()));
+    assert!(!is_for_outside(&inside));
+}
+
+#[test]
+fn the_secret_with_a_pods_token_is_one_that_the_webhook_names() {
+    let with = |name: &str, secret: &str| {
+        let volume =
+            json!({ "name": name, "projected": { "sources": [{ "secret": { "name": secret } }] } });
+        let others = json!({ "name": "data", "emptyDir": {} });
+        watched(&pod(|v| v["spec"]["volumes"] = json!([others, volume])))
+    };
+    let given = with("mooring-token", "mooring-token-0123456789abcdef-01234567");
+    assert_eq!(
+        token_secret(&given),
+        Some("mooring-token-0123456789abcdef-01234567")
+    );
+    assert_eq!(token_secret(&with("mooring-token", "db-password")), None);
+    assert_eq!(token_secret(&with("token", "mooring-token-x")), None);
+    assert_eq!(token_secret(&watched(&pod(|_| ()))), None);
+}

@@ -6,7 +6,7 @@ use crate::gone::DISRUPTION;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
     ContainerStateWaiting, ContainerStatus, EnvVar, Pod, PodCondition, PodSchedulingGate, PodSpec,
-    PodStatus,
+    PodStatus, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
@@ -43,6 +43,75 @@ struct Spec {
     init_containers: Vec<Sidecar>,
     #[serde(deserialize_with = "kept")]
     scheduling_gates: Vec<Gate>,
+    #[serde(deserialize_with = "kept")]
+    volumes: Vec<Token>,
+}
+
+/// The volume with the operator's token, of a pod whose license server is outside of the cluster.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Token {
+    name: String,
+    projected: Option<Projected>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Projected {
+    #[serde(deserialize_with = "kept")]
+    sources: Vec<Source>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Source {
+    secret: Option<Named>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: String,
+}
+
+impl Keep for Token {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        kept.is_empty() && next.name == names::TOKEN_VOLUME && next.secret().is_some()
+    }
+}
+
+impl Keep for Source {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        kept.is_empty() && next.secret.is_some()
+    }
+}
+
+impl Token {
+    fn secret(&self) -> Option<&str> {
+        let first = self.projected.as_ref()?.sources.first()?;
+        first.secret.as_ref().map(|s| s.name.as_str())
+    }
+}
+
+impl From<Token> for Volume {
+    fn from(t: Token) -> Self {
+        let secret = t.secret().map(|name| SecretProjection {
+            name: cut(name),
+            ..SecretProjection::default()
+        });
+        let source = VolumeProjection {
+            secret,
+            ..VolumeProjection::default()
+        };
+        Self {
+            name: t.name,
+            projected: Some(ProjectedVolumeSource {
+                sources: Some(vec![source]),
+                ..ProjectedVolumeSource::default()
+            }),
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -107,6 +176,7 @@ impl Keep for Variable {
     fn keep(kept: &[Self], next: &Self) -> bool {
         let wanted = [
             names::SERVER_ENV,
+            names::LICENSE_SERVER_ENV,
             LICENSES.variable(),
             START.variable(),
             OPTIMISTIC_START_ENV,
@@ -237,7 +307,9 @@ impl From<Spec> for PodSpec {
         let gates: Vec<PodSchedulingGate> = gates
             .map(|g| PodSchedulingGate { name: cut(&g.name) })
             .collect();
+        let volumes: Vec<Volume> = s.volumes.into_iter().map(Volume::from).collect();
         Self {
+            volumes: Some(volumes).filter(|v| !v.is_empty()),
             node_name: s.node_name,
             service_account_name: s.service_account_name,
             init_containers: Some(sidecar).filter(|s| !s.is_empty()),

@@ -7,14 +7,14 @@
 use crate::inject::{ChoiceContext, NoServer, ServerName, SidecarTarget, choose};
 use crate::watch::watch;
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use kube::api::ListParams;
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_api::{External, LicenseServer, NamespacesFrom};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -81,11 +81,34 @@ impl Lookup {
             }
             other => other?,
         };
+        if let Some(external) = &server.spec.external {
+            let roots = self.roots(&server, external).await?;
+            let target = SidecarTarget::outside(&server, external, roots);
+            return Ok((server, target));
+        }
         let name = server.reference();
         let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
         let service = services.get_opt(&name.name).await?;
         let target = SidecarTarget::new(&server, service.as_ref());
         Ok((server, target))
+    }
+
+    /// What a server outside of the cluster is known by.
+    async fn roots(
+        &self,
+        server: &LicenseServer,
+        external: &External,
+    ) -> Result<String, LookupError> {
+        let (name, of) = (server.reference(), &external.roots);
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &name.namespace);
+        let map = maps.get_opt(&of.config_map_name).await?;
+        let pem = map.and_then(|m| m.data?.remove(&of.key));
+        let missing = NoServer::NoRoots {
+            server: name,
+            map: of.config_map_name.clone(),
+            key: of.key.clone(),
+        };
+        Ok(pem.ok_or(missing)?)
     }
 
     async fn choose(

@@ -362,11 +362,12 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
             return Verdict::Failed(text);
         }
     };
-    let roots = app.ca.roots_pem();
+    let ours = app.ca.roots_pem();
     let ctx = inject::InjectContext {
         target: &target,
-        roots: &roots,
+        roots: target.roots.as_deref().unwrap_or(&ours),
         settings: &app.config.settings,
+        review: question.id(),
     };
     question.verdict(&requested, &server, &ctx)
 }

@@ -37,17 +37,20 @@ pub(crate) enum ClientsError {
     Issuers { path: PathBuf, problem: String },
 }
 
-fn read_revoked(path: &Path) -> Result<RevokedList, ClientsError> {
+/// The list of revoked ones; none where the file is not there. One that goes lifts nothing while the
+/// server runs.
+fn read_revoked(path: &Path) -> Result<Option<RevokedList>, ClientsError> {
     let bad = |problem: String| ClientsError::Revoked {
         path: path.to_owned(),
         problem,
     };
-    let io = |e: std::io::Error| bad(e.to_string());
-    if std::fs::metadata(path).map_err(io)?.len() > MAX_LIST {
-        return Err(bad("larger than 4 MiB".into()));
-    }
-    let text = std::fs::read_to_string(path).map_err(io)?;
-    RevokedList::parse(&text).map_err(|e| bad(e.to_string()))
+    let text = match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Ok(m) if m.len() > MAX_LIST => return Err(bad("larger than 4 MiB".into())),
+        _ => std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?,
+    };
+    let list = RevokedList::parse(&text);
+    list.map(Some).map_err(|e| bad(e.to_string()))
 }
 
 /// The issuers; none where the file is not there.
@@ -237,7 +240,7 @@ impl ClientTokens {
             self.signers.set(Arc::new(signers));
         }
         if let Some((path, watched)) = &mut files.revoked
-            && let Some(list) = watched.look(|| read_revoked(path))
+            && let Some(Some(list)) = watched.look(|| read_revoked(path))
         {
             self.revoked.set_list(list);
         }
@@ -274,7 +277,7 @@ pub(crate) fn check(
 ) -> Result<(Signers, RevokedList), ClientsError> {
     let signers = Signers::read(files, admins)?;
     let revoked = files.revoked.as_deref().map(read_revoked).transpose()?;
-    Ok((signers, revoked.unwrap_or_default()))
+    Ok((signers, revoked.flatten().unwrap_or_default()))
 }
 
 #[cfg(test)]

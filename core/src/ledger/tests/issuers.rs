@@ -93,3 +93,55 @@ fn after_a_restart_a_lease_comes_in_though_others_of_its_issuer_were_quicker() {
         ProblemType::TooManyClaims
     );
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    /// Whatever comes and goes: what is counted is what is there, and who is refused is refused for
+    /// that alone.
+    #[test]
+    fn the_count_is_that_of_the_claims_in_the_books(
+        steps in proptest::collection::vec((0u8..6, 0u8..12, 0u64..20_000), 1..60),
+        most in 1u32..5,
+    ) {
+        let mut l = books(most, Duration::ZERO, 1);
+        let (mut now, mut bound) = (0, most);
+        // A claim that was given back needs another secret.
+        let mut lives = [0u8; 12];
+        for (what, n, later) in steps {
+            let subject = format!("pod:{}/{n}", if n < 8 { "a" } else { "b" });
+            let no = n + 12 * lives[usize::from(n)];
+            let id = LeaseId::from_bytes([no; 16]);
+            match what {
+                0..=2 => {
+                    let there = l.holder_of(id).is_some();
+                    let before = of_issuer(&l, at(now));
+                    let r = l.claim(of(&subject, no), at(now));
+                    let full = matches!(r, Err(Refusal::IssuerFull { .. }));
+                    let at_bound = n < 8 && !there && before >= bound as usize;
+                    prop_assert_eq!(full, at_bound, "{} of {}, {:?}", before, bound, r);
+                }
+                3 => {
+                    let gone = l.release(&ClaimName::pod(), id, &secret(no), None, at(now));
+                    if gone.is_ok_and(|was| was) {
+                        lives[usize::from(n)] = (lives[usize::from(n)] + 1) % 20;
+                    }
+                }
+                4 => {
+                    now += later;
+                    l.tick(at(now));
+                }
+                _ => {
+                    bound = u32::from(n % 4) + 1;
+                    l.set_issuers(&issuers(bound));
+                }
+            }
+        }
+    }
+}
+
+/// How many claims the issuer's subjects have, by what the books show.
+fn of_issuer(l: &Ledger, now: BootTime) -> usize {
+    let views = l.views(now);
+    let ours = |v: &&crate::wire::LeaseView| v.holder.to_string().starts_with("pod:a/");
+    views.iter().filter(ours).count()
+}

@@ -66,6 +66,7 @@ pub(super) fn inject_with(pod: &Value, settings: &Settings) -> Result<(Value, us
         target: &target(),
         roots: "PEM",
         settings,
+        review: "a-review",
     };
     let patch = mutate(pod.clone(), &typed, &requested, &ctx)?;
     // What the API server does with it.

@@ -225,11 +225,97 @@ fn a_sidecar_goes_on_no_longer_than_its_server_would_let_it() {
 fn a_target_without_a_service_is_resolved_by_name() {
     let t = SidecarTarget::new(&server("licensing", "main", all()), None);
     assert_eq!(
-        (t.url.as_str(), t.addresses.len(), t.audience.as_str()),
+        (t.url.as_str(), t.addresses.len(), &t.token),
         (
             "https://main.licensing.svc:8443",
             0,
-            "mooring.dev/licensing"
+            &TokenOf::Account {
+                audience: "mooring.dev/licensing".into()
+            }
         )
+    );
+}
+
+/// A pod that is injected for a server outside of the cluster, in this review.
+fn injected_outside(pod: &Value, review: &str) -> Result<Value, Refusal> {
+    let server: LicenseServer = serde_json::from_value(json!({
+        "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
+        "metadata": { "name": "main", "namespace": "licensing" },
+        "spec": { "external": {
+            "address": "https://license.example.com:9443", "addresses": ["172.30.0.9:9443"],
+            "roots": { "configMapName": "roots" }, "issuer": { "secretName": "issuer", "subjects": "pod:a/" }
+        } }
+    }))
+    .unwrap();
+    let external = server.spec.external.clone().unwrap();
+    let target = SidecarTarget::outside(&server, &external, "THEIRS".into());
+    assert_eq!(
+        (target.port, target.roots.as_deref()),
+        (9443, Some("THEIRS"))
+    );
+    let typed: Pod = serde_json::from_value(pod.clone()).unwrap();
+    let requested = requested(&typed)?.unwrap();
+    let ctx = InjectContext {
+        target: &target,
+        roots: "THEIRS",
+        settings: &settings(),
+        review,
+    };
+    let patch = mutate(pod.clone(), &typed, &requested, &ctx)?;
+    let mut after = pod.clone();
+    let patch: Patch = serde_json::from_slice(&serde_json::to_vec(&patch).unwrap()).unwrap();
+    json_patch::patch(&mut after, &patch).unwrap();
+    Ok(after)
+}
+
+#[test]
+fn a_pod_of_a_server_outside_of_the_cluster_gets_the_operators_token() {
+    let annotations = |more: Value| {
+        let mut all = json!({ "mooring.dev/licenses": "render" });
+        all.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let metadata = json!({ "generateName": "p-", "annotations": all });
+        json!({ "metadata": metadata, "spec": { "containers": [{ "name": "app", "image": "app" }] } })
+    };
+    let pod = annotations(json!({}));
+    let after = injected_outside(&pod, "r-1").unwrap();
+    let env = after["spec"]["initContainers"][0]["env"]
+        .as_array()
+        .unwrap();
+    let says = |name: &str| {
+        env.iter()
+            .find(|v| v["name"] == name)
+            .map(|v| v["value"].clone())
+    };
+    for (name, value) in [
+        ("MOORING_SERVER", "https://license.example.com:9443"),
+        ("MOORING_LICENSE_SERVER", "licensing/main"),
+        ("MOORING_ADDRESSES", "172.30.0.9:9443"),
+        ("MOORING_ROOTS", "THEIRS"),
+    ] {
+        assert_eq!(says(name), Some(json!(value)), "{name}");
+    }
+    let volumes = after["spec"]["volumes"].as_array().unwrap();
+    let token = volumes
+        .iter()
+        .find(|v| v["name"] == "mooring-token")
+        .unwrap();
+    let sources = token["projected"]["sources"].as_array().unwrap();
+    assert!(
+        sources.len() == 1 && sources[0].get("serviceAccountToken").is_none(),
+        "{token}"
+    );
+    let name = sources[0]["secret"]["name"].as_str().unwrap();
+    assert!(name.starts_with("mooring-token-"), "{name}");
+    // The next review of the same pod changes nothing.
+    assert_eq!(injected_outside(&after, "r-2").unwrap(), after);
+
+    let gated = annotations(json!({ "mooring.dev/wait": "scheduling" }));
+    let e = injected_outside(&gated, "r-3").unwrap_err();
+    assert!(
+        e.to_string()
+            .contains("licensing/main, which is outside of the cluster"),
+        "{e}"
     );
 }
