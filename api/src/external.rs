@@ -1,5 +1,5 @@
-//! A license server outside of the cluster: where it is, whom to believe that it is it, and with what
-//! the operator signs its pods' tokens.
+//! A license server outside of the cluster: where it is, whom to believe that it is it, and with
+//! what the operator signs its pods' tokens.
 
 use crate::names::ServerRef;
 use mooring_core::client_token::MAX_PREFIX;
@@ -61,8 +61,8 @@ pub struct IssuerRef {
     #[serde(default = "issuer_key")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// What the pods' subjects begin with, as the server lists it: `pod:cluster-a/`. A pod's is that,
-    /// its namespace, `/` and its UID. No two clusters have the same.
+    /// What the pods' subjects begin with, as the server lists it: `pod:cluster-a/`. A pod's is
+    /// that, its namespace, `/` and its UID. No two clusters have the same.
     #[schemars(length(min = 2, max = MAX_PREFIX), regex(pattern = "^[^ ].*/$"))]
     pub subjects: String,
 }

@@ -24,7 +24,8 @@ enum What {
     /// Runs the scenarios of topics.
     Scenarios {
         /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `pods`, `kueue`, `revoke`, `anchors`,
-        /// `devices`, `servers`, `rotation`, `strangers`, or `soak`; several with commas between them.
+        /// `devices`, `servers`, `rotation`, `strangers`, or `soak`; several with commas between
+        /// them.
         topics: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,

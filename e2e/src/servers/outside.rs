@@ -1,27 +1,29 @@
 //! Outside and inside: pods that hold seats of a server outside of the cluster, and a machine
 //! outside that holds one of the cluster's.
 
-use super::site::{MACHINE, SUBJECTS, Site, address, program, start};
+use super::site::{MACHINE, SUBJECTS, Workshop, address, knows_pods, program, start};
 use crate::lab::{App, Helm, Lab, PIN, Server, eventually, run, so, within};
 use crate::main_job::{begin, count_seats, holds};
 use crate::outage::{event, lease, mooring, shown, socket};
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 
-/// A server on the machine `outside`, with a token of its own, whose issuer the operator is: claims,
-/// the line, the mirror, a cut, who is revoked, and what a stolen key is worth.
+/// A server on the machine `outside`, with a token of its own, whose issuer the operator is:
+/// claims, the line, the mirror, a cut, who is revoked, and what a stolen key is worth.
 pub(super) async fn pods_hold_seats_of_a_server_outside_of_the_cluster(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "pods_hold_seats_of_a_server_outside_of_the_cluster").await?;
-    let site = Site::prepare(lab, 2).await?;
+    let site = Workshop::prepare(lab, 2).await?;
     site.lists_the_cluster(lab, 3).await?;
     let _running = site.start(lab).await?;
+    knows_pods(lab, true).await?;
     let done = follow(lab, &ns, &site).await;
     // Whatever has failed: the machine is on the network for whoever comes next.
     lab.node("join", MACHINE).await?;
+    knows_pods(lab, false).await?;
     done
 }
 
-async fn follow(lab: &Lab, ns: &str, site: &Site) -> Result<()> {
+async fn follow(lab: &Lab, ns: &str, site: &Workshop) -> Result<()> {
     site.apply(lab, ns).await?;
     let server = Server::new(ns, 2);
     server.condition(lab, "Ready", "True").await?;
@@ -185,7 +187,7 @@ async fn its_token_is_its_own(lab: &Lab, pod: &App) -> Result<()> {
 }
 
 /// Whoever has the operator's key is an administrator of this cluster's subjects and nobody else.
-async fn stolen(lab: &Lab, site: &Site) -> Result<()> {
+async fn stolen(lab: &Lab, site: &Workshop) -> Result<()> {
     let issue = async |subject: &str, out: &str| {
         let (key, out) = (site.file("issuer.key"), site.file(out));
         let line =
@@ -227,9 +229,9 @@ async fn says_in_its_log(lab: &Lab, app: &App, says: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The machine `outside` holds a seat by a node's port, a certificate for that node's address and a
-/// client token from `kubectl mooring client issue`; a pod waits behind it. Cut off, its seat is the
-/// pod's, and it runs on until it must end.
+/// The machine `outside` holds a seat by a node's port, a certificate for that node's address and
+/// a client token from `kubectl mooring client issue`; a pod waits behind it. Cut off, its seat is
+/// the pod's, and it runs on until it must end.
 pub(super) async fn a_machine_outside_holds_a_seat_of_the_clusters_server(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_machine_outside_holds_a_seat_of_the_clusters_server").await?;
     let tool = lab.root.join("e2e/cluster/node");

@@ -59,19 +59,34 @@ pub(super) async fn address(lab: &Lab) -> Result<String> {
     Ok(said.ok("the machine's address")?.trim().to_owned())
 }
 
+/// Says on the machine which way pods are, or forgets it. The cluster's nodes hide no pod behind
+/// their own address, as most networks of pods do for what leaves the cluster.
+pub(super) async fn knows_pods(lab: &Lab, does: bool) -> Result<()> {
+    let node = lab.root.join("e2e/cluster/node");
+    for (i, name) in [&lab.nodes.0, &lab.nodes.1].into_iter().enumerate() {
+        let via = run_words(&node, &format!("ip {name}")).await?;
+        let via = via.ok("a node's address")?;
+        let verb = if does { "replace" } else { "del" };
+        let range = format!("10.244.{}.0/24 via {}", i + 1, via.trim());
+        let told = there(lab, &format!("ip route {verb} {range}")).await?;
+        told.ok("a route to the pods")?;
+    }
+    Ok(())
+}
+
 /// A program of ours beside the tool.
 pub(super) fn program(lab: &Lab, name: &str) -> String {
     lab.cli.with_file_name(name).display().to_string()
 }
 
 /// A license server there, with a token of its own.
-pub(super) struct Site {
+pub(super) struct Workshop {
     pub(super) address: String,
     dir: PathBuf,
     anchor: Anchor,
 }
 
-impl Site {
+impl Workshop {
     /// Makes all that it needs: token, license for so many seats of `render`, certificates, keys.
     pub(super) async fn prepare(lab: &Lab, seats: u32) -> Result<Self> {
         let dir = lab.dir.path().join("site");

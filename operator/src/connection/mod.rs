@@ -7,6 +7,7 @@
 //! What is learnt goes into a `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`,
 //! what is done to pods that wait before they are scheduled in `owners`.
 
+mod abroad;
 mod book;
 mod error;
 mod evict;

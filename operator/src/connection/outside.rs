@@ -1,13 +1,10 @@
-//! A license server outside of the cluster: the operator is one of its issuers of client tokens, by a
-//! key of its own. A pod is `‹prefix›‹namespace›/‹UID›` there; here it is the pod that it is.
+//! A license server outside of the cluster: the operator is one of its issuers of client tokens, by
+//! a key of its own. A pod is `‹prefix›‹namespace›/‹UID›` there.
 
 use super::error::ConnectionError;
-use super::server::Connection;
 use mooring_core::client_token::{ClientToken, ClientTokenError, check_prefix};
-use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::license::{KeyError, SigningKey};
 use mooring_core::time::Timestamp;
-use mooring_core::wire::LeaseView;
 use mooring_net::client::Client;
 use mooring_net::{clock, random};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -132,65 +129,15 @@ impl Outside {
         ours.then_some(token.expires)
     }
 
-    fn subject(&self, namespace: &str, uid: &str) -> String {
+    pub(super) fn subject(&self, namespace: &str, uid: &str) -> String {
         format!("{}{namespace}/{uid}", self.subjects)
     }
 
     /// The pod that a subject is.
-    fn pod<'a>(&self, subject: &'a str) -> Option<(&'a str, &'a str)> {
+    pub(super) fn pod<'a>(&self, subject: &'a str) -> Option<(&'a str, &'a str)> {
         let (namespace, uid) = subject.strip_prefix(&self.subjects)?.split_once('/')?;
         let is = !namespace.is_empty() && !uid.is_empty() && !uid.contains(['/', ':']);
         is.then_some((namespace, uid))
-    }
-}
-
-impl Connection {
-    /// A claim as this cluster knows its holder. What else the pod is stands in its object alone.
-    pub(super) fn at_home(&self, mut view: LeaseView) -> LeaseView {
-        let outside = self.target.borrow().outside.clone();
-        let (Some(outside), Holder::External { subject }) = (outside, &view.holder) else {
-            return view;
-        };
-        if let Some((namespace, uid)) = outside.pod(subject) {
-            view.holder = Holder::Pod {
-                namespace: namespace.to_owned(),
-                pod: uid.to_owned(),
-                uid: uid.to_owned(),
-                service_account: String::new(),
-                node: None,
-            };
-        }
-        view
-    }
-
-    /// The same of a holder's key.
-    pub(super) fn known_here(&self, key: HolderKey) -> HolderKey {
-        let outside = self.target.borrow().outside.clone();
-        let pod = outside.and_then(|o| {
-            let (_, uid) = o.pod(key.subject()?)?;
-            Some(HolderKey(uid.to_owned()))
-        });
-        pod.unwrap_or(key)
-    }
-
-    /// A holder as the server calls it; none if it is not known of which namespace it is.
-    pub(super) fn abroad(&self, key: HolderKey) -> Option<HolderKey> {
-        let outside = self.target.borrow().outside.clone();
-        let Some(outside) = outside.filter(|_| !key.is_external()) else {
-            return Some(key);
-        };
-        let cache = &self.context.writer.cache;
-        let namespace = || {
-            let of_pod = cache.pod(&key).and_then(|p| p.metadata.namespace);
-            let mirror = || cache.mirror(&self.server, &key)?.lease.metadata.namespace;
-            let of_claim = || {
-                let claims = self.lease_cache().claims(&key);
-                claims.first()?.view.holder.namespace().map(str::to_owned)
-            };
-            of_pod.or_else(mirror).or_else(of_claim)
-        };
-        let subject = outside.subject(&namespace()?, &key.0);
-        Some(Holder::External { subject }.key())
     }
 }
 

@@ -191,8 +191,8 @@ impl Connection {
         Ok(Client::new(&url, target.addresses.clone(), tls)?)
     }
 
-    /// A server outside of the cluster is told who is revoked and who is gone, and nothing else: who
-    /// may use it is whom a token is issued for, and it waits for no roster.
+    /// A server outside of the cluster is told who is revoked and who is gone, and nothing else:
+    /// who may use it is whom a token is issued for, and it waits for no roster.
     async fn post_all_gone(&self, client: &Client) -> Result<(), ConnectionError> {
         let cache = &self.context.writer.cache;
         let (pods, mirrors) = (cache.pods_of(&self.server), cache.mirrored(&self.server));

@@ -2,7 +2,8 @@
 //! own, which belongs to the pod and goes with it.
 //!
 //! The webhook has named it, and the kubelet starts the pod once it is there. It is written anew
-//! when half of its life is over; the kubelet hands that to the sidecar, which reads it at each use.
+//! when half of its life is over; the kubelet hands that to the sidecar, which reads it at each
+//! use.
 
 use super::outside::{LIFE, Outside};
 use super::server::Connection;

@@ -1,8 +1,10 @@
-//! What the Secret with a pod's client token is called, for a license server outside of the cluster.
+//! What the Secret with a pod's client token is called, for a license server outside of the
+//! cluster.
 //!
-//! At its admission a pod may have no name yet and has no UID, and its spec cannot be changed later:
-//! so the name is made of the review that it is admitted by. It also covers what the pod is called,
-//! by which a copy of a pod that carries another one's name along is told from a second pass.
+//! At its admission a pod may have no name yet and has no UID, and its spec cannot be changed
+//! later: so the name is made of the review that it is admitted by. It also covers what the pod is
+//! called, by which a copy of a pod that carries another one's name along is told from a second
+//! pass.
 
 use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::{TOKEN_SECRET, TOKEN_VOLUME, short_hash};

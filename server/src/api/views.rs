@@ -1,7 +1,7 @@
 //! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator and the
 //! administrators see everything; a holder that may use the server sees the products and its own
-//! claims, an issuer of client tokens those of its subjects, since who else runs what, and whose the
-//! license is, is no business of a tenant's.
+//! claims, an issuer of client tokens those of its subjects, since who else runs what, and whose
+//! the license is, is no business of a tenant's.
 
 use super::asked::Asked;
 use super::watch;

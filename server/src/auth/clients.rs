@@ -37,8 +37,8 @@ pub(crate) enum ClientsError {
     Issuers { path: PathBuf, problem: String },
 }
 
-/// The list of revoked ones; none where the file is not there. One that goes lifts nothing while the
-/// server runs.
+/// The list of revoked ones; none where the file is not there. One that goes lifts nothing while
+/// the server runs.
 fn read_revoked(path: &Path) -> Result<Option<RevokedList>, ClientsError> {
     let bad = |problem: String| ClientsError::Revoked {
         path: path.to_owned(),
