@@ -68,8 +68,8 @@ use std::collections::BTreeMap;
 #[schemars(extend("x-kubernetes-validations" = inside_or_outside()))]
 pub struct LicenseServerSpec {
     /// A license server outside of the cluster, which the operator neither runs nor sets up. With
-    /// it only `lease.grace`, `allowedNamespaces` and `voucher` are for this cluster to say; without
-    /// it `licenses`, `anchor` and `placement` are needed.
+    /// it only `lease.grace`, `allowedNamespaces` and `voucher` are for this cluster to say;
+    /// without that `licenses`, `anchor` and `placement` are needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
     /// The vendors' signed license files, all bound to this anchor, in the order in which they are

@@ -1,5 +1,5 @@
-//! How many claims the subjects of an issuer of client tokens have in all: whoever has its key makes
-//! up as many subjects as he likes, and each has claims of its own.
+//! How many claims the subjects of an issuer of client tokens have in all: whoever has its key
+//! makes up as many subjects as he likes, and each has claims of its own.
 
 use super::who::KeptHolder;
 use crate::client_token::{Issuer, Issuers};
