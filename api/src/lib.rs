@@ -19,6 +19,7 @@ pub mod policy_status;
 pub mod run_as;
 mod schema;
 pub mod seat_policy;
+pub mod serving;
 pub mod status;
 
 pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
@@ -32,10 +33,11 @@ pub use license_policy::{BackfillSpec, GroupSpec, LicensePolicy, LicensePolicySp
 pub use license_server::{
     AllowedNamespaces, AuditSettings, ClientKeys, Connections, EnvVar, HostPath, HostPathType,
     LeaseSettings, LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, PolicyRef,
-    ServiceSettings, ServiceType, Template, TlsSettings, VendorKeys,
+    ServiceSettings, ServiceType, Standby, Template, TlsSettings, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
 pub use policy_status::{GroupStatus, LicensePolicyStatus, PolicyOnServer};
 pub use run_as::{BadRunAs, RunAs};
 pub use seat_policy::{BadPolicy, Lookup};
+pub use serving::{FailoverRequest, Serving, Side};
 pub use status::{LicenseServerStatus, ProductStatus, Replacements, StuckPod};

@@ -11,6 +11,7 @@ use crate::names::{API_PORT, ServerRef};
 use crate::placement::Placement;
 use crate::run_as::RunAs;
 use crate::schema;
+use crate::serving::Side;
 use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -37,6 +38,7 @@ use std::collections::BTreeMap;
     derive = "PartialEq",
     doc = "A license server, pinned to the node that holds its anchor. It names an image and devices: who may write it may run code on that node.",
     printcolumn(name = "Node", type_ = "string", json_path = ".status.node"),
+    printcolumn(name = "Serves", type_ = "string", json_path = ".status.serving.side"),
     printcolumn(name = "Anchor", type_ = "string", json_path = ".status.anchor"),
     printcolumn(
         name = "Ready",
@@ -87,7 +89,7 @@ pub struct LicenseServerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 16384),
-        regex(pattern = "-----BEGIN MOORING VOUCHER-----")
+        regex(pattern = "^[^;]*-----BEGIN MOORING VOUCHER-----[^;]*$")
     )]
     pub voucher: Option<String>,
     /// The vendors' public keys: what none of them signed is refused, and what is superseded or
@@ -97,10 +99,10 @@ pub struct LicenseServerSpec {
     /// The hardware that the license is bound to: exactly one.
     #[serde(default, skip_serializing_if = "Anchor::is_none")]
     pub anchor: Anchor,
-    /// A second anchor on the same node, which serves while the first cannot, if the license lists
-    /// it as a standby.
+    /// A second anchor, which serves while the first cannot, if the license lists it as a standby:
+    /// on the same node, or with a placement of its own on another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standby: Option<Anchor>,
+    pub standby: Option<Standby>,
     /// On which node the anchor is.
     #[serde(default, skip_serializing_if = "Placement::is_none")]
     pub placement: Placement,
@@ -194,8 +196,55 @@ fn inside_or_outside() -> serde_json::Value {
 impl LicenseServerSpec {
     /// The anchor, and the standby if there is one.
     pub fn anchors(&self) -> impl Iterator<Item = &Anchor> {
-        std::iter::once(&self.anchor).chain(&self.standby)
+        let standby = self.standby.as_ref().map(|s| &s.anchor);
+        std::iter::once(&self.anchor).chain(standby)
     }
+
+    /// Where the standby is, if that is elsewhere.
+    pub fn elsewhere(&self) -> Option<&Placement> {
+        self.standby.as_ref()?.placement.as_ref()
+    }
+
+    /// The placements at which it may serve.
+    pub fn placements(&self) -> impl Iterator<Item = &Placement> {
+        std::iter::once(&self.placement).chain(self.elsewhere())
+    }
+
+    /// What its pod is made of while this side serves: of two anchors on different nodes the one
+    /// that is there. The same where they are on one node.
+    #[must_use]
+    pub fn of_side(&self, side: Side) -> Self {
+        let mut spec = self.clone();
+        let Some(Standby {
+            anchor,
+            placement: Some(placement),
+        }) = spec.standby.take()
+        else {
+            return self.clone();
+        };
+        if side == Side::Standby {
+            (spec.anchor, spec.placement) = (anchor, placement);
+        }
+        spec
+    }
+}
+
+/// A second anchor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "[has(self.pkcs11), has(self.usb), has(self.hwid)].filter(x, x).size() == 1",
+    "message": "standby: expected exactly one of pkcs11, usb and hwid, as in anchor, and a placement of its own if it is on another node"
+}]))]
+pub struct Standby {
+    /// The hardware: exactly one kind.
+    #[serde(flatten)]
+    pub anchor: Anchor,
+    /// On which other node it is. The server's pod is made there once it is proven that the one
+    /// before has ended, or on an administrator's word, and stays until it is handed back. Without
+    /// it the standby is on the anchor's node, in the same pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
 }
 
 /// Where the license file is.

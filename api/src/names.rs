@@ -34,6 +34,8 @@ pub const GATE: &str = "mooring-gate";
 pub const KUEUE_CONTROLLER: &str = "mooring.dev/license";
 /// Kueue's label of pods that it holds back itself, and not what has them run.
 pub const KUEUE_MANAGED: &str = "kueue.x-k8s.io/managed";
+/// Kueue's label of what waits in one of its queues.
+pub const KUEUE_QUEUE: &str = "kueue.x-k8s.io/queue-name";
 /// A pod group of Kueue's: its label, and the annotation with its size.
 pub const KUEUE_GROUP: &str = "kueue.x-k8s.io/pod-group-name";
 pub const KUEUE_COUNT: &str = "kueue.x-k8s.io/pod-group-total-count";
@@ -45,19 +47,24 @@ pub const JOBSET: &str = "jobset.sigs.k8s.io/jobset-name";
 pub const JOBSET_JOBS: &str = "jobset.sigs.k8s.io/global-replicas";
 /// The scheduling gate of a pod that waits for its seats before it is scheduled.
 pub const SCHEDULING_GATE: &str = "mooring.dev/license";
-/// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`.
+/// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`. Of several,
+/// in whose lines it stands, it is a list.
 pub const SERVER_ENV: &str = "MOORING_SERVER";
+/// What stands between the entries of a sidecar's lists, of which each is one server's.
+pub const ENTRY_END: char = ';';
+/// The most license servers that a pod stands in line at: each is asked, and renewed with, anew.
+pub const MAX_SERVERS: usize = 8;
 /// The variable that names a LicenseServer outside of the cluster, `namespace/name`: there
-/// [`SERVER_ENV`] is its address.
+/// [`SERVER_ENV`] is its address. Of several it is a list, with an empty entry for one within.
 pub const LICENSE_SERVER_ENV: &str = "MOORING_LICENSE_SERVER";
-/// The volume of a pod with its token for the license server: its sidecar's alone.
+/// The volume of a pod with its tokens for the license servers: its sidecar's alone.
 pub const TOKEN_VOLUME: &str = "mooring-token";
-/// What the Secret with a pod's client token is called in the beginning.
+/// What the Secret with a pod's client tokens is called in the beginning.
 pub const TOKEN_SECRET: &str = "mooring-token-";
 /// Its type.
 pub const TOKEN_TYPE: &str = "mooring.dev/client-token";
-/// The key in it: also the file in the volume.
-pub const TOKEN_KEY: &str = "token";
+/// The longest certificates of one license server that a sidecar is told of, in bytes.
+pub const MOST_ROOTS: usize = 8192;
 /// The label on what belongs to a license server, with its name.
 pub const SERVER_LABEL: &str = "mooring.dev/server";
 /// The label on a LicenseLease with its license server's namespace.
@@ -118,11 +125,30 @@ impl ServerRef {
             .then(|| Self::new(namespace, name))
     }
 
-    /// What [`LICENSE_SERVER_ENV`] says.
+    /// The key of its token in the Secret with a pod's client tokens.
+    pub fn token_key(&self) -> String {
+        // A namespace has no dot.
+        format!("{}.{}", self.namespace, self.name)
+    }
+
+    /// What [`LICENSE_SERVER_ENV`] says of it.
     pub fn from_text(text: &str) -> Option<Self> {
         let (namespace, name) = text.split_once('/')?;
         let named = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
         named.then(|| Self::new(namespace, name))
+    }
+
+    /// All that a sidecar's [`SERVER_ENV`] names, in its order and each once; no more than
+    /// [`MAX_SERVERS`] entries are read.
+    pub fn all_from_urls(urls: &str) -> Vec<Self> {
+        let mut all = Vec::new();
+        let named = urls.split(ENTRY_END).take(MAX_SERVERS);
+        for server in named.filter_map(Self::from_url) {
+            if !all.contains(&server) {
+                all.push(server);
+            }
+        }
+        all
     }
 
     /// The name of one of its objects: `‹name›-‹suffix›`.
@@ -171,5 +197,19 @@ mod tests {
             assert_eq!(ServerRef::from_url(url), None, "{url}");
         }
         assert_eq!(main.dns_name(), "main.licensing.svc");
+    }
+
+    #[test]
+    fn of_a_sidecars_servers_each_is_named_once_and_no_more_than_it_may_have() {
+        let url = |i: usize| format!("https://s{i}.licensing.svc:8443");
+        let named = |urls: &[String]| {
+            let all = ServerRef::all_from_urls(&urls.join(";"));
+            all.into_iter().map(|s| s.name).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[url(2), url(1), url(2)]), ["s2", "s1"]);
+        assert_eq!(named(&[url(1), "elsewhere".into(), url(3)]), ["s1", "s3"]);
+        assert_eq!(named(&[String::new()]), [""; 0]);
+        let many: Vec<String> = (0..100).map(url).collect();
+        assert_eq!(named(&many).len(), MAX_SERVERS);
     }
 }

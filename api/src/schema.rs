@@ -104,6 +104,13 @@ pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time" })
 }
 
+/// The same where it need not be there.
+pub(crate) fn optional_time(g: &mut SchemaGenerator) -> Schema {
+    let mut schema = time(g);
+    schema.insert("nullable".into(), true.into());
+    schema
+}
+
 /// Labels that a node must carry: at least one.
 pub(crate) fn node_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

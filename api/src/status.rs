@@ -2,6 +2,7 @@
 
 use crate::duration::Span;
 use crate::schema;
+use crate::serving::Serving;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_core::license::VersionRange;
 use schemars::JsonSchema;
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerStatus {
     /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`, `Placed`; `PolicyReady` with
-    /// `spec.policy`; `SecondServerSeen`, `ClockSkew`, `NameTaken` and `PodsTrustEarlierCa` once
-    /// they were.
+    /// `spec.policy`; `PrimaryServes` with a standby elsewhere; `SecondServerSeen`, `ClockSkew`,
+    /// `NameTaken` and `PodsTrustEarlierCa` once they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -38,6 +39,9 @@ pub struct LicenseServerStatus {
     /// is deleted by force once nothing that the dongle signed there counts any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<StuckPod>,
+    /// With a standby on another node: which of the two serves. Written before its pod is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Serving>,
     /// The longest lease duration that any instance of this server may have granted. Raised before
     /// a longer lease is rolled out; a new instance settles that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +108,8 @@ pub const NAME_TAKEN: &str = "NameTaken";
 pub const PODS_TRUST_EARLIER_CA: &str = "PodsTrustEarlierCa";
 /// A condition: the policy that it names is there, and handed to it.
 pub const POLICY_READY: &str = "PolicyReady";
+/// A condition, with a standby on another node: the anchor serves, and not the standby.
+pub const PRIMARY_SERVES: &str = "PrimaryServes";
 /// A condition: another process with the same anchor was seen.
 pub const SECOND_SERVER_SEEN: &str = "SecondServerSeen";
 
@@ -112,6 +118,8 @@ pub const CLOCK_SKEW: &str = "ClockSkew";
 
 /// Why it is `Ready`: it grants leases.
 pub const SERVING: &str = "Serving";
+/// Why the primary serves: nothing is wrong with it.
+pub const AS_PLANNED: &str = "AsPlanned";
 /// Why it is `Placed`: a node carries the labels.
 pub const NODE_FOUND: &str = "NodeFound";
 /// Why it is `Placed`: a node has the device.

@@ -12,7 +12,7 @@ use mooring_core::secret::Secret;
 use mooring_core::wire::calls::server;
 use mooring_core::wire::{
     COUNTER_HEADER, ClaimRequest, Have, HeldProof, Problem, ProblemType, RenewResponse, Renewed,
-    SECRET_HEADER, Standing, Waiting,
+    SECRET_HEADER, Stance, Standing, Waiting,
 };
 use serde::Deserialize;
 use std::io::Write as _;
@@ -144,6 +144,8 @@ impl Seat {
             counter: Some(self.counter),
             others: Vec::new(),
             heard: None,
+            stance: Stance::Gathers,
+            part: false,
             clock_ahead_secs: None,
             receipts: true,
             ticket: self.ticket.clone(),

@@ -5,7 +5,7 @@
 //! | [`license`] | `mooring license …`: the vendor's side, keys to license files; works offline |
 //! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
 //! | [`direct`] | a license server asked itself, where there is no cluster to ask |
-//! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; `mooring revoke`, `mooring release`; by custom resources only; `mooring ca` |
+//! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; `mooring revoke`, `mooring release`, `mooring failover`; by custom resources only; `mooring ca` |
 //! | [`policy`] | `mooring policy`: whose seats are whose, and what a policy would change |
 //! | [`audit`] | a license server's audit log: verified, and what of it a vendor is given; offline |
 //! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
@@ -84,6 +84,8 @@ enum Command {
     Revoke(cluster::revoke::RevokeArgs),
     /// Take one lease back from its holder, who is barred from nothing
     Release(cluster::revoke::ReleaseArgs),
+    /// Have the standby on another node serve in the primary's place, or the primary again
+    Failover(cluster::failover::FailoverArgs),
 }
 
 /// Reads the command line, does what it says, and prints an error with its causes.
@@ -101,6 +103,7 @@ pub fn run(program: Program) -> ExitCode {
         Command::Policy(a) => policy::run(&a),
         Command::Ca(c) => cluster::ca::run(&c),
         Command::Release(a) => cluster::revoke::release(&a),
+        Command::Failover(a) => cluster::failover::run(&a),
         Command::Status(a) => cluster::status(&a),
         Command::Leases(a) => cluster::leases(&a),
     };

@@ -117,7 +117,7 @@ impl Mooring {
         let product = self::product(product)?;
         let nonce = nonce()?;
         let asked = boot();
-        match self.sidecar.token(None, Some(&nonce)) {
+        match self.sidecar.token(None, Some(&product), Some(&nonce)) {
             Ok(bundle) => match self.check(&bundle, &product, Some(&nonce), None) {
                 Ok(v) => {
                     let until = asked + v.run_for;
@@ -147,7 +147,7 @@ impl Mooring {
             return Err(Error::NotLicensed { state, why });
         }
         let remaining = Duration::from_millis(status.for_ms.unwrap_or_default());
-        match self.sidecar.token(None, None) {
+        match self.sidecar.token(None, Some(&product), None) {
             Ok(bundle) => {
                 let v = self.check(&bundle, &product, None, None)?;
                 let until = asked + remaining.min(v.run_for);

@@ -1,5 +1,6 @@
 //! What a seat is asked for, and how the sidecar is asked to follow it.
 
+use crate::sidecar::in_a_query;
 use mooring_core::names::{ClaimName, ProductName, Version};
 use mooring_core::secret::SecretHash;
 use mooring_core::wire::calls::{CallSpec, SocketCall, socket};
@@ -38,13 +39,11 @@ impl Order {
         if let Some(name) = resume {
             return (&socket::HOLD, format!("{hold}?resume={name}"));
         }
-        // Some would read a plus sign as a space.
-        let value = |word: &str| word.replace('+', "%2B");
-        let product = value(self.product.as_str());
+        let product = in_a_query(self.product.as_str());
         let mut path = format!("{hold}?product={product}&seats={}", self.seats);
         if let Some(v) = &self.version {
             path += "&version=";
-            path += &value(v.as_str());
+            path += &in_a_query(v.as_str());
         }
         if optimistic {
             path += "&start=optimistic";

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::status::SidecarStatus;
 use mooring_core::license::{Bundle, Envelope};
-use mooring_core::names::ClaimName;
+use mooring_core::names::{ClaimName, ProductName};
 use mooring_core::wire::calls::{CallSpec, SocketCall, socket};
 use mooring_core::wire::{ClaimStatus, SocketClaim, Status, is_nonce};
 use serde::de::DeserializeOwned;
@@ -78,14 +78,20 @@ impl Sidecar {
 
     /// The chain that proves a lease, the pod's or that of a `claim`: with a nonce (16 to 64
     /// characters of base64url) one that the license server has signed just now, without one the
-    /// last that the sidecar has.
-    pub fn token(&self, claim: Option<&ClaimName>, nonce: Option<&str>) -> Result<Bundle, Error> {
+    /// last that the sidecar has. Where the pod's seats come from several servers it is that of
+    /// `product`.
+    pub fn token(
+        &self,
+        claim: Option<&ClaimName>,
+        product: Option<&ProductName>,
+        nonce: Option<&str>,
+    ) -> Result<Bundle, Error> {
         if let Some(n) = nonce.filter(|n| !is_nonce(n)) {
             let expected = "16 to 64 characters of base64url (A-Z, a-z, 0-9, '-', '_')";
             return Err(Error::argument("nonce", n, expected));
         }
         let time = nonce.map_or(FROM_MEMORY, |_| FROM_SERVER);
-        let path = token_path(claim, nonce);
+        let path = token_path(claim, product, nonce);
         self.read(&socket::TOKEN, &path, time)
     }
 
@@ -148,16 +154,34 @@ impl Sidecar {
     }
 }
 
-/// Where a token is asked for. The pod's claim is what the sidecar answers for by itself.
-pub(crate) fn token_path(claim: Option<&ClaimName>, nonce: Option<&str>) -> String {
+/// Where a token is asked for. The pod's claim is what the sidecar answers for by itself; of which
+/// of its licenses says the product.
+pub(crate) fn token_path(
+    claim: Option<&ClaimName>,
+    product: Option<&ProductName>,
+    nonce: Option<&str>,
+) -> String {
     let claim = claim.filter(|n| **n != ClaimName::pod());
+    let product = product
+        .filter(|_| claim.is_none())
+        .map(|p| in_a_query(p.as_str()));
+    let parameters = [
+        nonce.map(|n| format!("nonce={n}")),
+        claim.map(|c| format!("claim={c}")),
+        product.map(|p| format!("product={p}")),
+    ];
+    let query: Vec<String> = parameters.into_iter().flatten().collect();
     let path = socket::TOKEN.path;
-    match (nonce, claim) {
-        (None, None) => path.to_owned(),
-        (Some(n), None) => format!("{path}?nonce={n}"),
-        (None, Some(c)) => format!("{path}?claim={c}"),
-        (Some(n), Some(c)) => format!("{path}?nonce={n}&claim={c}"),
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", query.join("&"))
     }
+}
+
+/// A product's name or a version as it stands in a query: some would read a plus sign as a space.
+pub(crate) fn in_a_query(word: &str) -> String {
+    word.replace('+', "%2B")
 }
 
 fn parse<T: DeserializeOwned>(path: &str, answer: Answer, time: Duration) -> Result<T, Error> {

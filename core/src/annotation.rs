@@ -38,12 +38,12 @@ pub const LICENSES: Annotation = Annotation {
     ..PLAIN
 };
 
-/// Which LicenseServer. What the sidecar is told is the server's address, which the webhook looks
-/// up.
+/// Which LicenseServers. What the sidecar is told are the servers' addresses, which the webhook
+/// looks up.
 pub const SERVER: Annotation = Annotation {
     key: "mooring.dev/server",
     doc: Some(
-        "the LicenseServer, `name` or `namespace/name`. Without it the chart's default, or the only one in the pod's namespace",
+        "the LicenseServers, each `name` or `namespace/name`, separated by commas, 8 at most: the pod stands in the [lines of all](#several-license-servers). Without it those that have the products; else the chart's default, or the only one in the pod's namespace",
     ),
     ..PLAIN
 };

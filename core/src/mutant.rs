@@ -158,6 +158,20 @@ pub enum Mutant {
     PassedAnew,
     /// An owner's place of which no pod lives gathers free seats.
     GhostGathers,
+    /// A claim that stands in the lines of several servers keeps seats from others at each.
+    GathersEverywhere,
+    /// What a claim has at another server than the one that is chosen is not given back.
+    LosersKept,
+    /// An application starts by the silence of one of its servers, though another has answered.
+    AnswerOfOneIsNone,
+    /// A claim takes its parts in the order of its own list.
+    PartsInLocalOrder,
+    /// A claim takes its parts though others stand before it in the line of the last.
+    PartsTakenEarly,
+    /// A part is kept for as long as the others take.
+    PartsKept,
+    /// An application is told that it is licensed by the first of its parts.
+    PartShown,
     /// An owner is granted what is there of what it asks for.
     GangHalved,
     /// The seat of an owner's pod that goes is free, though its owner keeps its share.

@@ -341,6 +341,11 @@ id!(
     TermsId, "terms", 8
 );
 id!(
+    /// A license server, by its identity key and its own name for itself: the same wherever and by
+    /// whatever name it is asked. The first bytes of a hash.
+    ServerId, "server", 16
+);
+id!(
     /// One boot of one machine: readings of its boot clock compare with each other alone.
     BootId, "boot id", 8
 );

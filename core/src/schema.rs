@@ -7,7 +7,7 @@
 use crate::license::{Digest, HolderHmac, KeyId, PublicKey};
 use crate::names::{
     BootId, ClaimName, InstanceId, LeaseId, MAX_PRODUCT, MAX_VERSION, PoolName, ProductName,
-    ProjectName, RequestId, Seats, TermsId, Version,
+    ProjectName, RequestId, Seats, ServerId, TermsId, Version,
 };
 use crate::receipt::Sealed;
 use crate::request::MAX_SEATS;
@@ -65,6 +65,7 @@ schemas! {
     LeaseId = {"type": "string", "pattern": HEX32, "description": "One lease: given to a claim when it arrives, never given again."};
     InstanceId = {"type": "string", "pattern": HEX32, "description": "One run of a license server's process."};
     BootId = {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "One boot of one machine: the kernel's boot id, hashed."};
+    ServerId = {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "A license server, wherever and by whatever name it is asked."};
     TermsId = {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "What a lease stands under, as its holder was told it: the run, the license files and pools, the limits."};
     Sealed = {"type": "string", "contentEncoding": "base64url", "pattern": "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$", "description": "What only the license server reads that gave it: bytes in base64url without padding, kept and shown again."};
     RequestId = {"type": "string", "pattern": HEX32, "description": "One request of a holder; a retry carries the same one."};

@@ -12,6 +12,7 @@
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
 //! | [`outage`] | what people are told while a license server is in trouble |
 //! | [`revoke`] | what administrators take away: holders, leases, namespaces |
+//! | [`servers`] | one license server on two nodes, and several servers |
 //! | [`kueue`] | the scenarios of Kueue's Workloads that need a license |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
 //! | [`servers`] | the scenarios of many servers: outside of the cluster, and clients outside of it |

@@ -82,6 +82,9 @@ async fn run(topics: &str, only: &[String]) -> Result<bool> {
         }
         let all = suite::run(topic, &scenarios, &lab, only);
         passed &= tokio::task::LocalSet::new().run_until(all).await;
+        if topic == "corpus" {
+            corpus::clear(&lab).await?;
+        }
     }
     Ok(passed)
 }

@@ -125,11 +125,14 @@ fn token(d: &mut Document) -> Prose {
     let nonce = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"});
     let words = "Has the license server sign a fresh token with it, within 10 s.";
     let whose = "Whose lease; the pod's own without it.";
+    let product = d.sent::<ProductName>();
+    let of = "Where the claim's seats come from several license servers: that of this product.";
     Prose {
         summary: "The signed lease, with all that its verification needs",
         parameters: vec![
             parameter("query", "claim", false, &claim, whose),
             parameter("query", "nonce", false, &nonce, words),
+            parameter("query", "product", false, &product, of),
         ],
         answers: &["The lease."],
         ..Prose::default()

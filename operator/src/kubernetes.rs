@@ -1,9 +1,11 @@
 //! Calls to the API server that several parts make alike.
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Config, Error, Resource, ResourceExt as _};
 use mooring_api::names::FIELD_MANAGER;
+use mooring_api::serving::END_SEEN;
 use mooring_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -108,6 +110,25 @@ where
     };
     let deleted = api.delete(&object.name_any(), &params).await;
     Ok(unless(deleted, &[404, 409])?.is_some())
+}
+
+/// Lets the object of this pod go, and of no other of its name: nobody awaits its end any more.
+pub(crate) async fn release_pod(client: &Client, pod: &ObjectMeta) -> Result<(), Error> {
+    let all = pod.finalizers.iter().flatten();
+    let rest: Vec<&String> = all.filter(|f| *f != END_SEEN).collect();
+    let patch = json!({ "metadata": {
+        "uid": pod.uid, "resourceVersion": pod.resource_version, "finalizers": rest
+    } });
+    let namespace = pod.namespace.as_deref().unwrap_or_default();
+    let (name, params) = (
+        pod.name.as_deref().unwrap_or_default(),
+        PatchParams::default(),
+    );
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let patched = api
+        .patch_metadata(name, &params, &Patch::Merge(&patch))
+        .await;
+    unless(patched, &[404, 409]).map(drop)
 }
 
 /// What was answered; `None` where the API server refused with one of these codes.

@@ -14,6 +14,7 @@ pub struct Metrics {
     reconciles: IntCounterVec,
     gone: IntCounterVec,
     refused: IntCounterVec,
+    failovers: IntCounterVec,
     links: IntGaugeVec,
     /// By name, which metrics do not tell: whoever reaches the port reads them.
     connected: Mutex<HashMap<ServerRef, bool>>,
@@ -71,6 +72,11 @@ impl Metrics {
                 "What an administrator wrote into a LicenseLease and its license server refused, by what it was.",
                 "what",
             )?,
+            failovers: counters(
+                "mooring_operator_failovers_total",
+                "Changes of which side serves, of LicenseServers with a standby on another node, by the reason of their Event.",
+                "reason",
+            )?,
             links: registered(registry, IntGaugeVec::new(links, &["connected"]))?,
             connected: Mutex::default(),
             link_breaks: registered(registry, link_breaks)?,
@@ -95,6 +101,11 @@ impl Metrics {
     /// A license server refused what an administrator asked for.
     pub fn word_refused(&self, what: &str) {
         self.refused.with_label_values(&[what]).inc();
+    }
+
+    /// Which side of a license server serves, or is to, has changed.
+    pub fn side_changed(&self, reason: &str) {
+        self.failovers.with_label_values(&[reason]).inc();
     }
 
     /// Whether a server is connected.

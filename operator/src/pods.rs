@@ -105,7 +105,7 @@ pub fn standing(
     let Some(pod) = pod else {
         return Standing::OutOfSight;
     };
-    if !is_injected(pod) || server_of(pod).as_ref() != Some(server) {
+    if !is_injected(pod) || !servers_of(pod).contains(server) {
         return Standing::Foreign;
     }
     match entitled(&holder_of(pod), Some(policies), Some(&server.namespace)) {
@@ -146,21 +146,57 @@ pub fn key_of(pod: &Pod) -> Option<HolderKey> {
     pod.metadata.uid.clone().map(HolderKey)
 }
 
-/// Which license server a pod's sidecar uses, as the webhook wrote it.
-pub fn server_of(pod: &Pod) -> Option<ServerRef> {
-    // A Service's name counts alone, whatever a variable says that was added: who holds at that
-    // server must be on its roster.
-    let service = ServerRef::from_url(&sidecar_env(pod, names::SERVER_ENV)?);
-    service.or_else(|| ServerRef::from_text(&sidecar_env(pod, names::LICENSE_SERVER_ENV)?))
+/// The license server of each entry of a sidecar's lists, as the webhook wrote them, and whether it
+/// is within the cluster; of one that is not, its LicenseServer.
+fn entries(pod: &Pod) -> Vec<Option<(ServerRef, bool)>> {
+    let urls = sidecar_env(pod, names::SERVER_ENV).unwrap_or_default();
+    let outside = sidecar_env(pod, names::LICENSE_SERVER_ENV).unwrap_or_default();
+    let outside: Vec<&str> = outside.split(names::ENTRY_END).collect();
+    let urls = urls.split(names::ENTRY_END).take(names::MAX_SERVERS);
+    let entry = |(at, url): (usize, &str)| {
+        // A Service's name counts alone, whatever a variable says that was added: who holds at that
+        // server must be on its roster.
+        let service = ServerRef::from_url(url).map(|s| (s, true));
+        service.or_else(|| Some((ServerRef::from_text(outside.get(at)?)?, false)))
+    };
+    urls.enumerate().map(entry).collect()
 }
 
-/// Whether the license server that its sidecar uses is outside of the cluster.
-pub fn is_for_outside(pod: &Pod) -> bool {
-    let url = sidecar_env(pod, names::SERVER_ENV);
-    url.is_some_and(|url| ServerRef::from_url(&url).is_none())
+/// Which license servers a pod's sidecar uses: it stands in the lines of all of them.
+pub fn servers_of(pod: &Pod) -> Vec<ServerRef> {
+    let mut all = Vec::new();
+    for (server, _) in entries(pod).into_iter().flatten() {
+        if !all.contains(&server) {
+            all.push(server);
+        }
+    }
+    all
 }
 
-/// The Secret that it has its client token from, if the name is one that the webhook gives.
+/// What one of the sidecar's lists says of one of its servers: an entry alone is said of all.
+pub(crate) fn told_of(pod: &Pod, name: &str, server: &ServerRef) -> Option<String> {
+    let is_it = |e: &Option<(ServerRef, bool)>| e.as_ref().is_some_and(|(s, _)| s == server);
+    entry(pod, name, entries(pod).iter().position(is_it)?)
+}
+
+/// What its sidecar trusts of the operator's CA. Whom a server outside of the cluster is known by is
+/// no matter of that.
+pub(crate) fn roots_of_ours(pod: &Pod) -> Option<String> {
+    let inside = |e: &Option<(ServerRef, bool)>| matches!(e, Some((_, true)));
+    entry(pod, names::ROOTS_ENV, entries(pod).iter().position(inside)?)
+}
+
+fn entry(pod: &Pod, name: &str, at: usize) -> Option<String> {
+    let all = sidecar_env(pod, name)?;
+    let entries: Vec<&str> = all.split(names::ENTRY_END).collect();
+    let entry = match entries.as_slice() {
+        [one] => Some(one),
+        several => several.get(at),
+    };
+    entry.filter(|e| !e.is_empty()).map(|e| (*e).to_owned())
+}
+
+/// The Secret that it has its client tokens from, if the name is one that the webhook gives.
 pub fn token_secret(pod: &Pod) -> Option<&str> {
     let mut volumes = pod.spec.as_ref()?.volumes.iter().flatten();
     let token = volumes.find(|v| v.name == names::TOKEN_VOLUME)?;
@@ -213,9 +249,9 @@ pub fn sidecar_runs(pod: &Pod) -> bool {
     state.is_some_and(|s| s.running.is_some())
 }
 
-/// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends
-/// nothing: it runs on.
-pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
+/// What a pod that is there says as a holder of this server's. A deletion that its kubelet cannot
+/// hear of (`unreachable`) ends nothing: it runs on.
+pub fn fact_of(pod: &Pod, server: &ServerRef, unreachable: bool) -> PodFact {
     let ends = pod.metadata.deletion_timestamp.is_some() && !unreachable;
     if ends || !sidecar_runs(pod) {
         return PodFact::Idle;
@@ -224,7 +260,7 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
         holder: holder_of(pod),
         products: cut(sidecar_env(pod, LICENSES.variable())),
         since: runs_since(pod),
-        max_grace: max_grace(pod),
+        max_grace: max_grace(pod, server),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
         app_runs: application_runs(pod),
         unreachable,
@@ -259,8 +295,8 @@ pub(crate) fn runs_since(pod: &Pod) -> Option<Timestamp> {
 }
 
 /// As the webhook wrote it, else what a sidecar goes by that is told nothing.
-pub(crate) fn max_grace(pod: &Pod) -> Duration {
-    let written = sidecar_env(pod, MAX_GRACE_ENV);
+pub(crate) fn max_grace(pod: &Pod, server: &ServerRef) -> Duration {
+    let written = told_of(pod, MAX_GRACE_ENV, server);
     let written = written.and_then(|text| parse_span(&text).ok());
     written.unwrap_or(DEFAULT_GRACE)
 }
@@ -286,9 +322,12 @@ fn application_runs(pod: &Pod) -> bool {
 /// Not so where annotation, license or LicenseServer say otherwise: such a pod's application runs
 /// because it does not wait for the sidecar (`wait: none`).
 fn may_start_without_a_lease(pod: &Pod) -> bool {
-    let says = |name, word: &str| sidecar_env(pod, name).as_deref() == Some(word);
-    !says(START.variable(), Start::Licensed.as_str())
-        && !says(OPTIMISTIC_START_ENV, OptimisticStart::Deny.as_str())
+    let start = sidecar_env(pod, START.variable());
+    let says = sidecar_env(pod, OPTIMISTIC_START_ENV).unwrap_or_default();
+    let deny = OptimisticStart::Deny.as_str();
+    // With several servers it starts where it may without each.
+    start.as_deref() != Some(Start::Licensed.as_str())
+        && !says.split(names::ENTRY_END).any(|word| word == deny)
 }
 
 /// What a pod is called as a holder, by its own object.

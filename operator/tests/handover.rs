@@ -180,7 +180,7 @@ impl World {
             LeaseId::from_bytes((self.ids << 64).to_be_bytes()),
         );
         let mut claim = Claim::new(c.owner.clone(), c.claim.clone(), c.items.clone(), ids);
-        claim.rests = c.rests;
+        claim.stance = c.stance();
         let sealed = || serde_json::from_value(json!("cmVjZWlwdA")).unwrap();
         match self.ledger.claim(claim, now) {
             Ok(Claimed::Granted(g)) => OwnerStands::Reserved {

@@ -5,11 +5,12 @@
 
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::LicenseServer;
-use mooring_operator::inject::{Budget, Images, InjectContext, Settings, SidecarTarget};
+use mooring_operator::inject::{Budget, Images, InjectContext, Part, Settings, SidecarTarget};
 use mooring_operator::webhook::review::{Question, Verdict};
 use mooring_operator::webhook::weight::weigh;
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
@@ -66,7 +67,11 @@ fn many(one: &str, bytes: usize) -> String {
 }
 
 /// What judging it takes at most besides its body, and how it was judged.
-fn taken(body: &str, ctx: &InjectContext<'_>, server: &LicenseServer) -> (usize, &'static str) {
+fn taken(
+    body: &str,
+    ctx: &InjectContext<'_>,
+    servers: &[Arc<LicenseServer>],
+) -> (usize, &'static str) {
     let before = ALLOCATED.current_usage();
     ALLOCATED.reset_peak_usage();
     let kind = match Question::read(body.as_bytes()) {
@@ -74,7 +79,13 @@ fn taken(body: &str, ctx: &InjectContext<'_>, server: &LicenseServer) -> (usize,
         Ok(question) => {
             let verdict = match question.requested() {
                 Ok(None) => Verdict::Unchanged,
-                Ok(Some(requested)) => question.verdict(&requested, server, ctx),
+                Ok(Some(requested)) => {
+                    let part = Part {
+                        items: requested.items.clone(),
+                        servers: servers.to_vec(),
+                    };
+                    question.verdict(&requested, &[part], ctx)
+                }
                 Err(refusal) => Verdict::Refused(refusal),
             };
             let kind = verdict.kind();
@@ -88,12 +99,12 @@ fn taken(body: &str, ctx: &InjectContext<'_>, server: &LicenseServer) -> (usize,
 
 #[test]
 fn no_review_takes_more_than_it_weighs() {
-    let (server, settings) = (server(), settings());
+    let (servers, settings) = ([Arc::new(server())], settings());
     let service: Service =
         serde_json::from_value(json!({"spec": {"clusterIPs": ["10.96.0.7"]}})).unwrap();
-    let target = SidecarTarget::new(&server, Some(&service));
+    let targets = [SidecarTarget::new(&[], &servers[0], Some(&service))];
     let ctx = InjectContext {
-        target: &target,
+        targets: &targets,
         roots: "PEM",
         settings: &settings,
         review: "a-review",
@@ -248,7 +259,7 @@ fn no_review_takes_more_than_it_weighs() {
         ("no review", format!("[{}]", many("{}", size))),
     ];
     let measured = shapes.map(|(what, body)| {
-        let (taken, kind) = taken(&body, &ctx, &server);
+        let (taken, kind) = taken(&body, &ctx, &servers);
         let (weight, length) = (weigh(body.as_bytes()), body.len());
         let share = taken * 100 / weight;
         println!("{what}: {kind}, {length} bytes take {taken}, {share} % of {weight}");

@@ -12,7 +12,8 @@ use crate::keys;
 use mooring_config::Config;
 use mooring_core::frontend::LicenseView;
 use mooring_core::license::{
-    LicenseError, OpenLicense, OpenRevocations, PublicKey, RevocationsError, Revoked, Trust,
+    License, LicenseError, OpenLicense, OpenRevocations, PublicKey, RevocationsError, Revoked,
+    Trust,
 };
 use mooring_core::reason::LicenseReason;
 use mooring_core::time::Timestamp;
@@ -432,6 +433,7 @@ impl LicenseFiles {
             supersedes: valid
                 .map(|g| self.memory.before(&g.license))
                 .unwrap_or_default(),
+            standbys: valid.map_or(0, |g| standbys(&g.license)),
         })
     }
 
@@ -460,6 +462,11 @@ impl LicenseFiles {
         }
         text
     }
+}
+
+fn standbys(license: &License) -> u32 {
+    let listed = license.anchors.iter().filter(|a| a.standby.is_some());
+    u32::try_from(listed.count()).unwrap_or(u32::MAX)
 }
 
 fn read_list(path: &Path) -> Option<Result<String, FileError>> {

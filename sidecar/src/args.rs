@@ -1,6 +1,7 @@
 //! The command line; what `run`, `exec` and `agent` share is also environment variables
 //! (docs/contracts.md, "The sidecar").
 
+use crate::each::Each;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use mooring_core::annotation;
@@ -64,32 +65,38 @@ pub(crate) enum Command {
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct HoldArgs {
     /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats],
-    /// several with commas, such as "render@2026.1:2,denoise".
+    /// several with commas, such as "render@2026.1:2,denoise". With several license servers these are
+    /// asked of all of them, unless there is an entry for each, with ';' between them: servers with
+    /// the same entry are a pool, and of others all must grant theirs.
     #[arg(long, env = annotation::LICENSES.variable(), value_name = "ITEMS")]
     #[arg(default_value = "", hide_default_value = true)]
-    pub(crate) licenses: String,
+    pub(crate) licenses: Each,
     /// What the seats are used for, for the license server's metrics, audit log and reports: 1 to
     /// 63 of a-z, 0-9 and '-'.
     #[arg(long, env = annotation::PROJECT.variable(), value_name = "NAME")]
     #[arg(default_value = "", hide_default_value = true)]
     pub(crate) project: String,
-    /// The license server; its certificate must be for this name.
-    #[arg(long, env = "MOORING_SERVER", value_name = "https://NAME:PORT")]
+    /// The license server; its certificate must be for this name. Several that have the same
+    /// products, with ';' between them: a claim stands in the lines of all, and has its seats from
+    /// the first that grants them. Of addresses, roots, token file, voucher, optimistic start and
+    /// grace each server may then have its own, with ';' in the same order.
+    #[arg(long, env = "MOORING_SERVER", value_name = "https://NAME:PORT;…")]
     #[arg(default_value = "", hide_default_value = true)]
-    pub(crate) server: String,
+    pub(crate) server: Each,
     /// Where to connect to, so that no DNS is needed; without it, or when none of them answers, the
     /// server's name is resolved.
     #[arg(long, env = "MOORING_ADDRESSES", value_name = "IP:PORT,…")]
     #[arg(default_value = "", hide_default_value = true)]
-    pub(crate) addresses: String,
+    pub(crate) addresses: Each,
     /// The certificates to trust: a PEM file, or PEM text itself.
     #[arg(long, env = "MOORING_ROOTS", value_name = "FILE|PEM")]
     #[arg(default_value = "", hide_default_value = true, hide_env_values = true)]
-    pub(crate) roots: String,
+    pub(crate) roots: Each,
     /// The token that says who this is; read anew for each use. In a pod its service-account token
     /// (/var/run/secrets/mooring.dev/token), elsewhere one that "mooring client issue" made.
     #[arg(long, env = "MOORING_TOKEN_FILE", value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) token_file: Each,
     /// Instead of a token: a client certificate (PEM), read anew when it changes. Needs
     /// --client-key.
     #[arg(long, env = "MOORING_CLIENT_CERT", value_name = "FILE")]
@@ -106,12 +113,12 @@ pub(crate) struct HoldArgs {
     /// answered: "voucher" allows it with a voucher of the vendor's alone, "deny" not at all.
     #[arg(long, env = "MOORING_OPTIMISTIC_START")]
     #[arg(value_name = "allow|voucher|deny", default_value = "allow")]
-    pub(crate) optimistic_start: String,
+    pub(crate) optimistic_start: Each,
     /// The vendor's voucher, a permit to start with no license server in reach: a file, or its text
     /// itself.
     #[arg(long, env = "MOORING_VOUCHER", value_name = "FILE|TEXT")]
     #[arg(default_value = "", hide_default_value = true, hide_env_values = true)]
-    pub(crate) voucher: String,
+    pub(crate) voucher: Each,
     /// How long to try for the license server's first answer before an optimistic start, and for
     /// each answer after it.
     #[arg(long, env = "MOORING_CONTACT_TIMEOUT", value_name = "DURATION")]
@@ -121,7 +128,7 @@ pub(crate) struct HoldArgs {
     /// server's grace, never lengthen it.
     #[arg(long = "grace", env = "MOORING_MAX_GRACE", value_name = "DURATION")]
     #[arg(default_value = "8h")]
-    pub(crate) max_grace: String,
+    pub(crate) max_grace: Each,
     /// Where to keep the leases across a crash. It holds secrets: nobody else may see it. In a pod
     /// /var/lib/mooring, elsewhere a private folder under $XDG_RUNTIME_DIR/mooring or /run/mooring.
     #[arg(long, env = "MOORING_STATE_DIR", value_name = "DIR")]

@@ -6,13 +6,12 @@
 
 use crate::alarm::Alarm;
 use crate::driver::Driver;
-use crate::registry::{ClaimId, Found, Registry};
-use crate::server_client::ServerClient;
+use crate::registry::{ClaimId, Found, LineId, Registry};
+use crate::servers::Servers;
 use crate::store::{About, Document, Folder, Store, StoreError};
 use crate::users::{Asker, Uid, Users, looks_like_a_users, name_at_server};
-use crate::voucher::OfflineStart;
-use mooring_core::holder::Spec;
 use mooring_core::holder::drive::Drive;
+use mooring_core::holder::{Saved, Spec};
 use mooring_core::names::{ClaimName, ProjectName};
 use mooring_core::policy::Start;
 use mooring_core::request::{self, Item};
@@ -21,6 +20,7 @@ use mooring_core::wire::{ClaimKind, HoldState, Problem, ProblemType, SECRET_HEAD
 use mooring_net::head::bad_field;
 use mooring_net::sync::lock;
 use mooring_net::{clock, random, shutdown::Shutdown};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -44,17 +44,15 @@ pub(crate) const HOLD: &str = "hold-";
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) contact: Duration,
-    pub(crate) max_grace: Duration,
-    pub(crate) offline_start: OfflineStart,
     /// What the seats of all its claims are used for.
     pub(crate) project: Option<ProjectName>,
 }
 
 pub(crate) struct Claims {
     pub(crate) registry: Arc<Registry>,
-    client: ServerClient,
+    pub(crate) servers: Servers,
     folder: Folder,
-    pub(crate) terms: Terms,
+    terms: Terms,
     /// Whether its askers are strangers to each other.
     apart: bool,
     stop: Shutdown,
@@ -66,17 +64,17 @@ impl Claims {
     /// With no claim yet. Each task that lives keeps the receiver's other end: it says when all
     /// have ended.
     pub(crate) fn new(
-        client: ServerClient,
+        servers: Servers,
         folder: Folder,
         terms: Terms,
         users: Users,
         stop: Shutdown,
     ) -> (Arc<Self>, mpsc::Receiver<()>) {
         let (alive, all_ended) = mpsc::channel(1);
-        let registry = Registry::new(client.server().to_owned());
+        let registry = Registry::new(servers.names());
         let this = Self {
             registry,
-            client,
+            servers,
             folder,
             terms,
             apart: users != Users::Together,
@@ -91,7 +89,7 @@ impl Claims {
     }
 
     /// The pod's own claim, going on from what was saved if a crash came before.
-    pub(crate) fn pod(&self, items: Vec<Item>, start: Start) -> Result<(), StoreError> {
+    pub(crate) fn pod(&self, items: Vec<Vec<Item>>, start: Start) -> Result<(), StoreError> {
         let about = About {
             name: ClaimName::pod(),
             kind: ClaimKind::Pod,
@@ -102,29 +100,48 @@ impl Claims {
             project: self.terms.project.clone(),
         };
         let store = self.folder.pod(&about.name);
-        let (spec, now) = (self.spec(&about), clock::boot());
-        let drive = match store.load()? {
-            Some(d) => {
-                tracing::info!(claim = %about.name, "going on with the lease of before the restart");
-                Drive::restore(spec, about.kind, d.claim, now)
-            }
-            None => Drive::new(spec, about.kind, random::secret(), now),
-        };
+        let saved = store.load()?.map(|d| d.lines).unwrap_or_default();
+        if !saved.is_empty() {
+            tracing::info!(claim = %about.name, "going on with the lease of before the restart");
+        }
+        let drives = self.lines(&about, saved);
         // Said now rather than at the first renewal: a state directory that cannot be written is a
         // wrong configuration.
-        store.save(&about, drive.saved())?;
-        self.live(about, store, drive);
+        let names = self.servers.iter().map(|s| s.client.server());
+        store.save(&about, names.zip(drives.iter().map(Drive::saved)))?;
+        self.live(&about, &store, drives);
         Ok(())
+    }
+
+    /// A claim's line at each server: of before a crash as far as it was saved then.
+    fn lines(&self, about: &About, mut saved: BTreeMap<String, Saved>) -> Vec<Drive> {
+        let now = clock::boot();
+        let line = |n: usize| {
+            let (spec, server) = (self.spec(about, n), self.servers.get(n));
+            match saved.remove(server.client.server()) {
+                Some(saved) => Drive::restore(spec, about.kind, saved, now),
+                None => Drive::new(spec, about.kind, random::secret(), now),
+            }
+        };
+        (0..self.servers.count()).map(line).collect()
     }
 
     /// The application's claims of before a crash. Holds whose connection does not come back are
     /// given back.
     pub(crate) fn restore(self: &Arc<Self>) -> Result<(), StoreError> {
-        for (store, Document { about, claim, .. }) in self.folder.left_behind()? {
-            let leaving = claim.is_given_back();
+        for (store, Document { about, lines, .. }) in self.folder.left_behind()? {
+            let leaving = lines.values().any(Saved::is_leaving);
             tracing::info!(claim = %about.name, leaving, "going on with the lease of before the restart");
-            let drive = Drive::restore(self.spec(&about), about.kind, claim, clock::boot());
-            self.live(about, store, drive);
+            let mut drives = self.lines(&about, lines);
+            if leaving {
+                // Nothing is claimed for it any more, also not at a server that is new here.
+                let now = clock::boot();
+                for drive in &mut drives {
+                    // It was saved that it leaves.
+                    let _ = drive.leave(now);
+                }
+            }
+            self.live(&about, &store, drives);
         }
         let mut orphans = self.registry.orphans();
         if !orphans.is_empty() {
@@ -169,10 +186,10 @@ impl Claims {
                 }
             }
         }
-        self.begin(About {
+        self.begin(&About {
             name,
             kind: ClaimKind::Claim,
-            items,
+            items: vec![items],
             start,
             owner: asker.owner,
             bind: None,
@@ -189,10 +206,10 @@ impl Claims {
         bind: Option<SecretHash>,
         asker: Asker,
     ) -> Result<ClaimId, Problem> {
-        let id = self.begin(About {
+        let id = self.begin(&About {
             name: hold_name()?,
             kind: ClaimKind::Hold,
-            items,
+            items: vec![items],
             start,
             owner: asker.owner,
             bind,
@@ -244,7 +261,7 @@ impl Claims {
         self.registry.leave(id, clock::boot());
     }
 
-    fn begin(&self, about: About) -> Result<ClaimId, Problem> {
+    fn begin(&self, about: &About) -> Result<ClaimId, Problem> {
         if about.owner.is_some_and(Uid::is_nobody) {
             let detail = "the kernel does not say which user of this machine asks (65534, as of a container with users of its own): \
                           what is whose could not be told apart; ask from a user that the machine knows";
@@ -256,9 +273,9 @@ impl Claims {
         }
         let whole = name_at_server(about.owner, &about.name);
         let taken = whole.as_ref().map_or(usize::MAX, |n| n.as_str().len());
-        if taken > self.client.longest_name() {
+        if taken > self.servers.longest_name() {
             let prefix = taken.saturating_sub(about.name.as_str().len());
-            let longest = self.client.longest_name().saturating_sub(prefix);
+            let longest = self.servers.longest_name().saturating_sub(prefix);
             let expected = format!("expected at most {longest} characters outside Kubernetes");
             return Err(bad_field("name", expected));
         }
@@ -284,63 +301,69 @@ impl Claims {
         }
         let unique = hex::encode(random::bytes::<4>());
         let store = self.folder.run_time(&about.name, &unique);
-        let (spec, secret) = (self.spec(&about), random::secret());
-        let drive = Drive::new(spec, about.kind, secret, clock::boot());
-        self.live(about, store, drive).ok_or_else(|| {
+        let drives = self.lines(about, BTreeMap::new());
+        self.live(about, &store, drives).ok_or_else(|| {
             let detail = "the sidecar is ending; it takes no new claim";
             Problem::new(ProblemType::Overloaded, detail)
         })
     }
 
-    fn spec(&self, about: &About) -> Spec {
-        let offline_start = &self.terms.offline_start;
-        let start = offline_start.start(about.start, &about.items, clock::now().wall);
+    /// A claim's line at the n-th server.
+    fn spec(&self, about: &About, n: usize) -> Spec {
+        let server = self.servers.get(n);
+        let (offline_start, items) = (&server.offline_start, about.items_of(n));
+        let start = offline_start.start(about.start, items, clock::now().wall);
         Spec {
             contact: self.terms.contact,
-            max_grace: self.terms.max_grace,
+            max_grace: server.max_grace,
+            is_a_line: self.servers.count() > 1,
+            is_a_part: about.parts(self.servers.count()).iter().any(|p| *p > 0),
             bind: about.bind,
             project: about.project.clone(),
-            ..Spec::new(about.name_at_server(), about.items.clone(), start)
+            ..Spec::new(about.name_at_server(), items.to_vec(), start)
         }
     }
 
-    /// Puts it on the registry and starts its task; not any more once the sidecar ends.
-    fn live(&self, about: About, store: Store, drive: Drive) -> Option<ClaimId> {
+    /// Puts it on the registry and starts its lines' tasks; not any more once the sidecar ends.
+    fn live(&self, about: &About, store: &Store, drives: Vec<Drive>) -> Option<ClaimId> {
         let alive = lock(&self.alive).clone()?;
-        let alarm = Alarm::new();
-        let alarm = alarm.inspect_err(|e| tracing::error!(error = %e, "a timer on the boot clock"));
-        let alarm = Arc::new(alarm.ok()?);
+        let alarms: std::io::Result<Vec<Alarm>> = drives.iter().map(|_| Alarm::new()).collect();
+        let alarms =
+            alarms.inspect_err(|e| tracing::error!(error = %e, "a timer on the boot clock"));
         let (of_slot, lies_in, now) = (about.clone(), store.clone(), clock::boot());
-        let (id, wake) = self.registry.add(of_slot, lies_in, drive, now);
-        let driver = Driver {
-            id,
-            about,
-            registry: self.registry.clone(),
-            client: self.client.clone(),
-            store,
-            alarm,
-            wake,
-        };
-        tokio::spawn(supervise(driver, self.stop.clone(), alive));
-        Some(id)
+        let alarms = alarms.ok()?;
+        let (claim, wakes) = self.registry.add(of_slot, lies_in, drives, now);
+        for (server, (alarm, wake)) in alarms.into_iter().zip(wakes).enumerate() {
+            let driver = Driver {
+                id: LineId { claim, server },
+                about: about.clone(),
+                registry: self.registry.clone(),
+                client: self.servers.get(server).client.clone(),
+                store: store.clone(),
+                alarm: Arc::new(alarm),
+                wake,
+            };
+            tokio::spawn(supervise(driver, self.stop.clone(), alive.clone()));
+        }
+        Some(claim)
     }
 }
 
-/// Keeps a claim's task alive until the claim was given back.
+/// Keeps a line's task alive until the line was given back.
 async fn supervise(driver: Driver, stop: Shutdown, alive: mpsc::Sender<()>) {
     loop {
         let task = tokio::spawn(driver.clone().run(stop.clone()));
         let Err(error) = task.await else { break };
         // Only a defect ends it. To exit would not help: under some restart policies that hangs the
         // pod.
-        tracing::error!(%error, "the claim's task ended; going on from what was saved");
+        tracing::error!(%error, "a claim's task ended; going on from what was saved");
         if stop.is_asked() {
             break;
         }
         tokio::time::sleep(AFTER_A_DEFECT).await;
         driver.begin_again();
     }
-    if driver.registry.is_leaving(driver.id) {
+    if driver.registry.is_leaving(driver.id.claim) {
         driver.registry.remove(driver.id, clock::boot());
     }
     drop(alive);

@@ -3,6 +3,7 @@
 
 use crate::args::HoldArgs;
 use crate::credentials::Credentials;
+use crate::each::Each;
 use crate::options::Mode;
 use crate::paths::{Paths, PathsError};
 use crate::users::Users;
@@ -11,9 +12,10 @@ use clap::Args as _;
 use mooring_core::names::ProjectName;
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::{self, Item};
-use mooring_core::time::parse_span;
+use mooring_core::time::{DEFAULT_GRACE, parse_span};
 use mooring_net::client::{Client, ClientError};
 use mooring_net::tls::{self, ClientFiles};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +23,8 @@ use std::time::Duration;
 /// Where the service-account token lies in a pod.
 const POD_TOKEN: &str = "/var/run/secrets/mooring.dev/token";
 const MAX_ROOTS: u64 = 1024 * 1024;
+/// Each has its share of what one sidecar keeps and asks.
+const MAX_SERVERS: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}{variable}: {problem}", if *flag { flag_of(variable) } else { String::new() })]
@@ -50,19 +54,27 @@ fn bad(variable: &'static str, problem: impl std::fmt::Display) -> ConfigError {
 
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) items: Vec<Item>,
-    pub(crate) client: Client,
-    pub(crate) credentials: Credentials,
+    /// What is asked of each server, in their order; empty of an agent with no claim of its own.
+    pub(crate) items: Vec<Vec<Item>>,
+    /// At least one.
+    pub(crate) servers: Vec<ServerConfig>,
     /// What its seats are used for.
     pub(crate) project: Option<ProjectName>,
     pub(crate) start: Start,
     pub(crate) contact: Duration,
-    pub(crate) max_grace: Duration,
-    pub(crate) offline_start: OfflineStart,
     pub(crate) paths: Paths,
     pub(crate) users: Users,
     /// Whose members alone may use the socket.
     pub(crate) socket_group: Option<u32>,
+}
+
+/// What was told of one license server.
+#[derive(Debug)]
+pub(crate) struct ServerConfig {
+    pub(crate) client: Client,
+    pub(crate) credentials: Credentials,
+    pub(crate) max_grace: Duration,
+    pub(crate) offline_start: OfflineStart,
 }
 
 impl Config {
@@ -86,30 +98,18 @@ impl Config {
             let problem = format!("is not set; mooring-sidecar {name} --help says what it is");
             return Err(bad(variable, problem));
         }
-        let items = match args.licenses.as_str() {
-            "" => vec![],
-            text => request::parse(text)
-                .map_err(|e| bad("MOORING_LICENSES", format!("{text:?}: {e}")))?,
-        };
+        let items = items(args)?;
         let project = match args.project.as_str() {
             "" => None,
             name => Some(ProjectName::new(name).map_err(|e| bad("MOORING_PROJECT", e))?),
         };
         let start: Start = args.start.parse().map_err(|e| bad("MOORING_START", e))?;
-        let offline_start = offline_start(args, mode)?;
         let (variable, given) = ("MOORING_CONTACT_TIMEOUT", &args.contact_timeout);
         let contact = parse_span(given).map_err(|e| bad(variable, e))?;
         if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&contact) {
             return Err(bad(variable, format!("{given:?}: expected 1s to 60s")));
         }
-        let (variable, given) = ("MOORING_MAX_GRACE", &args.max_grace);
-        let max_grace = parse_span(given).map_err(|e| bad(variable, e))?;
-        if max_grace.is_zero() {
-            let expected = "expected 1s or more, such as \"20s\" or \"8h\"";
-            return Err(bad(variable, format!("{given:?}: {expected}")));
-        }
-        let credentials = credentials(args, mode)?;
-        let client = client(args, &credentials)?;
+        let servers = servers(args, mode)?;
         let state_dir = path(args.state_dir.as_deref());
         let socket = path(args.socket.as_deref());
         let paths = Paths::find(mode, state_dir, socket).map_err(|e| match e {
@@ -118,13 +118,10 @@ impl Config {
         })?;
         Ok(Self {
             items,
-            client,
-            credentials,
+            servers,
             project,
             start,
             contact,
-            max_grace,
-            offline_start,
             paths,
             users: match mode {
                 Mode::Agent => Users::apart(),
@@ -135,16 +132,114 @@ impl Config {
     }
 }
 
+/// What is asked of each server.
+fn items(args: &HoldArgs) -> Result<Vec<Vec<Item>>, ConfigError> {
+    const VARIABLE: &str = "MOORING_LICENSES";
+    if args.licenses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let count = args.server.entries().len();
+    let of = |n| {
+        let text = args.licenses.of(n, count).map_err(|e| bad(VARIABLE, e))?;
+        request::parse(text).map_err(|e| bad(VARIABLE, format!("{text:?}: {e}")))
+    };
+    let all = (0..count).map(of).collect::<Result<Vec<_>, _>>()?;
+    let parts = parts(&all);
+    for (n, items) in all.iter().enumerate() {
+        let others = all
+            .iter()
+            .zip(&parts)
+            .filter(|(_, p)| Some(*p) != parts.get(n));
+        let mut others = others.flat_map(|(items, _)| items);
+        let twice = items
+            .iter()
+            .find(|i| others.any(|o| o.product == i.product));
+        if let Some(item) = twice {
+            let problem = format!(
+                "{}: is asked of several servers in entries that differ; expected each product in one entry, or in entries that are the same",
+                item.product
+            );
+            return Err(bad(VARIABLE, problem));
+        }
+    }
+    Ok(all)
+}
+
+/// Which part of the claim each server's entry is: those that ask for the same are one.
+pub(crate) fn parts(items: &[Vec<Item>]) -> Vec<usize> {
+    let first = |i: &Vec<Item>| items.iter().position(|o| o == i).unwrap_or(0);
+    let firsts: Vec<usize> = items.iter().map(first).collect();
+    let mut known: Vec<usize> = firsts.clone();
+    known.sort_unstable();
+    known.dedup();
+    let number = |f: &usize| known.iter().position(|k| k == f).unwrap_or(0);
+    firsts.iter().map(number).collect()
+}
+
+/// Each server once, and not too many: a claim stands in the lines of all of them.
+fn servers(args: &HoldArgs, mode: Mode) -> Result<Vec<ServerConfig>, ConfigError> {
+    const VARIABLE: &str = "MOORING_SERVER";
+    let urls = args.server.entries();
+    if urls.len() > MAX_SERVERS {
+        let problem = format!("{} servers, expected at most {MAX_SERVERS}", urls.len());
+        return Err(bad(VARIABLE, problem));
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = urls.iter().find(|url| !seen.insert(url.as_str())) {
+        return Err(bad(
+            VARIABLE,
+            format!("{twice:?}: expected each server once"),
+        ));
+    }
+    let each = 0..urls.len();
+    each.map(|n| server(args, n, mode)).collect()
+}
+
+/// The n-th of them.
+fn server(args: &HoldArgs, n: usize, mode: Mode) -> Result<ServerConfig, ConfigError> {
+    let count = args.server.entries().len();
+    let of = |list: &'_ Each, variable| {
+        let entry = list.of(n, count).map(str::to_owned);
+        entry.map_err(|e| bad(variable, e))
+    };
+    let (variable, given) = (
+        "MOORING_MAX_GRACE",
+        of(&args.max_grace, "MOORING_MAX_GRACE")?,
+    );
+    let max_grace = match given.as_str() {
+        "" => DEFAULT_GRACE,
+        given => parse_span(given).map_err(|e| bad(variable, e))?,
+    };
+    if max_grace.is_zero() {
+        let expected = "expected 1s or more, such as \"20s\" or \"8h\"";
+        return Err(bad(variable, format!("{given:?}: {expected}")));
+    }
+    let license = of(&args.optimistic_start, "MOORING_OPTIMISTIC_START")?;
+    let voucher = of(&args.voucher, "MOORING_VOUCHER")?;
+    let offline_start = offline_start(&license, &voucher, mode)?;
+    let token_file = of(&args.token_file, "MOORING_TOKEN_FILE")?;
+    let credentials = credentials(args, &token_file, mode)?;
+    let url = of(&args.server, "MOORING_SERVER")?;
+    let roots = of(&args.roots, "MOORING_ROOTS")?;
+    let addresses = of(&args.addresses, "MOORING_ADDRESSES")?;
+    Ok(ServerConfig {
+        client: client((&url, &roots, &addresses), &credentials)?,
+        credentials,
+        max_grace,
+        offline_start,
+    })
+}
+
 /// What is known of starts without a server. A voucher that is given as text must be one; a file
 /// may come later. In a pod, where another wrote it for all, a bad one is only told: it must not
 /// keep pods from starting with the license server.
-fn offline_start(args: &HoldArgs, mode: Mode) -> Result<OfflineStart, ConfigError> {
+fn offline_start(license: &str, voucher: &str, mode: Mode) -> Result<OfflineStart, ConfigError> {
     const VARIABLE: &str = "MOORING_OPTIMISTIC_START";
-    let license = match args.optimistic_start.as_str() {
+    let license = match license {
         "" => OptimisticStart::Allow,
         word => word.parse().map_err(|e| bad(VARIABLE, e))?,
     };
-    let voucher = VoucherSource::new(&args.voucher);
+    let voucher = VoucherSource::new(voucher);
     let offline_start = OfflineStart { license, voucher };
     if let Some(VoucherSource::Text(_)) = &offline_start.voucher
         && let Err(e) = offline_start.voucher()
@@ -180,8 +275,8 @@ fn path(given: Option<&Path>) -> Option<&Path> {
     given.filter(|p| !p.as_os_str().is_empty())
 }
 
-fn credentials(args: &HoldArgs, mode: Mode) -> Result<Credentials, ConfigError> {
-    let token = path(args.token_file.as_deref());
+fn credentials(args: &HoldArgs, token_file: &str, mode: Mode) -> Result<Credentials, ConfigError> {
+    let token = path(Some(Path::new(token_file)));
     let cert = path(args.client_cert.as_deref());
     let key = path(args.client_key.as_deref());
     let (variable, problem) = match (token, cert, key) {
@@ -208,8 +303,11 @@ fn credentials(args: &HoldArgs, mode: Mode) -> Result<Credentials, ConfigError> 
     Err(bad(variable, problem))
 }
 
-fn client(args: &HoldArgs, credentials: &Credentials) -> Result<Client, ConfigError> {
-    let roots = roots(&args.roots)?;
+fn client(
+    (url, given, addresses): (&str, &str, &str),
+    credentials: &Credentials,
+) -> Result<Client, ConfigError> {
+    let roots = roots(given)?;
     let tls = match credentials {
         Credentials::TokenFile(_) => tls::client_config(&roots, None),
         Credentials::Certificate(files) => tls::client_config_from_files(&roots, files.clone()),
@@ -219,8 +317,7 @@ fn client(args: &HoldArgs, credentials: &Credentials) -> Result<Client, ConfigEr
             "expected certificates as PEM text (-----BEGIN CERTIFICATE-----), or a file of them";
         bad("MOORING_ROOTS", format!("{e}; {expected}"))
     })?;
-    let addresses = addresses(&args.addresses)?;
-    Client::new(&args.server, addresses, tls).map_err(|e| match e {
+    Client::new(url, self::addresses(addresses)?, tls).map_err(|e| match e {
         ClientError::Url(url) => {
             let problem = format!("{url:?}: expected https://‹name›:‹port›");
             bad("MOORING_SERVER", problem)

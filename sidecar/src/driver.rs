@@ -1,8 +1,8 @@
-//! One task for each claim: does what the claim's [`Drive`](mooring_core::holder::drive::Drive)
+//! One task for each line of a claim: does what the line's [`Drive`](mooring_core::holder::drive::Drive)
 //! says, when it says it. The rules are there; here are the disk, the network and the clock.
 
 use crate::alarm::Alarm;
-use crate::registry::{ClaimId, Registry};
+use crate::registry::{LineId, Registry};
 use crate::server_client::ServerClient;
 use crate::store::{About, Store};
 use mooring_core::holder::drive::Do;
@@ -33,10 +33,10 @@ impl Random for Kernel {
 
 type Flight = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// One claim's life until it was given back.
+/// One line's life until it was given back.
 #[derive(Clone)]
 pub(crate) struct Driver {
-    pub(crate) id: ClaimId,
+    pub(crate) id: LineId,
     pub(crate) about: About,
     pub(crate) registry: Arc<Registry>,
     pub(crate) client: ServerClient,
@@ -49,7 +49,8 @@ pub(crate) struct Driver {
 impl Driver {
     /// Puts the claim back to what was saved last, as after a crash of the whole process.
     pub(crate) fn begin_again(&self) {
-        let saved = self.store.load().ok().flatten().map(|d| d.claim);
+        let saved = self.store.load().ok().flatten();
+        let saved = saved.and_then(|mut d| d.lines.remove(self.client.server()));
         self.registry
             .begin_again(self.id, saved, clock::boot(), &mut Kernel);
     }
@@ -62,7 +63,7 @@ impl Driver {
         while let Some(todo) = self.registry.next(self.id, clock::boot(), &mut Kernel) {
             let until = match todo {
                 Do::Save => {
-                    self.registry.save(self.id);
+                    self.registry.save(self.id.claim);
                     continue;
                 }
                 Do::Send {
@@ -77,7 +78,7 @@ impl Driver {
                     continue;
                 }
                 Do::Sleep { until } => until,
-                Do::Done => return self.store.forget(),
+                Do::Done => return self.registry.ended(self.id),
                 Do::Kept => return,
             };
             tokio::select! {

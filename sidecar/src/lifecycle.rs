@@ -5,7 +5,7 @@ use crate::claims::{Claims, Terms};
 use crate::config::Config;
 use crate::paths::Paths;
 use crate::registry::Registry;
-use crate::server_client::ServerClient;
+use crate::servers::Servers;
 use crate::socket;
 use crate::store::Folder;
 use anyhow::Context as _;
@@ -32,18 +32,18 @@ impl Holding {
     /// [`end`](Self::end) waits for that.
     pub(crate) fn begin(config: Config, stop: Shutdown) -> anyhow::Result<Self> {
         let paths = config.paths;
-        let client = ServerClient::new(config.client, config.credentials, paths.prefix.clone());
-        let (licenses, server) = (request::print(&config.items), client.server());
+        let servers = Servers::new(config.servers, paths.prefix.as_ref())?;
+        let licenses = config.items.iter().map(|i| request::print(i));
+        let licenses = licenses.collect::<Vec<_>>().join(";");
+        let server = servers.names().join(",");
         tracing::info!(version = env!("CARGO_PKG_VERSION"), licenses, server, socket = %paths.socket.display(), "starting");
         let folder = Folder::new(&paths.state_dir, clock::boot_id().to_string());
         let terms = Terms {
             contact: config.contact,
-            max_grace: config.max_grace,
-            offline_start: config.offline_start,
             project: config.project,
         };
         let users = config.users;
-        let (claims, all_ended) = Claims::new(client.clone(), folder, terms, users, stop);
+        let (claims, all_ended) = Claims::new(servers, folder, terms, users, stop);
         if !config.items.is_empty() {
             let pod = claims.pod(config.items, config.start);
             pod.context("MOORING_STATE_DIR")?;
@@ -51,7 +51,7 @@ impl Holding {
         let listener =
             socket::bind(&paths.socket, config.socket_group).context("MOORING_SOCKET")?;
         claims.restore().context("MOORING_STATE_DIR")?;
-        let api = Arc::new(socket::Api::new(claims.clone(), client));
+        let api = Arc::new(socket::Api::new(claims.clone()));
         tokio::spawn(socket::serve(listener, api, users));
         Ok(Self {
             claims,

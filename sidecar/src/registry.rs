@@ -4,6 +4,9 @@
 //!
 //! A claim that is being given back because the application asked for it is not shown any more, and
 //! its name is free.
+//!
+//! A claim has a line at each license server; what these are to each other is `core`'s rule
+//! ([`parts`]), applied here after each thing that happens to one of them.
 
 use crate::printed::Printed;
 use crate::report::{Refusal, log_change, refusal, status_of};
@@ -11,7 +14,8 @@ use crate::store::{About, Store};
 use crate::users::{Asker, Owner};
 use bytes::Bytes;
 use mooring_core::holder::drive::{Do, Drive, others};
-use mooring_core::holder::{Answer, Random, Request, Saved, Tag};
+use mooring_core::holder::{Answer, Random, Request, Saved, Tag, parts};
+use mooring_core::names::ProductName;
 use mooring_core::secret::SecretHash;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{ClaimKind, ClaimStatus, HoldState, Problem, Status};
@@ -33,7 +37,8 @@ pub(crate) struct Registry {
 
 #[derive(Debug)]
 struct Inner {
-    server: String,
+    /// The license servers, in the order of each claim's lines.
+    servers: Vec<String>,
     /// In the order in which they came: the pod's first.
     slots: BTreeMap<ClaimId, Slot>,
     /// Without the time that is left.
@@ -50,17 +55,34 @@ struct Inner {
 struct Slot {
     about: About,
     store: Store,
+    /// One at each license server.
+    lines: Vec<Line>,
+    /// Which part of the claim each of them is.
+    parts: Vec<usize>,
+    /// A hold whose connection is there.
+    followed: bool,
+}
+
+#[derive(Debug)]
+struct Line {
     drive: Drive,
     /// The server's refusal, whole, as long as it stands.
     problem: Option<Problem>,
-    /// A hold whose connection is there.
-    followed: bool,
     wake: Arc<Notify>,
+    /// It was given back for good.
+    ended: bool,
 }
 
 /// Which claim on the registry; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ClaimId(u64);
+
+/// Which of a claim's lines: the number of its license server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineId {
+    pub(crate) claim: ClaimId,
+    pub(crate) server: usize,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
@@ -98,10 +120,10 @@ impl Changes {
 }
 
 impl Registry {
-    pub(crate) fn new(server: String) -> Arc<Self> {
+    pub(crate) fn new(servers: Vec<String>) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
-                server,
+                servers,
                 slots: BTreeMap::new(),
                 told: BTreeMap::new(),
                 told_until: BootTime::NEVER,
@@ -118,111 +140,148 @@ impl Registry {
         lock(&self.inner)
     }
 
-    /// Puts a claim on the registry. What is given with it wakes the claim's task.
+    /// Puts a claim on the registry, with its line at each server. What is given with it wakes each
+    /// line's task.
     pub(crate) fn add(
         &self,
         about: About,
         store: Store,
-        drive: Drive,
+        drives: Vec<Drive>,
         now: BootTime,
-    ) -> (ClaimId, Arc<Notify>) {
+    ) -> (ClaimId, Vec<Arc<Notify>>) {
         let mut inner = self.lock();
         let id = ClaimId(inner.next);
         inner.next += 1;
-        let wake = Arc::new(Notify::new());
-        let slot = Slot {
-            about,
-            store,
+        let line = |drive| Line {
             drive,
             problem: None,
+            wake: Arc::new(Notify::new()),
+            ended: false,
+        };
+        let lines: Vec<Line> = drives.into_iter().map(line).collect();
+        let wakes = lines.iter().map(|l| l.wake.clone()).collect();
+        let slot = Slot {
+            parts: about.parts(lines.len()),
+            about,
+            store,
+            lines,
             followed: false,
-            wake: wake.clone(),
         };
         inner.slots.insert(id, slot);
+        inner.settle(id, now);
         self.refresh(&mut inner, now);
-        (id, wake)
+        (id, wakes)
     }
 
-    /// What a claim's task does next; `None` once the claim is gone.
-    pub(crate) fn next(&self, id: ClaimId, now: BootTime, random: &mut dyn Random) -> Option<Do> {
+    /// What a line's task does next; `None` once the line is gone.
+    pub(crate) fn next(&self, id: LineId, now: BootTime, random: &mut dyn Random) -> Option<Do> {
         let mut inner = self.lock();
-        let mut todo = inner.slots.get_mut(&id).map(|s| s.drive.next(now, random));
+        inner.settle(id.claim, now);
+        let mut todo = inner.line(id).map(|l| l.drive.next(now, random));
         if let Some(Do::Send { request, .. }) = &mut todo
             && let Request::Claim { body, .. } = request
-            && let Some(slot) = inner.slots.get(&id)
+            && let Some(slot) = inner.slots.get(&id.claim)
         {
             let own = slot.about.name_at_server();
-            body.others = others(inner.slots.values().map(|s| &s.drive), &own);
+            let there = inner.slots.values().filter_map(|s| s.lines.get(id.server));
+            body.others = others(there.map(|l| &l.drive), &own);
         }
+        // Time may have changed it.
+        inner.settle(id.claim, now);
         self.refresh(&mut inner, now);
         todo
     }
 
-    /// Hands an answer to a claim, and keeps the refusal that is in it.
+    /// Hands an answer to a line, and keeps the refusal that is in it.
     pub(crate) fn landed(
         &self,
-        id: ClaimId,
+        id: LineId,
         now: BootTime,
         tag: Tag,
         answer: Answer,
         random: &mut dyn Random,
     ) {
         let mut inner = self.lock();
-        if let Some(slot) = inner.slots.get_mut(&id) {
+        if let Some(line) = inner.line(id) {
             match refusal(&answer) {
                 Refusal::NotSaid => {}
-                Refusal::Lifted => slot.problem = None,
-                Refusal::Stands(p) => slot.problem = Some(p.clone()),
+                Refusal::Lifted => line.problem = None,
+                Refusal::Stands(p) => line.problem = Some(p.clone()),
             }
-            slot.drive.landed(now, tag, answer, random);
+            line.drive.landed(now, tag, answer, random);
             // Saved before anybody is told.
-            if slot.drive.is_unsaved() {
-                slot.save();
+            let unsaved = line.drive.is_unsaved();
+            if !inner.settle(id.claim, now) && unsaved {
+                inner.save(id.claim);
             }
         }
         self.refresh(&mut inner, now);
     }
 
     pub(crate) fn save(&self, id: ClaimId) {
-        if let Some(slot) = self.lock().slots.get_mut(&id) {
-            slot.save();
-        }
+        self.lock().save(id);
     }
 
-    /// Begins to give a claim back since the sidecar ends.
-    pub(crate) fn stop(&self, id: ClaimId, now: BootTime) {
-        self.change(id, now, |d| d.stop(now));
+    /// Begins to give a line back since the sidecar ends.
+    pub(crate) fn stop(&self, id: LineId, now: BootTime) {
+        let mut inner = self.lock();
+        let stops = inner.line(id).is_some_and(|l| l.drive.stop(now));
+        inner.changed(id, stops);
+        self.refresh(&mut inner, now);
     }
 
     /// Begins to give a claim back, at the application's wish: it is shown no more.
     pub(crate) fn leave(&self, id: ClaimId, now: BootTime) {
-        self.change(id, now, |d| d.leave(now));
-    }
-
-    pub(crate) fn begin_again(
-        &self,
-        id: ClaimId,
-        saved: Option<Saved>,
-        now: BootTime,
-        random: &mut dyn Random,
-    ) {
-        self.change(id, now, |d| d.begin_again(saved, now, random));
-    }
-
-    fn change(&self, id: ClaimId, now: BootTime, how: impl FnOnce(&mut Drive) -> bool) {
         let mut inner = self.lock();
-        if let Some(slot) = inner.slots.get_mut(&id) {
-            if how(&mut slot.drive) {
-                slot.save();
-            }
-            slot.wake.notify_one();
+        for server in 0..inner.servers.len() {
+            let id = LineId { claim: id, server };
+            let leaves = inner.line(id).is_some_and(|l| l.drive.leave(now));
+            inner.changed(id, leaves);
         }
         self.refresh(&mut inner, now);
     }
 
-    pub(crate) fn remove(&self, id: ClaimId, now: BootTime) {
+    pub(crate) fn begin_again(
+        &self,
+        id: LineId,
+        saved: Option<Saved>,
+        now: BootTime,
+        random: &mut dyn Random,
+    ) {
         let mut inner = self.lock();
-        inner.slots.remove(&id);
+        let line = inner.line(id);
+        let save = line.is_some_and(|l| l.drive.begin_again(saved, now, random));
+        inner.changed(id, save);
+        self.refresh(&mut inner, now);
+    }
+
+    /// A line was given back for good; with the last one the claim is over, and forgotten.
+    pub(crate) fn ended(&self, id: LineId) {
+        let mut inner = self.lock();
+        if let Some(line) = inner.line(id) {
+            line.ended = true;
+        }
+        let Some(slot) = inner.slots.get(&id.claim) else {
+            return;
+        };
+        if slot.lines.iter().all(|l| l.ended) {
+            slot.store.forget();
+        } else {
+            inner.save(id.claim);
+        }
+    }
+
+    /// A line's task has ended: the claim goes with its last.
+    pub(crate) fn remove(&self, id: LineId, now: BootTime) {
+        let mut inner = self.lock();
+        if let Some(line) = inner.line(id) {
+            line.ended = true;
+        }
+        let slot = inner.slots.get(&id.claim);
+        if slot.is_some_and(|s| s.lines.iter().any(|l| !l.ended)) {
+            return;
+        }
+        inner.slots.remove(&id.claim);
         self.refresh(&mut inner, now);
         drop(inner);
         self.removals.send_replace(());
@@ -230,7 +289,8 @@ impl Registry {
 
     /// Whether it is being given back at the application's wish; also if it is gone.
     pub(crate) fn is_leaving(&self, id: ClaimId) -> bool {
-        self.read(id, Drive::is_leaving).unwrap_or(true)
+        let inner = self.lock();
+        inner.slots.get(&id).is_none_or(Slot::is_leaving)
     }
 
     pub(crate) async fn gone(&self, id: ClaimId) {
@@ -250,8 +310,7 @@ impl Registry {
     /// The holds that nobody follows.
     pub(crate) fn orphans(&self) -> Vec<ClaimId> {
         let inner = self.lock();
-        let lost =
-            |s: &Slot| s.about.kind == ClaimKind::Hold && !s.followed && !s.drive.is_leaving();
+        let lost = |s: &Slot| s.about.kind == ClaimKind::Hold && !s.followed && !s.is_leaving();
         let found = inner.slots.iter().filter(|(_, s)| lost(s));
         found.map(|(id, _)| *id).collect()
     }
@@ -262,7 +321,7 @@ impl Registry {
         let all = inner.slots.values();
         let run_time = all.filter(|s| s.about.kind != ClaimKind::Pod);
         let run_time = run_time.filter(|s| only.is_none_or(|o| s.about.owner == o));
-        let (leaving, live): (Vec<_>, Vec<_>) = run_time.partition(|s| s.drive.is_leaving());
+        let (leaving, live): (Vec<_>, Vec<_>) = run_time.partition(|s| s.is_leaving());
         Count {
             live: live.len(),
             leaving: leaving.len(),
@@ -272,7 +331,7 @@ impl Registry {
     /// A claim by its name: the asker's own or the pod's, or another's that the asker may see.
     pub(crate) fn find(&self, name: &str, asker: Asker, now: BootTime) -> Option<Found> {
         let inner = self.lock();
-        let shown = |s: &Slot| !s.drive.is_leaving() && s.is_shown_to(asker);
+        let shown = |s: &Slot| !s.is_leaving() && s.is_shown_to(asker);
         let named = inner.slots.iter();
         let named = named.filter(|(_, s)| shown(s) && s.about.name.as_str() == name);
         let (id, slot) = named.min_by_key(|(_, s)| s.about.owner != asker.owner)?;
@@ -281,8 +340,8 @@ impl Registry {
             owner: slot.about.owner,
             bind: slot.about.bind,
             kind: slot.about.kind,
-            items: slot.about.items.clone(),
-            state: slot.drive.holder().status(now).state,
+            items: slot.about.items_of(0).to_vec(),
+            state: slot.timeless(&inner.servers, now)?.state,
         })
     }
 
@@ -293,8 +352,28 @@ impl Registry {
         slots.find_map(|(id, s)| (s.about.kind == ClaimKind::Pod).then_some(*id))
     }
 
-    pub(crate) fn read<T>(&self, id: ClaimId, f: impl FnOnce(&Drive) -> T) -> Option<T> {
-        self.lock().slots.get(&id).map(|s| f(&s.drive))
+    /// Reads the line by which a claim is licensed: where it has several parts that of a product,
+    /// else the first. It is told the number of its server. `None`: it is licensed by none.
+    pub(crate) fn licensing<T>(
+        &self,
+        id: ClaimId,
+        product: Option<&ProductName>,
+        now: BootTime,
+        f: impl FnOnce(usize, &Drive) -> T,
+    ) -> Option<T> {
+        let inner = self.lock();
+        let slot = inner.slots.get(&id)?;
+        slot.timeless(&inner.servers, now).filter(|s| s.licensed)?;
+        let has = |l: &Line| {
+            let mut items = l.drive.items().iter();
+            product.is_none_or(|p| items.any(|i| i.product == *p))
+        };
+        let chosen = |l: &Line| slot.lines.len() == 1 || l.drive.saved().is_chosen();
+        let mut lines = slot.lines.iter().enumerate().filter(|(_, l)| chosen(l));
+        // The answer to who asks for another product is a token without that.
+        let first = lines.clone().next();
+        let (server, line) = lines.find(|(_, l)| has(l)).or(first)?;
+        Some(f(server, &line.drive))
     }
 
     /// How one claim stands at `now`; `None` once it was given back at the application's wish.
@@ -345,10 +424,11 @@ impl Registry {
 
     /// Finds what has changed by `now`, and tells it to whoever follows.
     fn refresh(&self, inner: &mut Inner, now: BootTime) {
-        let shown = inner.slots.iter().filter(|(_, s)| !s.drive.is_leaving());
-        let stand: BTreeMap<_, _> = shown.map(|(id, s)| (*id, s.timeless(now))).collect();
-        let changes = inner.slots.values();
-        let changes = changes.map(|s| s.drive.holder().changes_at(now));
+        let shown = inner.slots.iter().filter(|(_, s)| !s.is_leaving());
+        let stand = shown.filter_map(|(id, s)| Some((*id, s.timeless(&inner.servers, now)?)));
+        let stand: BTreeMap<_, _> = stand.collect();
+        let lines = inner.slots.values().flat_map(|s| &s.lines);
+        let changes = lines.map(|l| l.drive.holder().changes_at(now));
         inner.told_until = changes.min().unwrap_or(BootTime::NEVER);
         if stand == inner.told {
             return;
@@ -367,13 +447,67 @@ impl Registry {
 }
 
 impl Inner {
+    fn line(&mut self, id: LineId) -> Option<&mut Line> {
+        self.slots.get_mut(&id.claim)?.lines.get_mut(id.server)
+    }
+
+    /// Something has been done to a line from outside.
+    fn changed(&mut self, id: LineId, save: bool) {
+        if save {
+            self.save(id.claim);
+        }
+        if let Some(line) = self.line(id) {
+            line.wake.notify_one();
+        }
+    }
+
+    /// What a claim's lines are to each other now; whether it was saved for that.
+    fn settle(&mut self, id: ClaimId, now: BootTime) -> bool {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return false;
+        };
+        if slot.lines.len() < 2 {
+            return false;
+        }
+        let drives = slot.lines.iter_mut().map(|l| &mut l.drive);
+        let mut by_part = grouped(drives, &slot.parts);
+        let changed = parts::settle(&mut by_part, now);
+        let wakes = grouped(slot.lines.iter().map(|l| &l.wake), &slot.parts);
+        for (wake, changed) in wakes.iter().flatten().zip(changed.iter().flatten()) {
+            if changed.wake {
+                wake.notify_one();
+            }
+        }
+        let save = changed.iter().flatten().any(|c| c.save);
+        if save {
+            self.save(id);
+        }
+        save
+    }
+
+    fn save(&mut self, id: ClaimId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        let lines = self.servers.iter().zip(&slot.lines);
+        let lines = lines.filter(|(_, l)| !l.ended);
+        let lines = lines.map(|(server, l)| (server.as_str(), l.drive.saved()));
+        let saved = slot.store.save(&slot.about, lines);
+        for line in &mut slot.lines {
+            line.drive.was_saved(saved.is_ok());
+        }
+        if let Err(e) = saved {
+            tracing::error!(claim = %slot.about.name, error = %e, "a crash of the sidecar now would lose the lease");
+        }
+    }
+
     /// What was told, to one who asks at `now`.
     fn status(&self, asker: Asker, now: BootTime) -> Status {
         let shown = |id| self.slots.get(id).is_some_and(|s| s.is_shown_to(asker));
         let claims = self.told.iter().filter(|(id, _)| shown(*id));
         let claims: Vec<_> = claims.map(|(_, told)| timed(told, now)).collect();
         let others = u32::try_from(self.told.len() - claims.len()).unwrap_or(u32::MAX);
-        status_of(self.server.clone(), self.seq, claims, others, now)
+        status_of(self.servers.join(","), self.seq, claims, others, now)
     }
 }
 
@@ -382,6 +516,20 @@ const EVERYBODY: Asker = Asker {
     owner: None,
     all: true,
 };
+
+/// What lines have, by the part that each is.
+fn grouped<T>(lines: impl Iterator<Item = T>, parts: &[usize]) -> Vec<Vec<T>> {
+    let mut all: Vec<Vec<T>> = Vec::new();
+    for (line, part) in lines.zip(parts) {
+        while all.len() <= *part {
+            all.push(Vec::new());
+        }
+        if let Some(of_part) = all.get_mut(*part) {
+            of_part.push(line);
+        }
+    }
+    all
+}
 
 /// What was told, with the time that is left at `now`.
 fn timed(told: &ClaimStatus, now: BootTime) -> ClaimStatus {
@@ -405,24 +553,33 @@ impl Slot {
         self.about.kind == ClaimKind::Pod || asker.sees(self.about.owner)
     }
 
-    fn save(&mut self) {
-        let saved = self.store.save(&self.about, self.drive.saved());
-        self.drive.was_saved(saved.is_ok());
-        if let Err(e) = saved {
-            tracing::error!(claim = %self.about.name, error = %e, "a crash of the sidecar now would lose the lease");
-        }
+    /// Whether it is being given back at the application's wish.
+    fn is_leaving(&self) -> bool {
+        self.lines.iter().any(|l| l.drive.is_leaving())
     }
 
-    fn timeless(&self, now: BootTime) -> ClaimStatus {
-        let status = self.drive.holder().status(now);
+    /// The line that speaks for it, and the number of its server.
+    fn speaker(&self, now: BootTime) -> Option<(usize, &Line)> {
+        let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
+        let (_, speaks) = parts::speaker(&drives, now)?;
+        let mut lines = self.lines.iter().enumerate();
+        lines.find(|(_, l)| std::ptr::eq(&raw const l.drive, speaks))
+    }
+
+    fn timeless(&self, servers: &[String], now: BootTime) -> Option<ClaimStatus> {
+        let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
+        let status = parts::status(&drives, now)?;
+        let (server, line) = self.speaker(now)?;
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
-        ClaimStatus {
+        let several = servers.len() > 1;
+        Some(ClaimStatus {
             name: self.about.name.clone(),
             kind: self.about.kind,
-            problem: self.problem.clone().filter(|_| ended),
+            server: servers.get(server).filter(|_| several).cloned(),
+            problem: line.problem.clone().filter(|_| ended),
             for_ms: None,
             ..status
-        }
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! What outlives a crash of the sidecar: one file a claim in the state directory, which no other
-//! container sees.
+//! container sees. It has the claim's line at each license server, so that all are saved in one
+//! step.
 //!
 //! Saved before anything is sent that depends on it, in one step: after a crash there is the old
 //! file or the new one. Nothing of it counts after the machine's next boot, so no disk is waited
 //! for: what the kernel has taken, a process of this boot finds.
 
+use crate::config::parts;
 use crate::users::{Owner, name_at_server};
 use mooring_core::holder::Saved;
 use mooring_core::names::{ClaimName, ProjectName};
@@ -14,6 +16,7 @@ use mooring_core::secret::SecretHash;
 use mooring_core::wire::ClaimKind;
 use mooring_net::durable;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -34,7 +37,8 @@ pub(crate) struct Document {
     boot: String,
     #[serde(flatten)]
     pub(crate) about: About,
-    pub(crate) claim: Saved,
+    /// By license server.
+    pub(crate) lines: BTreeMap<String, Saved>,
 }
 
 /// The same, as it is written: twice a renewal, and nothing of it is copied for that.
@@ -44,20 +48,17 @@ struct Writing<'a> {
     boot: &'a str,
     #[serde(flatten)]
     about: &'a About,
-    claim: &'a Saved,
+    lines: BTreeMap<&'a str, &'a Saved>,
 }
 
 /// What a claim is, besides how it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct About {
-    #[serde(default = "ClaimName::pod")]
     pub(crate) name: ClaimName,
-    #[serde(default)]
     pub(crate) kind: ClaimKind,
-    #[serde(default)]
-    pub(crate) items: Vec<Item>,
-    #[serde(default)]
+    /// What is asked of each license server, in their order; of one entry the same of all.
+    pub(crate) items: Vec<Vec<Item>>,
     pub(crate) start: Start,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Owner,
@@ -70,6 +71,20 @@ pub(crate) struct About {
 }
 
 impl About {
+    /// What is asked of the n-th server.
+    pub(crate) fn items_of(&self, server: usize) -> &[Item] {
+        let own = self.items.get(server).or(self.items.first());
+        own.map_or(&[], Vec::as_slice)
+    }
+
+    /// Which part of the claim each of so many servers' line is.
+    pub(crate) fn parts(&self, servers: usize) -> Vec<usize> {
+        match self.items.len() {
+            0 | 1 => vec![0; servers],
+            _ => parts(&self.items),
+        }
+    }
+
     /// The claim's name at the license server.
     pub(crate) fn name_at_server(&self) -> ClaimName {
         // Checked when the claim was made.
@@ -171,11 +186,16 @@ impl Store {
         }
     }
 
-    pub(crate) fn save(&self, about: &About, saved: &Saved) -> Result<(), StoreError> {
+    /// Saves a claim: its line at each of these servers.
+    pub(crate) fn save<'a>(
+        &self,
+        about: &About,
+        lines: impl IntoIterator<Item = (&'a str, &'a Saved)>,
+    ) -> Result<(), StoreError> {
         let writing = Writing {
             boot: &self.boot,
             about,
-            claim: saved,
+            lines: lines.into_iter().collect(),
         };
         let saved = serde_json::to_vec(&writing).map_err(Into::into);
         let saved = saved.and_then(|json| durable::replace_in_boot(&self.file, &json));

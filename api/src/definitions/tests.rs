@@ -33,7 +33,9 @@ fn the_columns_are_the_designs() {
     let servers = columns(&server_crd(), 0);
     assert_eq!(
         servers,
-        ["NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE"]
+        [
+            "NODE", "SERVES", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE"
+        ]
     );
     let leases = columns(&lease_crd(), 0);
     assert_eq!(

@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::LicenseServer;
 use mooring_operator::inject::{
-    Budget, ChoiceContext, Images, InjectContext, Settings, SidecarTarget, choose,
+    Budget, ChoiceContext, Images, InjectContext, Part, Settings, SidecarTarget, choose,
 };
 use mooring_operator::webhook::review::{Question, Verdict};
 use mooring_operator::webhook::weight::weigh;
@@ -115,17 +115,23 @@ impl Desk {
             namespace_labels: &BTreeMap::new(),
             default_server: None,
             servers: &self.servers,
+            alone: question.is_alone(&requested),
         };
-        let server = choose(requested.server.as_ref(), &context).unwrap();
-        let target = SidecarTarget::new(&server, Some(&self.service));
+        let parts = choose(&requested.servers, &requested.items, &context).unwrap();
+        let of = |p: &Part| {
+            let servers = p.servers.iter();
+            let target = servers.map(|s| SidecarTarget::new(&p.items, s, Some(&self.service)));
+            target.collect::<Vec<_>>()
+        };
+        let targets: Vec<SidecarTarget> = parts.iter().flat_map(of).collect();
         // The handler is given its own copy of them, too.
         let roots = self.roots.clone();
         let ctx = InjectContext {
-            target: &target,
+            targets: &targets,
             roots: &roots,
             settings: &self.settings,
             review: "a-review",
         };
-        question.verdict(&requested, &server, &ctx)
+        question.verdict(&requested, &parts, &ctx)
     }
 }

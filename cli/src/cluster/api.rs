@@ -374,6 +374,7 @@ fn explain(
             let role = match (verb, plural) {
                 ("list", _) => "mooring-viewer",
                 (_, "licensepolicies") => "mooring-licensepolicy-editor",
+                (_, "licenseservers") => "mooring-licenseserver-editor",
                 _ => "mooring-licenselease-editor",
             };
             anyhow!(

@@ -6,11 +6,13 @@
 //! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
 //! | [`status`], [`leases`], [`operator`] | objects in, text out |
 //! | [`revoke`] | `revoke` and `release`, by a LicenseLease's spec |
+//! | [`failover`] | which of two anchors on different nodes serves |
 //! | [`policies`] | LicensePolicies, and one that is tried out |
 //! | [`ca`] | the operator's CA: how it stands, and asking for the next one |
 
 pub mod api;
 pub mod ca;
+pub mod failover;
 pub mod leases;
 pub mod operator;
 pub mod policies;

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
 use mooring_api::status::{
-    CLOCK_SKEW, DEVICE_FOUND, NAME_TAKEN, NO_CONTACT, NODE_FOUND, NOT_STARTED,
+    AS_PLANNED, CLOCK_SKEW, DEVICE_FOUND, NAME_TAKEN, NO_CONTACT, NODE_FOUND, NOT_STARTED,
     PODS_TRUST_EARLIER_CA, POLICY_DRY_RUN, POLICY_IN_FORCE, READY, SECOND_SERVER_SEEN, SERVING,
     SETTLING,
 };
@@ -145,6 +145,7 @@ const FOLLOWS: &[&str] = &[NO_CONTACT, NOT_STARTED];
 /// Reasons of conditions that are true, and of which nothing is to be said.
 const WELL: &[&str] = &[
     SERVING,
+    AS_PLANNED,
     POLICY_IN_FORCE,
     POLICY_DRY_RUN,
     AnchorReason::Present.name(),

@@ -17,7 +17,11 @@ impl Driver {
             Ok(n) => n,
             Err(e) => return self.no_answer(e, now),
         };
-        let path = token_path(self.watch.name(), nonce.as_deref());
+        let path = token_path(
+            self.watch.name(),
+            Some(&self.order.product),
+            nonce.as_deref(),
+        );
         match self.connect(&Request::of(&TOKEN, &path)) {
             Ok(conn) => {
                 self.question = Some(Question {

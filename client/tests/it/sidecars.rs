@@ -184,7 +184,7 @@ fn a_nonce_that_no_server_takes_is_not_sent() {
         "a\r\nHost: evil\r\n\r\n.....",
     ] {
         assert!(matches!(
-            Sidecar::at(fake.socket()).token(None, Some(bad)),
+            Sidecar::at(fake.socket()).token(None, None, Some(bad)),
             Err(Error::Argument { field: "nonce", .. })
         ));
     }

@@ -143,7 +143,7 @@ fn owner_secret(owner: &Holder, claim: &ClaimName) -> Secret {
 
 /// An owner's claim, with what counts of the things that the operator shows for it.
 pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: Now) -> Claim {
-    let secret = owner_secret(&c.owner, &c.claim);
+    let (secret, stance) = (owner_secret(&c.owner, &c.claim), c.stance());
     let shown = Shown {
         claim: &c.claim,
         items: &c.items,
@@ -177,7 +177,8 @@ pub(super) fn owned(c: OwnerClaim, opener: &impl Opener, new_id: LeaseId, now: N
         held,
         claims: None,
         family: None,
-        rests: c.rests,
+        stance,
+        part: false,
         call_back: None,
     }
 }

@@ -319,6 +319,7 @@ pub fn waiting(run: ThisRun<'_>, f: &InForce, p: Place, now: Now) -> Waiting {
         lease: p.lease,
         claim: p.claim,
         instance,
+        server: run.identity.id(),
         place: p.place,
         reason: p.reason,
         message: p.message,

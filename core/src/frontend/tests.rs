@@ -15,7 +15,7 @@ use crate::policy::Reclaim;
 use crate::reason::AnchorReason;
 use crate::secret::Secret;
 use crate::time::{BootTime, Now};
-use crate::wire::{ClaimRequest, Problem, ProblemType, Renewal, Standing};
+use crate::wire::{ClaimRequest, Problem, ProblemType, Renewal, Stance, Standing};
 use std::sync::Arc;
 use std::time::Duration;
 use testing::{at, authority};
@@ -67,6 +67,8 @@ fn body(n: u8) -> ClaimRequest {
         counter: Some(1),
         others: Vec::new(),
         heard: None,
+        stance: Stance::Gathers,
+        part: false,
         clock_ahead_secs: None,
         receipts: true,
         ticket: None,

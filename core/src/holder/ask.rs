@@ -21,6 +21,11 @@ impl Claimant {
         if self.releasing != Releasing::No {
             return self.poll_release(now);
         }
+        if self.stands_otherwise() {
+            // A grant that is under way is given again.
+            self.outstanding = None;
+            self.next_at = now;
+        }
         if self.outstanding.is_some() || self.s.barred == Some(Bar::Cloned) {
             let until = self.changes_at(now);
             return Do::Sleep { until };
@@ -30,6 +35,7 @@ impl Claimant {
             return Do::Sleep { until };
         }
         let renews = matches!(self.s.state, HoldState::Held | HoldState::Grace) && !self.repeat;
+        let renews = renews && self.knows_part == self.is_a_part();
         let Some(lease) = self.s.lease.filter(|_| renews) else {
             return self.send_claim(now, random);
         };
@@ -46,6 +52,21 @@ impl Claimant {
             have: self.have(now),
         };
         self.send(now, Request::Renew(renewal), None)
+    }
+
+    /// The server does not know how it is to stand in line, or that all parts are there.
+    fn stands_otherwise(&self) -> bool {
+        if self.s.barred.is_some() {
+            return false;
+        }
+        let in_line = self.s.ticket.is_some() && self.told_stance != self.stance;
+        let held = self.s.state == HoldState::Held && self.said_part != self.is_a_part();
+        in_line || held
+    }
+
+    /// Others of its claim's parts are not there: nothing runs by what it has.
+    pub(super) fn is_a_part(&self) -> bool {
+        self.spec.is_a_part && !self.s.whole
     }
 
     /// What the answer to a renewal need not say again.
@@ -79,7 +100,7 @@ impl Claimant {
     }
 
     fn send_claim(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
-        let licensed = self.s.state.is_licensed();
+        let licensed = self.s.state.is_licensed() && !self.is_a_part();
         let standing = match self.s.state {
             _ if !licensed => Standing::Seeking,
             _ if self.s.was_held => Standing::Held,
@@ -87,7 +108,8 @@ impl Claimant {
         };
         let counter = self.s.counter;
         let papers = self.s.papers.as_ref();
-        let held = papers.filter(|_| standing == Standing::Held);
+        let reserved = self.is_a_part() && self.s.state == HoldState::Held;
+        let held = papers.filter(|_| standing == Standing::Held || reserved);
         let held = held.map(|p| HeldProof {
             receipt: Some(p.receipt.clone()),
             sent_ago: Some(now.since(p.sent)),
@@ -103,11 +125,14 @@ impl Claimant {
         let wait = waits.then_some(self.retry_in);
         self.s.counter = self.s.counter.saturating_add(1);
         self.s.pending = None;
+        (self.told_stance, self.said_part) = (self.stance, self.is_a_part());
         let body = ClaimRequest {
             licensed_for: licensed.then(|| now.until(self.s.limit)),
             counter: Some(self.s.counter),
             others: Vec::new(),
             heard: self.s.heard,
+            stance: self.stance,
+            part: self.said_part,
             clock_ahead_secs: None,
             receipts: true,
             items: self.s.items.clone(),

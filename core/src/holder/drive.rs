@@ -17,9 +17,10 @@ pub use super::Do;
 use super::{Answer, Claimant, Random, Releasing, Request, Saved, Spec, Tag};
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
+use crate::request::Item;
 use crate::secret::Secret;
 use crate::time::BootTime;
-use crate::wire::ClaimKind;
+use crate::wire::{ClaimKind, Stance};
 use std::time::Duration;
 
 /// The pause before a release is sent again; doubled each time.
@@ -36,6 +37,8 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 enum Ending {
     No,
     Stop,
+    /// It has what it asks for elsewhere; it may come back.
+    Out,
     /// The application has no use for it any more.
     Leave,
 }
@@ -61,12 +64,14 @@ pub struct Drive {
     /// Decided, and held back until what it depends on is saved.
     staged: Option<Do>,
     release: Option<Release>,
+    /// It begins anew once it was given back.
+    comes_back: bool,
 }
 
 /// The names of the claims that go on, but for the one of this name: what its request tells the
 /// server to expect of this holder besides.
 pub fn others<'a>(all: impl IntoIterator<Item = &'a Drive>, name: &ClaimName) -> Vec<ClaimName> {
-    let names = all.into_iter().filter(|d| !d.is_leaving());
+    let names = all.into_iter().filter(|d| !d.is_leaving() && !d.is_out());
     let names = names.map(|d| &d.spec.name).filter(|n| *n != name);
     names.cloned().collect()
 }
@@ -80,10 +85,11 @@ impl Drive {
 
     /// A claim of before a crash on the same boot, from what was saved last.
     pub fn restore(spec: Spec, kind: ClaimKind, saved: Saved, now: BootTime) -> Self {
-        let ending = if saved.is_given_back() && kind != ClaimKind::Pod {
-            Ending::Leave
-        } else {
-            Ending::No
+        let ending = match kind {
+            _ if saved.out => Ending::Out,
+            ClaimKind::Pod => Ending::No,
+            _ if saved.is_given_back() => Ending::Leave,
+            _ => Ending::No,
         };
         let holder = Claimant::restore(spec.clone(), saved, now);
         Self::with(spec, kind, holder, ending)
@@ -97,6 +103,7 @@ impl Drive {
             ending,
             staged: None,
             release: None,
+            comes_back: false,
         }
     }
 
@@ -128,6 +135,15 @@ impl Drive {
         &self.holder
     }
 
+    /// What is asked for.
+    pub fn items(&self) -> &[Item] {
+        &self.holder.s.items
+    }
+
+    pub(super) fn holder_mut(&mut self) -> &mut Claimant {
+        &mut self.holder
+    }
+
     /// What a crash must not lose.
     pub fn saved(&self) -> &Saved {
         &self.holder.s
@@ -141,6 +157,16 @@ impl Drive {
     /// Whether [`Drive::saved`] was saved now; where that failed it is tried again.
     pub fn was_saved(&mut self, well: bool) {
         self.holder.dirty = !well;
+    }
+
+    /// Whether it is out of line since another is chosen.
+    pub(super) fn is_out(&self) -> bool {
+        self.ending == Ending::Out
+    }
+
+    /// Whether it ends for good.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.ending, Ending::Stop | Ending::Leave)
     }
 
     /// Whether the application has given it back: then its name is free, whatever the release still
@@ -176,18 +202,23 @@ impl Drive {
     fn decide(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
         let mut step = self.holder.poll(now, random);
         if self.holder.releasing == Releasing::Done {
-            if self.kind != ClaimKind::Pod {
+            if self.ending == Ending::Out {
+                return self.out();
+            }
+            if self.kind != ClaimKind::Pod && !self.comes_back {
                 return Do::Done;
             }
             if self.ending != Ending::No {
                 return self.kept();
             }
+            self.comes_back = false;
             // What was left over is given back; the application still needs its claim. Its requests
             // are numbered on, so that no late answer to the old one's is taken for an answer to
             // them.
             let (tags, answered) = (self.holder.tags, self.saved().answered);
+            let stance = self.holder.stance;
             self.holder = Claimant::new(self.spec.clone(), random.secret(), now);
-            self.holder.tags = tags;
+            (self.holder.tags, self.holder.stance) = (tags, stance);
             self.holder.s.answered = answered && !mutant::on(Mutant::AnswerForgottenInRestart);
             self.release = None;
             step = self.holder.poll(now, random);
@@ -211,6 +242,18 @@ impl Drive {
             return Do::Save;
         }
         Do::Kept
+    }
+
+    /// It is out of line, and nothing is to be done for it before it comes back.
+    fn out(&mut self) -> Do {
+        let s = &mut self.holder.s;
+        (s.lease, s.papers, s.ticket, s.pending) = (None, None, None, None);
+        let until = BootTime::NEVER;
+        if std::mem::take(&mut self.holder.dirty) {
+            self.staged = Some(Do::Sleep { until });
+            return Do::Save;
+        }
+        Do::Sleep { until }
     }
 
     /// Mistakes that the simulator must find.
@@ -265,7 +308,7 @@ impl Drive {
     /// save [`Drive::saved`] at once: before anybody is told that it is given back.
     #[must_use]
     pub fn stop(&mut self, now: BootTime) -> bool {
-        if self.ending == Ending::No {
+        if matches!(self.ending, Ending::No | Ending::Out) {
             self.ending = Ending::Stop;
         }
         self.give_back(now)
@@ -276,6 +319,27 @@ impl Drive {
     pub fn leave(&mut self, now: BootTime) -> bool {
         self.ending = Ending::Leave;
         self.give_back(now)
+    }
+
+    /// The claim has what it asks for at another server: here it is given back, and stays so until
+    /// [`Drive::come_back`]. Whether to save, as for [`Drive::stop`].
+    #[must_use]
+    pub(super) fn stay_out(&mut self, now: BootTime) -> bool {
+        self.ending = Ending::Out;
+        self.holder.s.out = true;
+        self.give_back(now)
+    }
+
+    /// Claims here again, once what there was is given back.
+    pub(super) fn come_back(&mut self) {
+        self.ending = Ending::No;
+        self.comes_back = true;
+        self.holder.s.out = false;
+    }
+
+    /// How it is to stand in line from now on; whether that is news.
+    pub(super) fn stands(&mut self, stance: Stance) -> bool {
+        std::mem::replace(&mut self.holder.stance, stance) != stance
     }
 
     fn give_back(&mut self, now: BootTime) -> bool {

@@ -152,6 +152,7 @@ impl Claimant {
     }
 
     fn granted(&mut self, sent: BootTime, g: Grant, now: BootTime, fraction: f64) {
+        self.knows_part = self.said_part;
         self.s.holder = Some(g.holder.into());
         // The same, as the license spells it.
         if g.items == self.s.items {
@@ -275,10 +276,18 @@ impl Claimant {
         w.max_contested = w.max_contested.min(LONGEST_GRACE);
         w.retry_in = w.retry_in.min(MAX_LEASE);
         self.s.called_back = None;
+        self.s.server = Some(w.server);
+        self.knows_part = self.said_part;
         // A place in line shows that a revocation was lifted; a copy does not ask any more.
         self.s.barred = None;
         self.s.max_contested = w.max_contested;
         match self.s.state {
+            // Nothing runs by it yet.
+            HoldState::Held | HoldState::Grace if self.is_a_part() => {
+                self.s.state = HoldState::Waiting;
+                self.s.was_held = false;
+                self.s.papers = None;
+            }
             HoldState::Optimistic | HoldState::Held | HoldState::Grace => {
                 self.is_contested(out.sent);
             }

@@ -11,10 +11,14 @@
 //! | `silence` | when an application starts with no server in reach |
 //! | `drive` | save, then send; give back; begin again |
 //! | `states` | what time alone changes; the status |
+//! | `lines` | one claim in the lines of several servers that have the same |
+//! | `parts` | one claim for what several servers have together |
 
 mod ask;
 pub mod drive;
 mod hear;
+pub mod lines;
+pub mod parts;
 mod silence;
 mod states;
 
@@ -24,13 +28,15 @@ mod tests;
 use crate::identity;
 use crate::license::{Bundle, MAX_DELEGATION};
 use crate::mutant::{self, Mutant};
-use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, TermsId};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, ServerId, TermsId};
 use crate::policy::{OptimisticStart, Start};
 use crate::receipt::Sealed;
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, Millis};
-use crate::wire::{ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, WaitReason, Waiting};
+use crate::wire::{
+    ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, Stance, WaitReason, Waiting,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +67,12 @@ pub struct Spec {
     pub max_grace: Duration,
     /// [`CONTACT`], unless configured.
     pub contact: Duration,
+    /// It is one of several lines of a claim ([`lines`]): whether the application starts without a
+    /// server is decided for all of them.
+    pub is_a_line: bool,
+    /// It is one of several parts of a claim ([`parts`]): nothing is licensed by it before all are
+    /// there.
+    pub is_a_part: bool,
 }
 
 impl Spec {
@@ -74,6 +86,8 @@ impl Spec {
             start,
             max_grace: DEFAULT_GRACE,
             contact: CONTACT,
+            is_a_line: false,
+            is_a_part: false,
         }
     }
 }
@@ -204,6 +218,22 @@ pub struct Saved {
     /// When it ends by the word of a run of the server that was before the present one.
     #[serde(default)]
     ends_at_last: Option<BootTime>,
+    /// Of the lines of several servers in which the claim stands it is the one that the application
+    /// was told of.
+    #[serde(default)]
+    chosen: bool,
+    /// It is given back since another is chosen.
+    #[serde(default)]
+    out: bool,
+    /// Since when it is chosen.
+    #[serde(default)]
+    chosen_at: BootTime,
+    /// Its server, once that has given it a place in line.
+    #[serde(default)]
+    server: Option<ServerId>,
+    /// Of a claim whose seats come from several servers all parts are there.
+    #[serde(default)]
+    whole: bool,
 }
 
 /// What a lease was answered with.
@@ -254,12 +284,23 @@ pub struct Claimant {
     attempts: u32,
     /// Of a claim that never was answered.
     silence: Option<Silence>,
+    /// Silence has lasted long enough for a start without the server.
+    silent: bool,
+    /// The last attempt ended with nothing heard.
+    unheard: bool,
     /// The server does not know the lease: the claim is repeated with its token.
     repeat: bool,
     /// The server did not take ticket or token as a credential: the service-account token goes
     /// along.
     bearer: bool,
     releasing: Releasing,
+    /// How it is to stand in line, and how the server was told that it does.
+    stance: Stance,
+    told_stance: Stance,
+    /// Whether the last claim said that it is a part of which others are not there, and whether the
+    /// server has answered one that said so.
+    said_part: bool,
+    knows_part: bool,
     place: Option<u32>,
     reason: Option<WaitReason>,
     retry_in: Duration,
@@ -292,6 +333,16 @@ impl Saved {
     pub fn is_given_back(&self) -> bool {
         self.state == HoldState::Released
     }
+
+    /// Whether of the lines of several servers it is the claim's.
+    pub fn is_chosen(&self) -> bool {
+        self.chosen
+    }
+
+    /// Given back, and not only since another line is the claim's.
+    pub fn is_leaving(&self) -> bool {
+        self.is_given_back() && !self.out
+    }
 }
 
 impl Claimant {
@@ -320,6 +371,11 @@ impl Claimant {
             barred: None,
             called_back: None,
             ends_at_last: None,
+            chosen: false,
+            out: false,
+            chosen_at: now,
+            server: None,
+            whole: false,
         };
         Self::with(spec, s, now)
     }
@@ -350,6 +406,7 @@ impl Claimant {
     }
 
     fn with(spec: Spec, s: Saved, now: BootTime) -> Self {
+        let spec_is_part = spec.is_a_part;
         Self {
             spec,
             secret_hash: s.secret.hash(),
@@ -359,9 +416,15 @@ impl Claimant {
             next_at: now,
             attempts: 0,
             silence: None,
+            silent: false,
+            unheard: false,
             repeat: false,
             bearer: false,
             releasing: Releasing::No,
+            stance: Stance::default(),
+            told_stance: Stance::default(),
+            said_part: spec_is_part,
+            knows_part: spec_is_part,
             place: None,
             reason: None,
             retry_in: Duration::ZERO,

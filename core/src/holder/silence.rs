@@ -81,10 +81,12 @@ impl Claimant {
         if !(excused && mutant::on(Mutant::ProblemHeardAsSilence)) {
             self.s.answered = true;
         }
+        (self.silent, self.unheard) = (false, false);
     }
 
     /// An attempt has ended with nothing heard: this, and no timer, is what starts an application.
     pub(super) fn heard_nothing(&mut self, out: Outstanding, now: BootTime) {
+        self.unheard = true;
         if !self.may_start_without_server() {
             return;
         }
@@ -99,8 +101,43 @@ impl Claimant {
         };
         (silence.until, silence.idle) = (now, false);
         if now >= silence.since + contact && now < limit {
-            self.starts_without_server(limit);
+            if self.spec.is_a_line {
+                self.silent = true;
+            } else {
+                self.starts_without_server(limit);
+            }
         }
+    }
+
+    /// Whether its server is silent for long enough that an application may start without it.
+    pub(super) fn is_silent(&self) -> bool {
+        let started = self.s.state == HoldState::Optimistic;
+        started || (self.silent && self.may_start_without_server())
+    }
+
+    /// All servers of the claim are silent. Whether that is news.
+    pub(super) fn starts_as_all_are_silent(&mut self, now: BootTime) -> bool {
+        let limit = self.optimistic_limit();
+        let starts = self.s.state != HoldState::Optimistic && now < limit;
+        if starts {
+            self.starts_without_server(limit);
+            self.dirty = true;
+        }
+        starts
+    }
+
+    /// Another server has answered this claim: it starts without this one no more. If the
+    /// application does not run without a server (`runs`), nothing is left of such a start. Whether
+    /// that is news.
+    pub(super) fn is_answered_elsewhere(&mut self, runs: bool, now: BootTime) -> bool {
+        let known = std::mem::replace(&mut self.s.answered, true);
+        self.silent = false;
+        let ends = !runs && !self.s.was_held && self.s.state.is_licensed();
+        if ends {
+            self.lose(now);
+        }
+        self.dirty |= !known;
+        !known || ends
     }
 
     /// Nobody was asked: time stands.

@@ -2,7 +2,7 @@
 
 use super::Claimant;
 use crate::time::{BootTime, whole_millis};
-use crate::wire::{ClaimKind, ClaimStatus, HoldState};
+use crate::wire::{ClaimKind, ClaimStatus, HoldState, Stance};
 
 impl Claimant {
     /// Applies what has become of the claim by `now` without any message.
@@ -46,6 +46,33 @@ impl Claimant {
         self.dirty = true;
     }
 
+    /// Of the lines of several servers the claim is this one's, or not any more.
+    pub(super) fn is_chosen(&mut self, is_it: bool, now: BootTime) {
+        (self.s.chosen, self.s.chosen_at) = (is_it, now);
+        self.dirty = true;
+    }
+
+    /// All parts of its claim are there, or are not any more.
+    pub(super) fn is_whole(&mut self, whole: bool) {
+        self.dirty |= self.s.whole != whole;
+        self.s.whole = whole;
+    }
+
+    /// What it has as a part goes back, and it rests at its place in line.
+    pub(super) fn back_in_line(&mut self, now: BootTime) {
+        self.s.state = HoldState::Seeking;
+        (self.s.was_held, self.s.chosen) = (false, false);
+        (self.s.papers, self.s.pending) = (None, None);
+        self.stance = Stance::Rests;
+        (self.outstanding, self.next_at) = (None, now);
+        (self.repeat, self.dirty) = (false, true);
+    }
+
+    /// Whether nothing was heard of its last attempt.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.unheard
+    }
+
     /// When the status changes by time alone; [`BootTime::NEVER`] if it does not.
     pub fn changes_at(&self, now: BootTime) -> BootTime {
         use HoldState as S;
@@ -67,6 +94,7 @@ impl Claimant {
             state,
             licensed,
             items: self.s.items.clone(),
+            server: None,
             until_boot_ms: licensed.then(|| limit.as_millis()),
             for_ms: licensed.then(|| whole_millis(now.until(limit))),
             held_until_boot_ms: (state == HoldState::Held).then(|| self.s.held_until.as_millis()),

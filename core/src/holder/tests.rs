@@ -3,13 +3,15 @@
 
 use super::*;
 use crate::license::{Envelope, FreshToken};
-use crate::names::InstanceId;
+use crate::names::{InstanceId, ServerId};
 use crate::policy::Start;
 use crate::wire::{ProblemType, Standing, True};
 
 mod drive;
+mod lines;
 mod numbers;
 mod papers;
+mod parts;
 
 struct Steady(u8);
 
@@ -124,6 +126,7 @@ fn full() -> Answer {
         lease: lease(1),
         claim: ClaimName::pod(),
         instance: instance(),
+        server: ServerId::from_bytes([1; 16]),
         place: 2,
         reason: WaitReason::Full,
         message: "all 2 seats of render are taken".into(),

@@ -12,7 +12,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::{EndReason, Standing};
+use crate::wire::{EndReason, Stance, Standing};
 use std::cmp::Reverse;
 
 impl Ledger {
@@ -48,6 +48,7 @@ impl Ledger {
         self.grant_queue(now);
         self.grant_sharers(now);
         let id = answer?;
+        self.is_part(id, c.part, now);
         self.hand_over(id, now);
         if let Some(State::Held { .. }) = self.state_of(id) {
             // It may have been stranded until settling ended in this step.
@@ -140,11 +141,14 @@ impl Ledger {
         if resizes {
             self.resize(id, c, now)?;
         }
+        if c.stance == Stance::Rests {
+            self.back_in_line(id, now);
+        }
         if let Some(State::Queued(_)) = self.state_of(id) {
             if let Some(e) = self.entries.get_mut(&id) {
                 e.last = e.last.max(now);
             }
-            self.rests(id, c.rests);
+            self.stands(id, c.stance);
             self.keep_place(id, c, now);
         } else {
             self.judge(id, c.call_back.as_ref(), now)?;
@@ -235,7 +239,7 @@ impl Ledger {
         }
         let place = Queued {
             rank,
-            group: self.group_of_owner(&c.items, tenant, c.rests),
+            group: self.group_for(&c.items, tenant, c.stance),
             runs_until,
             passed,
         };

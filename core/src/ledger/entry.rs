@@ -4,7 +4,7 @@ use super::at::At;
 use super::booked::Spot;
 use super::handover::Handover;
 use super::pool::Drawn;
-use super::queue::Queued;
+use super::queue::{Queued, Rank};
 use super::refusal::Refusal;
 use super::types::{CalledBack, Claim};
 use super::who::{Asker, AskerRef, KeptHolder};
@@ -68,6 +68,9 @@ pub(super) struct Rare {
     pub(super) handover: Option<Handover>,
     /// When its seats were handed over last, or were to be.
     pub(super) handed: Option<BootTime>,
+    /// Others of its holder's seats are to come from other servers: where it stood in line here,
+    /// or stands.
+    pub(super) part: Option<Rank>,
 }
 
 impl Entry {
@@ -145,6 +148,11 @@ impl Entry {
 
     pub(super) fn stranded(&self) -> Option<BootTime> {
         self.rare.as_ref()?.stranded
+    }
+
+    /// As a part of what its holder asks several servers for: its place in line.
+    pub(super) fn part(&self) -> Option<Rank> {
+        self.rare.as_ref()?.part
     }
 
     pub(super) fn rare_of(&self) -> Option<&Rare> {

@@ -22,11 +22,10 @@ use super::types::Claim;
 use super::who::{Asker, AskerRef, HolderRef};
 use super::wish::WishRef;
 use crate::identity::{Holder, HolderKey};
-use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::EndReason;
+use crate::wire::{EndReason, Stance};
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -181,7 +180,7 @@ impl Ledger {
                 self.wish(id, &c.items);
                 let keys = self.capacity.share_keys(&c.items, Self::asker(c));
                 self.sharers.enter(place.rank, keys);
-                let group = self.group_of_owner(&c.items, tenant, c.rests);
+                let group = self.group_for(&c.items, tenant, c.stance);
                 self.stands_in(id, group);
                 self.refuse_if_impossible(id, now);
             }
@@ -225,34 +224,21 @@ impl Ledger {
         self.tally.enter(e);
     }
 
-    /// Which group an owner's claim waits in.
-    pub(super) fn group_of_owner(
-        &mut self,
-        items: &[Item],
-        tenant: super::tenant::Tenant,
-        rests: bool,
-    ) -> GroupAt {
-        if rests && !mutant::on(Mutant::GhostGathers) {
-            GroupAt::Resting
-        } else {
-            self.group_for(items, tenant)
-        }
-    }
-
-    /// An owner's place rests, or does not any more.
-    pub(super) fn rests(&mut self, id: LeaseId, rests: bool) {
+    /// A claim of the queue stands otherwise from now on.
+    pub(super) fn stands(&mut self, id: LeaseId, stance: Stance) {
         let Some(e) = self.entries.get(&id) else {
             return;
         };
         let State::Queued(place) = &e.state else {
             return;
         };
-        if (place.group == GroupAt::Resting) == rests {
+        let known = self.queue.stance(place.group);
+        if known.unwrap_or_default() == stance {
             return;
         }
         let before = **place;
         let (items, tenant) = (e.items().to_vec(), self.capacity.rights.tenant(e.asks()));
-        let group = self.group_of_owner(&items, tenant, rests);
+        let group = self.group_for(&items, tenant, stance);
         self.queue.leave(&before);
         self.stands_in(id, group);
     }

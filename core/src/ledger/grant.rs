@@ -13,6 +13,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
+use crate::wire::Stance;
 use std::cmp::Reverse;
 
 /// One pass over the queue: what those before keep for themselves.
@@ -150,6 +151,11 @@ impl Ledger {
     /// The first of a group cannot be granted: what it keeps from others.
     fn keeps(&mut self, next: &Next, turn: Turn, pass: &mut Pass, now: BootTime) {
         let (id, group) = (next.rank.id, next.group);
+        mark(&mut pass.done, group);
+        self.queue.set_held_back(group, turn.held_back);
+        if self.queue.yields(group) && !mutant::on(Mutant::GathersEverywhere) {
+            return;
+        }
         let rights = &self.capacity.rights;
         // Who waits for seats that there are not is in nobody's way under a limit.
         let limits = turn.limits.into_iter().filter(|_| turn.held_back);
@@ -189,8 +195,6 @@ impl Ledger {
             pass.open.push(open);
         }
         self.look_at_passers(id, now);
-        mark(&mut pass.done, group);
-        self.queue.set_held_back(group, turn.held_back);
         self.queue.set_gathers(group, gathers.then_some(id));
         if turn.owns {
             let own = |p: &usize| (turn.tenant, *p);
@@ -212,7 +216,7 @@ impl Ledger {
         }
         let before = self.capacity.rights.nobody_wants();
         for tenant in self.capacity.rights.owners() {
-            let firsts: Vec<Rank> = self.queue.firsts_of(tenant).collect();
+            let firsts: Vec<Rank> = self.queue.gather_of(tenant).collect();
             for Rank { id, .. } in firsts {
                 let Some(e) = self.entries.get(&id) else {
                     continue;
@@ -234,7 +238,7 @@ impl Ledger {
     /// Where a new claim's seats come from, if it has them in the step in which it comes and nobody
     /// waits: the queue would make it the first, and do the same.
     pub(super) fn plan_at_once(&mut self, c: &Claim, now: BootTime) -> Option<Plan> {
-        if !self.may_grant() || self.queue.len() > 0 {
+        if !self.may_grant() || self.queue.len() > 0 || Self::rests(c.stance) {
             return None;
         }
         self.move_stranded(now);
@@ -301,7 +305,10 @@ impl Ledger {
     }
 
     /// Which group a tenant's claim for these items waits in.
-    pub(super) fn group_for(&mut self, items: &[Item], tenant: Tenant) -> GroupAt {
+    pub(super) fn group_for(&mut self, items: &[Item], tenant: Tenant, stance: Stance) -> GroupAt {
+        if Self::rests(stance) {
+            return GroupAt::Resting;
+        }
         // With no license in force nothing can be judged.
         let judged = !self.capacity.products.is_empty();
         if judged && self.capacity.check(items, tenant).is_err() {
@@ -314,8 +321,13 @@ impl Ledger {
         let owned = rights.owned_by_word(tenant, &pools);
         let may_be_own = owned.is_some_and(|owned| seats.sum::<u64>() <= owned)
             && !mutant::on(Mutant::OwnersWaitBehindTheirOwn);
-        let alike = (may_be_passed || may_be_own).then_some(items);
-        self.queue.group_of(pools, tenant, alike)
+        let yields = stance == Stance::Yields;
+        let alike = (may_be_passed || may_be_own || yields).then_some(items);
+        self.queue.group_of(pools, tenant, alike, yields)
+    }
+
+    fn rests(stance: Stance) -> bool {
+        stance == Stance::Rests && !mutant::on(Mutant::GhostGathers)
     }
 }
 

@@ -30,6 +30,7 @@
 //! | `backfill`, `passers` | claims that were granted past others which did not fit |
 //! | `families` | owners, whose pods take their shares over |
 //! | `handover`, `rollout` | pods that replace others which have not gone yet: leases beyond the seats |
+//! | `parts` | claims whose holders need seats of other servers besides |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
 //! | `call_back` | leases that end at a limit although they are renewed |
@@ -61,6 +62,7 @@ mod grant;
 mod groups;
 mod handover;
 mod label;
+mod parts;
 mod passers;
 mod permits;
 mod policy;

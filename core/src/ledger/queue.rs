@@ -14,6 +14,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::{BootTime, Timestamp};
+use crate::wire::Stance;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -59,7 +60,8 @@ pub(super) enum GroupAt {
     /// Claims that the license in force could never grant. Their applications run on, and they
     /// stand in nobody's way.
     Aside,
-    /// An owner's place of which no pod lives: kept, and in nobody's way.
+    /// A place that is kept, and in nobody's way: an owner's of which no pod lives, or of who
+    /// waits for other seats first.
     Resting,
 }
 
@@ -88,6 +90,8 @@ struct Group {
     tenant: Tenant,
     /// What each of its claims asks for, where such claims have a group of their own.
     alike: Option<Box<[Item]>>,
+    /// Its claims keep nothing from others: seats gather for them at other servers.
+    yields: bool,
     /// Its first is held back by its own policy, and keeps nothing of the license's pools from
     /// others.
     held_back: bool,
@@ -144,10 +148,14 @@ impl Queue {
         pools: Vec<usize>,
         tenant: Tenant,
         alike: Option<&[Item]>,
+        yields: bool,
     ) -> GroupAt {
         let alike = alike.filter(|_| self.groups.len() < MOST_ALIKE);
-        let is_it =
-            |g: &Group| g.pools == pools && g.tenant == tenant && g.alike.as_deref() == alike;
+        let is_it = |g: &Group| {
+            (g.tenant, g.yields) == (tenant, yields)
+                && g.pools == pools
+                && g.alike.as_deref() == alike
+        };
         if let Some(at) = self.groups.iter().position(is_it) {
             return GroupAt::Of(at);
         }
@@ -155,6 +163,7 @@ impl Queue {
             pools,
             tenant,
             alike: alike.map(Into::into),
+            yields,
             held_back: false,
             gathers: None,
             passed_to: None,
@@ -201,6 +210,21 @@ impl Queue {
 
     pub(super) fn tenant(&self, group: usize) -> Tenant {
         self.groups.get(group).map(|g| g.tenant).unwrap_or_default()
+    }
+
+    /// How a claim of the queue stands that is there; unknown of one that stands aside.
+    pub(super) fn stance(&self, at: GroupAt) -> Option<Stance> {
+        match at {
+            GroupAt::Of(group) if self.yields(group) => Some(Stance::Yields),
+            GroupAt::Of(_) => Some(Stance::Gathers),
+            GroupAt::Resting => Some(Stance::Rests),
+            GroupAt::Aside => None,
+        }
+    }
+
+    /// Whether a group's claims keep nothing from others.
+    pub(super) fn yields(&self, group: usize) -> bool {
+        self.groups.get(group).is_some_and(|g| g.yields)
     }
 
     pub(super) fn is_held_back(&self, group: usize) -> bool {
@@ -271,9 +295,10 @@ impl Queue {
         group.into_iter().flat_map(|g| &g.passed).copied()
     }
 
-    /// Who stands first in each group of a tenant.
-    pub(super) fn firsts_of(&self, tenant: Tenant) -> impl Iterator<Item = Rank> {
-        let groups = self.groups.iter().filter(move |g| g.tenant == tenant);
+    /// Who stands first in each group of a tenant for which seats may gather.
+    pub(super) fn gather_of(&self, tenant: Tenant) -> impl Iterator<Item = Rank> {
+        let groups = self.groups.iter();
+        let groups = groups.filter(move |g| g.tenant == tenant && !g.yields);
         groups.filter_map(|g| g.ranks.first())
     }
 

@@ -66,7 +66,8 @@ impl Ledger {
     /// Sorts the queue anew after the license has changed. Claims that it could never grant are
     /// refused, unless their applications run: those are thrown out by nobody but their own limit.
     pub(super) fn regroup(&mut self, now: BootTime) {
-        let waiting = std::mem::take(&mut self.queue).all();
+        let before = std::mem::take(&mut self.queue);
+        let waiting = before.all();
         let mut again = Vec::with_capacity(waiting.len());
         self.sharers = Sharers::default();
         self.capacity.changes.note_all();
@@ -75,7 +76,11 @@ impl Ledger {
                 continue;
             };
             let (wish, tenant) = (e.wish.clone(), self.capacity.rights.tenant(e.asks()));
-            let at = self.group_for(&wish.items, tenant);
+            let stance = match &e.state {
+                State::Queued(place) => before.stance(place.group),
+                _ => None,
+            };
+            let at = self.group_for(&wish.items, tenant, stance.unwrap_or_default());
             if !mutant::on(Mutant::PolicyKeepsRanks) {
                 rank.priority = Reverse(self.capacity.rights.priority(tenant));
             }

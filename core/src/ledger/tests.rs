@@ -11,6 +11,7 @@ mod policy;
 mod projects;
 mod rollout;
 mod sharers;
+mod stance;
 mod taken_back;
 
 use super::*;

@@ -8,7 +8,7 @@ use crate::receipt::{HandoverBefore, LeaseReceipt, PartBefore, Ticket};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::{BootTime, Now, Timestamp, margin};
-use crate::wire::{ClaimRequest, HeldProof, LeaseView, Problem, Standing, WaitReason};
+use crate::wire::{ClaimRequest, HeldProof, LeaseView, Problem, Stance, Standing, WaitReason};
 use std::time::Duration;
 
 /// What a ledger is told once, at its start.
@@ -93,8 +93,10 @@ pub struct Claim {
     /// Which owner's seats it has a share of, as the operator's word or its receipt says; an
     /// owner's are its own. The ledger knows better, where it does.
     pub family: Option<Box<str>>,
-    /// An owner's, of which no pod lives: it keeps its place, and nothing gathers for it.
-    pub rests: bool,
+    /// How it stands in line. An owner's rests of which no pod lives.
+    pub stance: Stance,
+    /// Others of its holder's seats are to come from other servers, and are not all there.
+    pub part: bool,
     /// What speaks against its holder, if something does: a new claim is refused with it, a lease
     /// that there is is called back.
     pub call_back: Option<CallBack>,
@@ -126,7 +128,8 @@ impl Claim {
             held: None,
             claims: None,
             family: None,
-            rests: false,
+            stance: Stance::default(),
+            part: false,
             call_back: None,
         }
     }
@@ -142,6 +145,8 @@ impl Claim {
             request_id: body.request_id,
             others: body.others.clone(),
             heard: body.heard,
+            stance: body.stance,
+            part: body.part,
             ..Self::new(holder, name, body.items.clone(), (body.secret_hash, new_id))
         }
     }

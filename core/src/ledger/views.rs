@@ -115,7 +115,9 @@ impl Ledger {
                     v.message = Some(wait.message);
                 }
             }
-            State::Held { silent: false, .. } if e.is_owner() && !e.taken_back => {
+            State::Held { silent: false, .. }
+                if (e.is_owner() || e.part().is_some()) && !e.taken_back =>
+            {
                 v.state = ViewState::Reserved;
                 v.problem = e.called_back().map(|c| c.why.clone());
             }

@@ -65,6 +65,10 @@ impl Ledger {
             let reason = WaitReason::Settling;
             return (reason, reason.explain().to_owned());
         }
+        if at == GroupAt::Resting && e.part().is_some() {
+            let reason = WaitReason::Elsewhere;
+            return (reason, reason.explain().to_owned());
+        }
         let tenant = self.capacity.rights.tenant(e.asks());
         if at == GroupAt::Aside
             && let Err(why) = self.capacity.check(e.items(), tenant)

@@ -3,6 +3,7 @@
 
 use crate::identity::Holder;
 use crate::license::HolderHmac;
+use crate::names::ServerId;
 use ring::hmac;
 
 /// How many random bytes an identity key has.
@@ -29,6 +30,7 @@ pub(super) struct Keys {
     /// What hid holders before there were labels: it hides none any more.
     holder_before: hmac::Key,
     pin: [u8; IDENTITY_KEY],
+    server: hmac::Key,
 }
 
 impl Keys {
@@ -45,6 +47,7 @@ impl Keys {
             holder: of("mooring holder v1"),
             holder_before: key.clone(),
             pin: pin.as_ref().first_chunk().copied().unwrap_or_default(),
+            server: of("mooring server id v1"),
         }
     }
 }
@@ -74,6 +77,13 @@ impl Identity {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Keys> {
         std::iter::once(&self.first).chain(&self.earlier)
+    }
+
+    /// What tells this server from all others, for whoever asks several of them.
+    pub fn id(&self) -> ServerId {
+        let tag = hmac::sign(&self.first.server, self.server.as_bytes());
+        let first = tag.as_ref().first_chunk().copied();
+        ServerId::from_bytes(first.unwrap_or_default())
     }
 
     /// A holder, so that nobody else can tell who it is.

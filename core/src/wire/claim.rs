@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::identity::Holder;
 use crate::license::{Bundle, Envelope};
-use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, TermsId};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName, RequestId, ServerId, TermsId};
 use crate::policy::OptimisticStart;
 use crate::receipt::Sealed;
 use crate::request::Item;
@@ -75,6 +75,13 @@ pub struct ClaimRequest {
     )]
     #[cfg_attr(feature = "schema", schemars(range(min = -crate::whole::EXACT, max = crate::whole::EXACT)))]
     pub clock_ahead_secs: Option<i64>,
+    /// How it stands in line: for who stands in the lines of several servers.
+    #[serde(default, skip_serializing_if = "Stance::is_usual")]
+    pub stance: Stance,
+    /// Others of this holder's seats are to come from other servers: until all are there these are
+    /// kept for it, and nothing runs by them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
     /// Its sender keeps tickets as text. A sidecar of before is given a document.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipts: bool,
@@ -140,6 +147,28 @@ pub enum Standing {
     Held,
 }
 
+/// How a claim stands in line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Stance {
+    /// Free seats gather for it.
+    #[default]
+    Gathers,
+    /// It has its seats if they are there at its turn, and keeps none from others: seats gather for
+    /// it at another server.
+    Yields,
+    /// It keeps its place, and is granted nothing.
+    Rests,
+}
+
+impl Stance {
+    /// As of a claim that says nothing of it.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A granted claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -191,6 +220,8 @@ pub struct Waiting {
     pub claim: ClaimName,
     /// The server's run.
     pub instance: InstanceId,
+    /// The server: who asks several takes its seats in the order of these.
+    pub server: ServerId,
     /// Its place in line, from 1.
     pub place: u32,
     /// Why it waits.
@@ -224,6 +255,8 @@ pub enum WaitReason {
     Policy,
     /// The server has just started and takes earlier leases in first.
     Settling,
+    /// It is one of several parts, and rests until it is this one's turn.
+    Elsewhere,
     /// The server grants nothing, since its hardware anchor is not there.
     AnchorLost,
     /// The server grants nothing, since no license is in force, or its clock is wrong.
@@ -239,6 +272,9 @@ impl WaitReason {
             Self::Policy => "a policy of the license server keeps what it asks for from its group",
             Self::Settling => {
                 "the license server has just started and takes earlier leases in first"
+            }
+            Self::Elsewhere => {
+                "it keeps its place here, and waits for seats at other license servers first"
             }
             Self::AnchorLost => "the license server's hardware anchor is not there",
             Self::LicenseInvalid => "the license server has no valid license",

@@ -18,7 +18,7 @@ mod second;
 mod socket;
 mod view;
 
-pub use claim::{ClaimRequest, Grant, HeldProof, Standing, WaitReason, Waiting};
+pub use claim::{ClaimRequest, Grant, HeldProof, Stance, Standing, WaitReason, Waiting};
 pub use operator::{
     AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, ReplacedElsewhere,
     Revoke, RevokedHolder, RevokedHolders,

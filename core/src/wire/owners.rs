@@ -1,7 +1,7 @@
 //! `POST /v1/owners`: what the operator claims for what has pods run, and for pods that wait to be
 //! scheduled.
 
-use super::{Problem, WaitReason};
+use super::{Problem, Stance, WaitReason};
 use crate::identity::{Holder, HolderKey};
 use crate::names::{ClaimName, InstanceId, LeaseId, ProjectName};
 use crate::receipt::Sealed;
@@ -87,6 +87,15 @@ pub struct Replacing {
 }
 
 impl OwnerClaim {
+    /// How it stands in line.
+    pub const fn stance(&self) -> Stance {
+        if self.rests {
+            Stance::Rests
+        } else {
+            Stance::Gathers
+        }
+    }
+
     /// What is wrong with the pairs of pods, if something is: the field, and what was expected.
     pub fn bad_pair(&self) -> Option<(String, String)> {
         let named: HashSet<&HolderKey> = self.pods.iter().collect();

@@ -59,6 +59,7 @@ mod tests {
             reason: LicenseReason::Valid,
             message: String::new(),
             supersedes: supersedes.iter().map(|s| (*s).to_owned()).collect(),
+            standbys: 0,
         }
     }
 

@@ -78,6 +78,9 @@ pub struct ClaimStatus {
     pub licensed: bool,
     /// What is held or asked for.
     pub items: Vec<Item>,
+    /// Where there are several license servers: which one's word this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// The boot clock's reading at which being licensed ends if there is no further contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_boot_ms: Option<u64>,
@@ -133,7 +136,7 @@ pub struct Status {
     pub boot_ms: u64,
     /// Grows by one at each change.
     pub seq: u64,
-    /// The license server.
+    /// The license server; several with commas.
     pub server: String,
     /// All claims; at an agent those of the user who asks, and the machine's own.
     pub claims: Vec<ClaimStatus>,

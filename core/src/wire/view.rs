@@ -369,6 +369,9 @@ pub struct LicenseFileView {
     /// Which licenses its license replaces, by itself or by way of another: the ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
+    /// How many standby anchors its license lists.
+    #[serde(default)]
+    pub standbys: u32,
 }
 
 /// `GET /v1/products`.

@@ -38,3 +38,10 @@ pub async fn prepare(lab: &Lab) -> Result<()> {
     server.allowed.from = api::NamespacesFrom::All;
     server.apply(lab).await
 }
+
+/// Takes the LicenseServer away: others' pods would stand in its line.
+pub async fn clear(lab: &Lab) -> Result<()> {
+    let line = format!("-n {LICENSING} delete licenseserver main --timeout=60s");
+    let deleted = lab.kubectl(&line).await?;
+    deleted.ok("deleting the LicenseServer").map(drop)
+}

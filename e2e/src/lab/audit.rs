@@ -1,6 +1,7 @@
 //! Who wrote what at the API server, from its audit log.
 
 use anyhow::{Context as _, Result};
+use mooring_core::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
@@ -9,9 +10,9 @@ use std::path::PathBuf;
 /// The writes of one object's, each as its verb.
 pub type Writes = BTreeMap<String, Vec<String>>;
 
-/// The writes that succeeded of `resource` in a namespace, by object, of those whose user's name
-/// has `user` in it.
-pub fn writes(namespace: &str, resource: &str, user: &str) -> Result<Writes> {
+/// The writes since then that succeeded of `resource` in a namespace, by object, of those whose
+/// user's name has `user` in it. A cluster that has run this before has those of that time, too.
+pub fn writes(namespace: &str, resource: &str, user: &str, since: Timestamp) -> Result<Writes> {
     let path = path();
     let file = std::fs::File::open(&path);
     let file = file.with_context(|| format!("the audit log {}", path.display()))?;
@@ -29,7 +30,10 @@ pub fn writes(namespace: &str, resource: &str, user: &str) -> Result<Writes> {
         let wrote = matches!(verb.as_str(), "create" | "update" | "patch" | "delete");
         let succeeded = event["responseStatus"]["code"].as_u64() < Some(300);
         let by = text(&event["user"]["username"]).contains(user);
+        let received = text(&event["requestReceivedTimestamp"]).parse::<Timestamp>();
+        let is_late = received.context("requestReceivedTimestamp")? >= since;
         if wrote
+            && is_late
             && succeeded
             && by
             && object["namespace"] == namespace

@@ -18,7 +18,7 @@ pub use apps::{App, Line};
 pub use card::{Card, CardIn};
 pub use command::{Output, run, run_words, words};
 pub use install::{Helm, NAMESPACE, NO_IMAGE, OPERATOR};
-pub use server::{Row, Server, pkcs11, template};
+pub use server::{Row, Server, pkcs11, soft, template};
 pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;
 pub use wait::{eventually, so, within};

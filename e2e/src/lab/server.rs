@@ -33,6 +33,8 @@ pub struct Server {
     pub device: Option<api::Device>,
     /// The resource of the node that its container gets.
     pub device_resource: Option<String>,
+    /// The node of a standby elsewhere: another token, of the same module and label.
+    pub standby_on: Option<String>,
     pub products: Vec<(String, u32)>,
     /// Its anchor and its template, where it is not SoftHSM.
     pub anchored: Option<(api::Anchor, api::Template)>,
@@ -51,6 +53,7 @@ impl Server {
             movable: false,
             device: None,
             device_resource: None,
+            standby_on: None,
             products: vec![("render".into(), seats)],
             anchored: None,
         }
@@ -110,7 +113,7 @@ impl Server {
         let label = if self.movable {
             (PLACE.to_owned(), self.namespace.clone())
         } else {
-            ("kubernetes.io/hostname".to_owned(), lab.nodes.0.clone())
+            hostname(&lab.nodes.0)
         };
         let labels = BTreeMap::from([label]);
         let spec = LicenseServerSpec {
@@ -123,8 +126,11 @@ impl Server {
             audit: api::AuditSettings::default(),
             revocations: None,
             voucher: None,
+            standby: self.standby_on.as_ref().map(|node| api::Standby {
+                anchor: anchored.clone(),
+                placement: Some(placed_on(hostname(node))),
+            }),
             anchor: anchored,
-            standby: None,
             placement: api::Placement {
                 node_selector: self.device.as_ref().map_or(labels, |_| BTreeMap::new()),
                 device: self.device.clone(),
@@ -201,6 +207,11 @@ impl Server {
         Ok(values.sum())
     }
 
+    /// How many of its seats are taken, by its status.
+    pub async fn used(&self, lab: &Lab) -> Result<Option<u32>> {
+        Ok(self.get(lab).await?.status.and_then(|s| s.used))
+    }
+
     /// The LicenseLeases of its namespace, sorted by name.
     pub async fn leases(&self, lab: &Lab) -> Result<Vec<Row>> {
         let leases = Api::<LicenseLease>::namespaced(lab.client.clone(), &self.namespace);
@@ -249,8 +260,22 @@ impl Server {
     }
 }
 
+/// The label by which a node is named.
+fn hostname(node: &str) -> (String, String) {
+    ("kubernetes.io/hostname".to_owned(), node.to_owned())
+}
+
+/// At the node that carries a label.
+fn placed_on(label: (String, String)) -> api::Placement {
+    api::Placement {
+        node_selector: BTreeMap::from([label]),
+        device: None,
+        tolerations: Vec::new(),
+    }
+}
+
 /// SoftHSM's module, and the store on the node.
-fn soft(anchor: &Anchor) -> (api::Anchor, api::Template) {
+pub fn soft(anchor: &Anchor) -> (api::Anchor, api::Template) {
     let token = pkcs11("/usr/lib/softhsm/libsofthsm2.so", &anchor.label);
     let variable = ("SOFTHSM2_CONF", anchor.softhsm_conf());
     (token.into(), template(variable, ON_NODE, false))
@@ -337,6 +362,8 @@ async fn label(lab: &Lab, node: &str, label: &str) -> Result<()> {
 pub struct Row {
     pub pod: String,
     pub state: String,
+    /// The license server's name.
+    pub server: String,
     pub place: Option<u32>,
     pub lease: String,
 }
@@ -348,6 +375,7 @@ impl Row {
         Self {
             pod: lease.spec.holder.name.clone(),
             state: status.map_or("none".into(), |s| s.state.to_string()),
+            server: lease.spec.server.name.clone(),
             place: claim.and_then(|c| c.place),
             lease: claim.map(|c| c.lease.clone()).unwrap_or_default(),
         }

@@ -18,7 +18,7 @@ pub(super) async fn two_run_and_the_third_waits(lab: &Lab) -> Result<()> {
         "the columns do not name the node {}:\n{table}",
         lab.nodes.0
     );
-    has_columns(&table, "NODE ANCHOR READY USED SEATS WAITING AGE")?;
+    has_columns(&table, "NODE SERVES ANCHOR READY USED SEATS WAITING AGE")?;
     let node = server.node(lab).await?;
     ensure!(
         node == lab.nodes.0,

@@ -6,6 +6,7 @@ use crate::main_job::{begin, count_seats, holds};
 use crate::outage::{event, lease, mooring, shown};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use mooring_core::time::Timestamp;
 
 /// Two pods lose their license for good. One asks for its eviction: refused while a
 /// `PodDisruptionBudget` forbids it, which an Event says; done once that allows it, with an Event
@@ -13,6 +14,7 @@ use k8s_openapi::api::core::v1::{ContainerState, Pod};
 /// runs on.
 pub(super) async fn who_asks_for_it_is_evicted_when_its_license_is_lost(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "who_asks_for_it_is_evicted_when_its_license_is_lost").await?;
+    let since = Timestamp::now();
     let server = Server::new(&ns, 2);
     server.ready(lab).await?;
     let fleet = Fleet::new(&ns, "stops", 1).annotated("    mooring.dev/on-loss: stop\n");
@@ -59,7 +61,7 @@ pub(super) async fn who_asks_for_it_is_evicted_when_its_license_is_lost(lab: &La
     let stays = keeps.pod(lab).await;
     runs_on(&stays.context("the pod that did not ask for its eviction")?)?;
     // By the Eviction API: an eviction is created, and nothing deleted.
-    let wrote = audit::writes(&ns, "pods", OPERATOR)?;
+    let wrote = audit::writes(&ns, "pods", OPERATOR, since)?;
     let wrote = wrote.get(&stops.name);
     ensure!(
         wrote.is_some_and(|verbs| *verbs == ["create"]),

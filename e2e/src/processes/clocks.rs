@@ -50,7 +50,7 @@ fn days_off(t: Timestamp) -> i64 {
 
 /// By how many days the server's wall clock is off, as a lease token of this moment says.
 fn server_days(a: &Agent) -> Result<i64> {
-    let bundle = Sidecar::at(a.socket()).token(None, Some("0123456789abcdef"))?;
+    let bundle = Sidecar::at(a.socket()).token(None, None, Some("0123456789abcdef"))?;
     let token: LeaseToken = bundle.lease.read_unverified(types::LEASE)?;
     Ok(days_off(token.issued_at))
 }

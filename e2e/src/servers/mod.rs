@@ -1,13 +1,20 @@
-//! The scenarios of many servers: outside of the cluster, and clients outside of it.
+//! The scenarios of several license servers, of one that may serve from two nodes, of servers outside
+//! of the cluster, and of clients outside of it.
 
 mod outside;
+mod pool;
 mod site;
+mod standby;
 
 use crate::suite::Scenario;
 
 /// All of them, in the order in which they run.
 pub fn scenarios() -> Vec<Scenario> {
     crate::suite::scenarios![
+        pool::who_has_the_products_is_found,
+        pool::two_servers_are_one_pool_and_one_goes_for_good,
+        standby::a_standby_elsewhere_serves_on_proof_alone,
+        standby::a_handover_ends_one_side_before_the_other_begins,
         outside::pods_hold_seats_of_a_server_outside_of_the_cluster,
         outside::a_machine_outside_holds_a_seat_of_the_clusters_server,
     ]

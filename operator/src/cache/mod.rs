@@ -3,20 +3,24 @@
 //!
 //! Whoever serves a license server listens here for holders about which something changed.
 
+mod elsewhere;
 mod mirrors;
 pub(crate) mod own;
 mod packed;
 pub mod watches;
 
+pub use elsewhere::Elsewhere;
 pub use mirrors::{Mirrors, Stored, key_in};
 pub use own::{OwnPod, own_pod};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{PodFact, fact_of, is_pod, key_of, node_name, server_of};
+use crate::pods::{PodFact, fact_of, is_pod, key_of, node_name, servers_of, told_of};
+use elsewhere::{Other, elsewhere};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
-use mooring_api::LicenseLease;
 use mooring_api::names::ServerRef;
+use mooring_api::{LicenseLease, LicenseLeaseStatus};
+use mooring_core::annotation::LICENSES;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_net::sync::lock;
@@ -58,6 +62,48 @@ impl Inner {
         if let Some(subscription) = self.subscriptions.get(server) {
             let _ = subscription.send(key.clone());
         }
+    }
+
+    fn tell_all(&self, servers: &[ServerRef], key: &HolderKey) {
+        for server in servers {
+            self.tell(server, key);
+        }
+    }
+
+    /// Tells a pod's other servers that it stands otherwise at this one: what they show of it goes
+    /// by that.
+    fn tell_others(&self, server: &ServerRef, key: &HolderKey) {
+        let pod = self.pods.get(key).filter(|pod| pod.is_of(server));
+        let servers = pod.iter().flat_map(|pod| &pod.servers);
+        for other in servers.filter(|s| *s != server) {
+            self.tell(other, key);
+        }
+    }
+
+    fn status(&self, server: &ServerRef, key: &HolderKey) -> Option<&LicenseLeaseStatus> {
+        self.mirrors.get(server)?.get(key)?.lease.status.as_ref()
+    }
+
+    /// How a pod stands at its other servers.
+    fn elsewhere(&self, server: &ServerRef, key: &HolderKey, pod: &PackedPod) -> Elsewhere {
+        let Some(at) = pod.servers.iter().position(|s| s == server) else {
+            return Elsewhere::Nowhere;
+        };
+        if pod.servers.len() < 2 {
+            return Elsewhere::Nowhere;
+        }
+        // What another vendor's server has of it is another part.
+        let whole = pod.unpacked();
+        let part = told_of(&whole, LICENSES.variable(), server);
+        let alike = |s: &ServerRef| told_of(&whole, LICENSES.variable(), s) == part;
+        let others = pod.servers.iter().enumerate();
+        let others = others.filter(|(i, s)| *i != at && alike(s));
+        let others = others.filter_map(|(i, other)| {
+            let status = self.status(other, key)?;
+            let earlier = i < at;
+            Some(Other { status, earlier })
+        });
+        elsewhere(self.status(server, key), others)
     }
 
     fn node_of(&self, pod: &PackedPod) -> Option<&Node> {
@@ -111,7 +157,7 @@ impl ClusterCache {
         let Some(pod) = PackedPod::new(pod, &mut w.roots) else {
             return;
         };
-        w.tell(&pod.server, &key);
+        w.tell_all(&pod.servers, &key);
         w.proven.remove(&key);
         w.pods.insert(key, pod);
     }
@@ -122,8 +168,8 @@ impl ClusterCache {
     pub fn pod_absent(&self, last: &Pod, deleted: bool, now: BootTime) {
         let Some(key) = key_of(last) else { return };
         let mut w = self.lock();
-        let known = w.pods.remove(&key).map(|s| s.server);
-        let server = known.or_else(|| server_of(last));
+        let known = w.pods.remove(&key).map(|s| s.servers);
+        let servers = known.unwrap_or_else(|| servers_of(last).into());
         let node = node_name(last).and_then(|n| w.nodes.get(n)).cloned();
         let proof = if deleted {
             gone::proof_after_deletion(last, node.as_deref())
@@ -135,9 +181,7 @@ impl ClusterCache {
             tracing::info!(pod = %name_of(last), uid = %key, reason = %p, "a pod is proven gone");
             w.proven.insert(key.clone(), (p, now));
         }
-        if let Some(server) = server {
-            w.tell(&server, &key);
-        }
+        w.tell_all(&servers, &key);
     }
 
     /// After a new list: the pods that were in sight and are not on it.
@@ -170,7 +214,7 @@ impl ClusterCache {
         if changed {
             for (key, seen) in &w.pods {
                 if seen.node.as_deref() == Some(&name) {
-                    w.tell(&seen.server, key);
+                    w.tell_all(&seen.servers, key);
                 }
             }
         }
@@ -197,6 +241,7 @@ impl ClusterCache {
         let news = w.mirrors.entry(server.clone()).or_default().seen(lease);
         if let Some(key) = key.filter(|_| news) {
             w.tell(&server, &key);
+            w.tell_others(&server, &key);
         }
     }
 
@@ -209,6 +254,7 @@ impl ClusterCache {
         if let Some(key) = key_in(lease).filter(|_| news) {
             tracing::debug!(lease = %name_of(lease), server = %server, "a mirror is gone; written anew if its lease lives");
             w.tell(server, &key);
+            w.tell_others(server, &key);
         }
     }
 
@@ -224,6 +270,7 @@ impl ClusterCache {
         w.mirrors.retain(|_, m| !m.is_empty());
         for (server, key) in lost {
             w.tell(&server, &key);
+            w.tell_others(&server, &key);
         }
     }
 
@@ -246,39 +293,48 @@ impl ClusterCache {
 
     pub fn mirror_written(&self, server: &ServerRef, lease: LicenseLease, at: BootTime) {
         let mut w = self.lock();
+        let key = key_in(&lease);
+        let state = |w: &Inner| Some(w.status(server, key.as_ref()?)?.state);
+        let before = state(&w);
         w.mirrors
             .entry(server.clone())
             .or_default()
             .wrote(lease, at);
+        if let (Some(key), true) = (&key, state(&w) != before) {
+            w.tell_others(server, key);
+        }
     }
 
     pub fn mirror_removed(&self, server: &ServerRef, key: &HolderKey) {
-        if let Some(mirrors) = self.lock().mirrors.get_mut(server) {
+        let mut w = self.lock();
+        if let Some(mirrors) = w.mirrors.get_mut(server) {
             mirrors.removed(key);
+            w.tell_others(server, key);
         }
     }
 
     /// The holders whose pods point at this server.
     pub fn pods_of(&self, server: &ServerRef) -> Vec<HolderKey> {
-        self.holders(|pod| pod.server == *server)
+        self.holders(|pod| pod.is_of(server))
     }
 
     /// Those of them whose sidecar has, or may have, run.
     pub fn may_have_run(&self, server: &ServerRef) -> Vec<HolderKey> {
-        self.holders(|pod| pod.may_have_run && pod.server == *server)
+        self.holders(|pod| pod.may_have_run && pod.is_of(server))
     }
 
     /// Those of them whose pods are like this: each is unpacked for it.
     pub fn pods_like(&self, server: &ServerRef, like: impl Fn(&Pod) -> bool) -> Vec<HolderKey> {
-        self.holders(|pod| pod.server == *server && like(&pod.unpacked()))
+        self.holders(|pod| pod.is_of(server) && like(&pod.unpacked()))
     }
 
     /// Those of them about which the rules of owners say something.
     pub fn owned(&self, server: &ServerRef) -> Vec<OwnPod> {
         let w = self.lock();
-        let pods = w.pods.iter().filter(|(_, pod)| pod.server == *server);
+        let pods = w.pods.iter().filter(|(_, pod)| pod.is_of(server));
         let pods = pods.filter_map(|(key, pod)| {
-            let own = OwnPod::clone(pod.own.as_deref()?);
+            let mut own = OwnPod::clone(pod.own.as_deref()?);
+            own.elsewhere = w.elsewhere(server, key, pod) == Elsewhere::Licensed;
             Some(own.with_proof(w.proof(key).is_some()))
         });
         pods.collect()
@@ -290,21 +346,29 @@ impl ClusterCache {
         pods.map(|(key, _)| key.clone()).collect()
     }
 
-    /// The pod with this UID that is in sight, whichever server it points at. What its sidecar
+    /// The pod with this UID that is in sight, whichever servers it points at. What its sidecar
     /// trusts is not in it.
     pub fn pod(&self, key: &HolderKey) -> Option<Pod> {
         self.lock().pods.get(key).map(PackedPod::unpacked)
     }
 
-    /// Which server the pod with this UID points at, if it is in sight.
-    pub fn server_of(&self, key: &HolderKey) -> Option<ServerRef> {
-        self.lock().pods.get(key).map(|pod| pod.server.clone())
+    /// Whether the pod with this UID is in sight, and points at this server.
+    pub fn is_of(&self, key: &HolderKey, server: &ServerRef) -> bool {
+        let w = self.lock();
+        w.pods.get(key).is_some_and(|pod| pod.is_of(server))
+    }
+
+    /// How the pod with this UID stands at its servers but this one.
+    pub fn elsewhere(&self, server: &ServerRef, key: &HolderKey) -> Elsewhere {
+        let w = self.lock();
+        let pod = w.pods.get(key);
+        pod.map_or_else(Elsewhere::default, |pod| w.elsewhere(server, key, pod))
     }
 
     /// How many holders of a server there are, at least: pods that point at it, and mirrors.
     pub fn count(&self, server: &ServerRef) -> usize {
         let w = self.lock();
-        let pods = w.pods.values().filter(|s| s.server == *server).count();
+        let pods = w.pods.values().filter(|s| s.is_of(server)).count();
         pods + w.mirrors.get(server).map_or(0, Mirrors::len)
     }
 
@@ -315,7 +379,7 @@ impl ClusterCache {
         let w = self.lock();
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, seen) in &w.pods {
-            let others = server.is_some_and(|s| *s != seen.server);
+            let others = server.is_some_and(|s| !seen.is_of(s));
             if others || w.proof(key).is_some() {
                 continue;
             }
@@ -342,8 +406,9 @@ impl ClusterCache {
             .collect()
     }
 
-    /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
-    pub fn fact(&self, key: &HolderKey) -> (PodFact, Option<String>) {
+    /// What is known of a server's holder's pod, and its node. `unknown_for` is filled in by who
+    /// knows it.
+    pub fn fact(&self, server: &ServerRef, key: &HolderKey) -> (PodFact, Option<String>) {
         if !is_pod(key) {
             return (PodFact::External, None);
         }
@@ -353,7 +418,7 @@ impl ClusterCache {
             (Some(_), _) => PodFact::Gone,
             (None, Some(seen)) => {
                 let unreachable = w.node_of(seen).is_some_and(|n| !gone::is_ready(n));
-                fact_of(&seen.unpacked(), unreachable)
+                fact_of(&seen.unpacked(), server, unreachable)
             }
             (None, None) => PodFact::Unseen,
         };

@@ -117,6 +117,8 @@ pub struct OwnPod {
     pub(crate) bound: bool,
     /// It has a lease of its own.
     pub(crate) leased: bool,
+    /// It has one at another license server: it asks for nothing here.
+    pub(crate) elsewhere: bool,
     /// For how long its gate has been open, and for how long it has had a node, as far as was
     /// seen.
     pub(crate) open_for: Duration,
@@ -209,6 +211,7 @@ pub fn own_pod(pod: &Pod, gone: bool, leased: bool) -> Option<OwnPod> {
         stage: stage_of(pod, gone),
         bound: node_name(pod).is_some(),
         leased,
+        elsewhere: false,
         open_for: Duration::ZERO,
         bound_for: Duration::ZERO,
     })

@@ -4,11 +4,9 @@
 
 use super::own::{OwnPod, own_pod};
 use crate::gone::{self, Proof};
-use crate::pods::{
-    is_for_outside, is_injected, node_name, server_of, sidecar_env, sidecar_may_have_run,
-};
+use crate::pods::{is_injected, node_name, roots_of_ours, servers_of, sidecar_may_have_run};
 use k8s_openapi::api::core::v1::{EnvVar, Pod};
-use mooring_api::names::{ROOTS_ENV, ServerRef};
+use mooring_api::names::{MOST_ROOTS, ROOTS_ENV, ServerRef};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -29,12 +27,13 @@ impl Roots {
     }
 }
 
-/// A pod whose sidecar names a license server.
+/// A pod whose sidecar names license servers.
 #[derive(Debug)]
 pub(super) struct PackedPod {
     /// All but its roots, as JSON.
     text: Box<[u8]>,
-    pub(super) server: ServerRef,
+    /// In whose lines it stands, in its own order.
+    pub(super) servers: Box<[ServerRef]>,
     /// Where it is bound to.
     pub(super) node: Option<Box<str>>,
     /// What its sidecar trusts, if the webhook made that.
@@ -50,23 +49,29 @@ pub(super) struct PackedPod {
 impl PackedPod {
     /// `None` if its sidecar names no server, or it cannot be written.
     pub(super) fn new(mut pod: Pod, all: &mut Roots) -> Option<Self> {
-        let server = server_of(&pod)?;
-        // Whom a server outside of the cluster is known by is no matter of the operator's CA.
-        let ours = is_injected(&pod) && !is_for_outside(&pod);
-        let roots = sidecar_env(&pod, ROOTS_ENV).filter(|_| ours);
+        let servers = servers_of(&pod).into_boxed_slice();
+        if servers.is_empty() {
+            return None;
+        }
+        let roots = roots_of_ours(&pod).filter(|r| is_injected(&pod) && r.len() <= MOST_ROOTS);
         for c in pod.spec.iter_mut().flat_map(|s| &mut s.init_containers) {
             let variables = c.iter_mut().flat_map(|c| &mut c.env);
             variables.for_each(|env| env.retain(|v: &EnvVar| v.name != ROOTS_ENV));
         }
         Some(Self {
             text: serde_json::to_vec(&pod).ok()?.into(),
-            server,
+            servers,
             node: node_name(&pod).map(Into::into),
             roots: roots.map(|r| all.once(r)),
             may_have_run: sidecar_may_have_run(&pod),
             own: own_pod(&pod, false, false).map(Box::new),
             finished: gone::finished(&pod),
         })
+    }
+
+    /// Whether it stands, or may stand, in this server's line.
+    pub(super) fn is_of(&self, server: &ServerRef) -> bool {
+        self.servers.contains(server)
     }
 
     /// As it was but for its roots.

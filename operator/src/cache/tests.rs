@@ -46,6 +46,10 @@ fn cache() -> (ClusterCache, Subscription) {
     (cache, subscription)
 }
 
+fn main() -> ServerRef {
+    ServerRef::new("licensing", "main")
+}
+
 const NOW: BootTime = BootTime::from_millis(1);
 
 /// The change of CAs asks this: who trusts only an earlier one must be named, or is cut off unseen.
@@ -97,6 +101,98 @@ fn a_servers_ear_hears_of_its_pods_alone() {
     );
 }
 
+fn mirror(server: &str, uid: &str, state: &str, version: u32) -> LicenseLease {
+    serde_json::from_value(json!({
+        "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseLease",
+        "metadata": { "name": format!("{uid}.{server}"), "namespace": "apps", "uid": format!("{uid}.{server}"), "resourceVersion": version.to_string() },
+        "spec": { "server": { "namespace": "licensing", "name": server }, "holder": { "kind": "Pod", "name": "p", "uid": uid } },
+        "status": { "products": "render", "state": state, "since": "2026-01-01T00:00:00Z" }
+    }))
+    .unwrap()
+}
+
+/// A pod of `other` and `main`, in that order.
+fn of_two(uid: &str) -> Pod {
+    let mut pod = pod(uid, json!("n"), running());
+    let sidecar = &mut pod.spec.as_mut().unwrap().init_containers.as_mut().unwrap()[0];
+    let urls = "https://other.licensing.svc:8443;https://main.licensing.svc:8443";
+    sidecar.env.as_mut().unwrap()[0].value = Some(urls.to_owned());
+    watched(&pod)
+}
+
+#[test]
+fn a_pod_of_several_servers_is_on_the_list_of_each_and_each_hears_of_it() {
+    let (cache, mut subscription) = cache();
+    let (main, other) = (main(), ServerRef::new("licensing", "other"));
+    let mut others = cache.listen(&other);
+    let p = of_two("a");
+    let both = |s: &mut Subscription, o: &mut Subscription| {
+        assert_eq!((heard(s), heard(o)), (vec!["a".into()], vec!["a".into()]));
+    };
+    cache.pod_seen(p.clone());
+    both(&mut subscription, &mut others);
+    cache.node_seen(node("True", json!([])));
+    both(&mut subscription, &mut others);
+    for server in [&main, &other] {
+        assert_eq!(cache.pods_of(server), [key("a")]);
+        assert_eq!(cache.may_have_run(server), [key("a")]);
+        assert_eq!(
+            (cache.count(server), cache.is_of(&key("a"), server)),
+            (1, true)
+        );
+    }
+    cache.pod_absent(&p, true, NOW);
+    both(&mut subscription, &mut others);
+}
+
+/// Else what one shows would stay as it was until the pod itself changes.
+#[test]
+fn that_one_server_has_a_pod_is_heard_at_its_others() {
+    let (cache, mut subscription) = cache();
+    let (main, other) = (main(), ServerRef::new("licensing", "other"));
+    cache.pod_seen(of_two("a"));
+    heard(&mut subscription);
+    let stands = || cache.elsewhere(&main, &key("a"));
+    assert_eq!(stands(), Elsewhere::Nowhere);
+    cache.mirror_written(&other, mirror("other", "a", "Waiting", 1), NOW);
+    assert_eq!(
+        (stands(), heard(&mut subscription).len()),
+        (Elsewhere::InLine, 1)
+    );
+    cache.mirror_written(&other, mirror("other", "a", "Held", 2), NOW);
+    assert_eq!(
+        (stands(), heard(&mut subscription).len()),
+        (Elsewhere::Licensed, 1)
+    );
+    cache.mirror_written(&other, mirror("other", "a", "Held", 3), NOW);
+    assert!(
+        heard(&mut subscription).is_empty(),
+        "no other state is no news"
+    );
+    cache.mirror_written(&main, mirror("main", "a", "Waiting", 4), NOW);
+    assert_eq!(stands(), Elsewhere::Licensed);
+    assert_eq!(cache.elsewhere(&other, &key("a")), Elsewhere::InLine);
+    cache.mirror_removed(&other, &key("a"));
+    assert_eq!(
+        (stands(), heard(&mut subscription).len()),
+        (Elsewhere::Nowhere, 1)
+    );
+    cache.mirror_seen(mirror("other", "a", "Grace", 9));
+    assert_eq!(
+        (stands(), heard(&mut subscription).len()),
+        (Elsewhere::Licensed, 1)
+    );
+    cache.mirror_deleted(&mirror("other", "a", "Grace", 10));
+    assert_eq!(
+        (stands(), heard(&mut subscription).len()),
+        (Elsewhere::Nowhere, 1)
+    );
+    // Of a pod that is not of this server a mirror says nothing here.
+    cache.pod_seen(watched(&pod("b", json!("n"), running())));
+    cache.mirror_written(&other, mirror("other", "b", "Held", 11), NOW);
+    assert_eq!(cache.elsewhere(&main, &key("b")), Elsewhere::Nowhere);
+}
+
 #[test]
 fn a_running_pod_that_vanishes_is_not_proven_gone() {
     let (cache, mut subscription) = cache();
@@ -104,7 +200,7 @@ fn a_running_pod_that_vanishes_is_not_proven_gone() {
     cache.pod_seen(watched(&p));
     cache.pod_absent(&p, true, NOW);
     assert_eq!(cache.proof(&key("a")), None);
-    assert!(matches!(cache.fact(&key("a")).0, PodFact::Unseen));
+    assert!(matches!(cache.fact(&main(), &key("a")).0, PodFact::Unseen));
     assert_eq!(heard(&mut subscription), ["a", "a"]);
 }
 
@@ -148,9 +244,12 @@ fn a_deletion_that_no_kubelet_hears_leaves_the_pod_running() {
     ));
     cache.pod_seen(watched(&p));
     cache.node_seen(node("True", json!([])));
-    assert!(matches!(cache.fact(&key("a")).0, PodFact::Idle));
+    assert!(matches!(cache.fact(&main(), &key("a")).0, PodFact::Idle));
     cache.node_seen(node("Unknown", json!([])));
-    assert!(matches!(cache.fact(&key("a")).0, PodFact::Running { .. }));
+    assert!(matches!(
+        cache.fact(&main(), &key("a")).0,
+        PodFact::Running { .. }
+    ));
 }
 
 #[test]

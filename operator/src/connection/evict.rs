@@ -161,11 +161,12 @@ fn due(connection: &Connection, key: &HolderKey) -> Result<(Pod, LicenseLeaseSta
     let pod = cache.pod(key).ok_or(Eviction::Nothing)?;
     let standing = connection.standing(key, Some(&pod));
     let ours = matches!(standing, Standing::Counts | Standing::NotAllowed);
-    let (PodFact::Running { of, .. }, true) = (cache.fact(key).0, ours) else {
+    let (PodFact::Running { of, .. }, true) = (cache.fact(&connection.server, key).0, ours) else {
         return Err(Eviction::Nothing);
     };
     let lease_for = connection.service().lease_for;
-    match eviction(&status, &of, lease_for, clock::now().wall) {
+    let elsewhere = cache.elsewhere(&connection.server, key);
+    match eviction(&status, &of, elsewhere, lease_for, clock::now().wall) {
         Eviction::Due => Ok((pod, status)),
         other => Err(other),
     }

@@ -5,7 +5,7 @@ use super::evict::{Evictions, evict};
 use super::server::{Connection, Word, since};
 use super::tokens::{GivenTokens, give};
 use super::touched::Batch;
-use crate::cache::{Stored, Subscription};
+use crate::cache::{Elsewhere, Stored, Subscription};
 use crate::gone::KEEP_PROOF;
 use crate::leases::{
     LeaseFacts, Note, RevocationDue, Step, WAITING, about, again, holder_in, is_its_holders, noted,
@@ -216,7 +216,7 @@ fn step(
         (cache.claims(key), cache.knows(key), cache.has_released(key))
     };
     let cache = &connection.context.writer.cache;
-    let (seen, node) = cache.fact(key);
+    let (seen, node) = cache.fact(&connection.server, key);
     let fact = match (seen, asked) {
         (PodFact::Unseen, Some(asked)) => asked,
         (seen, _) => seen,
@@ -229,8 +229,9 @@ fn step(
         claims = about(claims, &who);
     }
     connection.keeps(key, &mut claims);
-    let counts = standing == Standing::Counts;
-    let fact = remember(memory, key, fact, (!known && counts).then_some(settled));
+    let elsewhere = cache.elsewhere(&connection.server, key);
+    let awaited = standing == Standing::Counts && elsewhere != Elsewhere::Licensed;
+    let fact = remember(memory, key, fact, (!known && awaited).then_some(settled));
     if matches!(fact, PodFact::Gone) {
         let is_news = lock(memory).report(key, clock::boot());
         if is_news || known {
@@ -250,6 +251,7 @@ fn step(
             released,
             pod: fact,
             standing,
+            elsewhere,
             node,
             listed,
             existing: stored.map(|s| &s.lease),
@@ -320,7 +322,9 @@ async fn ask(
     let api: Api<WatchedPod> =
         Api::namespaced(connection.context.writer.client.clone(), &namespace);
     match api.get_opt(&mirror.spec.holder.name).await? {
-        Some(WatchedPod(pod)) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false)),
+        Some(WatchedPod(pod)) if key_of(&pod).as_ref() == Some(key) => {
+            Ok(fact_of(&pod, &connection.server, false))
+        }
         _ => Ok(PodFact::Absent),
     }
 }

@@ -142,21 +142,25 @@ impl Outside {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// As `mooring client keygen` writes it.
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n-----END PRIVATE KEY-----\n";
 
-    fn outside(subjects: &str, key: &str) -> Result<Outside, BadOutside> {
+    pub(in super::super) fn outside(subjects: &str) -> Outside {
+        with(subjects, KEY).unwrap()
+    }
+
+    fn with(subjects: &str, key: &str) -> Result<Outside, BadOutside> {
         let url = "https://license.example.com:8443".to_owned();
         Outside::new((url, "PEM".into()), "main".into(), subjects.into(), key)
     }
 
     #[test]
     fn a_pods_token_is_for_that_pod_at_that_server_and_ends_within_hours() {
-        let o = outside("pod:a/", KEY).unwrap();
+        let o = outside("pod:a/");
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let (text, ends) = o.token_for(("team", "u-1"), now).unwrap();
         let key = SigningKey::from_seed(&[7; 32]).unwrap().public();
@@ -168,10 +172,7 @@ mod tests {
         );
         assert_eq!(o.ends(&text, ("team", "u-1")), Some(ends));
         assert_eq!(o.ends(&text, ("team", "u-2")), None, "another pod's");
-        assert_eq!(
-            outside("pod:b/", KEY).unwrap().ends(&text, ("team", "u-1")),
-            None
-        );
+        assert_eq!(outside("pod:b/").ends(&text, ("team", "u-1")), None);
         assert_eq!(o.ends("mct_x", ("team", "u-1")), None);
         assert_eq!(
             format!("{o:?}"),
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_subject_is_a_pod_of_this_cluster_or_none() {
-        let o = outside("pod:a/", KEY).unwrap();
+        let o = outside("pod:a/");
         assert_eq!(o.pod("pod:a/team/u-1"), Some(("team", "u-1")));
         for other in [
             "pod:a/",
@@ -194,10 +195,7 @@ mod tests {
         ] {
             assert_eq!(o.pod(other), None, "{other}");
         }
-        assert!(matches!(
-            outside("pod:a", KEY),
-            Err(BadOutside::Subjects(_))
-        ));
-        assert!(matches!(outside("pod:a/", "PEM"), Err(BadOutside::Pem)));
+        assert!(matches!(with("pod:a", KEY), Err(BadOutside::Subjects(_))));
+        assert!(matches!(with("pod:a/", "PEM"), Err(BadOutside::Pem)));
     }
 }

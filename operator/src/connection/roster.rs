@@ -6,8 +6,10 @@
 //! annotation or the namespace of the pod: anybody can forge that, at the price of Q.
 //!
 //! Where a silent holder keeps its seat for its grace, settling may last that long: past Q only who
-//! is *lasting* is waited for, a pod that counts or one whose mirror says that it held.
+//! is *lasting* is waited for, a pod that counts or one whose mirror says that it held. Past Q no
+//! pod is waited for that has its license from another of its servers: it will not come.
 
+use crate::cache::Elsewhere;
 use mooring_api::{LeaseState, LicenseLease};
 use mooring_core::identity::HolderKey;
 use std::collections::BTreeSet;
@@ -30,8 +32,8 @@ pub(super) fn roster<'a>(
 }
 
 /// Whether a holder on the roster is waited for past Q. `counts`: its pod is the webhook's work, of
-/// a namespace that may use the server.
-pub(super) fn lasts(counts: bool, mirror: Option<&LicenseLease>) -> bool {
+/// a namespace that may use the server. `elsewhere`: how it stands at its others.
+pub(super) fn lasts(counts: bool, elsewhere: Elsewhere, mirror: Option<&LicenseLease>) -> bool {
     let status = mirror.and_then(|m| m.status.as_ref());
     // A revoked holder has its seats until then.
     let held = |s: &LeaseState, until: &Option<String>| match s {
@@ -39,7 +41,7 @@ pub(super) fn lasts(counts: bool, mirror: Option<&LicenseLease>) -> bool {
         LeaseState::Revoked => until.is_some(),
         _ => false,
     };
-    counts
+    (counts && elsewhere != Elsewhere::Licensed)
         || status.is_some_and(|s| {
             held(&s.state, &s.until) || s.claims.iter().any(|c| held(&c.state, &c.until))
         })

@@ -284,7 +284,7 @@ impl Connection {
     /// Whether a holder is in sight: its pod points at this server, or it has a mirror.
     fn is_seen(&self, key: &HolderKey) -> bool {
         let cache = &self.context.writer.cache;
-        cache.server_of(key).as_ref() == Some(&self.server)
+        cache.is_of(key, &self.server)
             || cache.mirror(&self.server, key).is_some()
             || self.owner(key).is_some()
     }
@@ -323,7 +323,8 @@ impl Connection {
         let cache = &self.context.writer.cache;
         let counts = self.standing(key, cache.pod(key).as_ref()) == Standing::Counts;
         let mirror = cache.mirror(&self.server, key);
-        lasts(counts, mirror.as_ref().map(|s| &s.lease))
+        let elsewhere = cache.elsewhere(&self.server, key);
+        lasts(counts, elsewhere, mirror.as_ref().map(|s| &s.lease))
     }
 
     pub(super) async fn post_gone(

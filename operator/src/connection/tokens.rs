@@ -1,5 +1,5 @@
-//! The client token of each pod whose license server is outside of the cluster: a Secret of its
-//! own, which belongs to the pod and goes with it.
+//! The client token of each pod that has a license server outside of the cluster: in a Secret of the
+//! pod's own, which belongs to it and goes with it. With several such servers each has its key there.
 //!
 //! The webhook has named it, and the kubelet starts the pod once it is there. It is written anew
 //! when half of its life is over; the kubelet hands that to the sidecar, which reads it at each
@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt as _};
-use mooring_api::names::{FIELD_MANAGER, MANAGED_BY, TOKEN_KEY, TOKEN_TYPE};
+use mooring_api::names::{FIELD_MANAGER, MANAGED_BY, TOKEN_TYPE};
 use mooring_core::client_token::ClientTokenError;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::Timestamp;
@@ -61,6 +61,12 @@ enum NotGiven {
     Taken,
 }
 
+impl NotGiven {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api(kube::Error::Api(e)) if e.code == 409)
+    }
+}
+
 /// Gives a holder's pod its token if that is due; when to look again, if by itself.
 pub(super) async fn give(
     connection: &Connection,
@@ -70,7 +76,7 @@ pub(super) async fn give(
     let outside = connection.target.borrow().outside.clone()?;
     let cache = &connection.context.writer.cache;
     let pod = cache.pod(key);
-    let over = pod.is_none() || matches!(cache.fact(key).0, PodFact::Gone);
+    let over = pod.is_none() || matches!(cache.fact(&connection.server, key).0, PodFact::Gone);
     let Some(pod) = pod.filter(|_| !over) else {
         lock(given).0.remove(key);
         return None;
@@ -88,7 +94,13 @@ pub(super) async fn give(
     }
     let name = token_secret(&pod)?;
     let (server, uid) = (&connection.server, key);
-    match written(connection, &outside, &pod, name, now).await {
+    let write = || written(connection, &outside, &pod, name, now);
+    let mut written = write().await;
+    if written.as_ref().is_err_and(NotGiven::is_conflict) {
+        // Another of its license servers' tokens came into the same Secret meanwhile.
+        written = write().await;
+    }
+    match written {
         Ok(ends) => {
             tracing::info!(server = %server, pod = %pod.name_any(), uid = %uid, secret = name, ends = %ends, "the pod has its client token");
             let ends = Some(ends);
@@ -129,12 +141,12 @@ async fn written(
     );
     let of = (namespace.as_str(), uid.as_str());
     let api: Api<Secret> = Api::namespaced(writer.client.clone(), &namespace);
-    let there = api.get_opt(name).await?;
+    let (there, entry) = (api.get_opt(name).await?, connection.server.token_key());
     if let Some(there) = &there {
         if !belongs_to(there, &uid) {
             return Err(NotGiven::Taken);
         }
-        let token = there.data.as_ref().and_then(|d| d.get(TOKEN_KEY));
+        let token = there.data.as_ref().and_then(|d| d.get(&entry));
         let token = token.and_then(|t| std::str::from_utf8(&t.0).ok());
         let ends = token.and_then(|t| outside.ends(t, of));
         if let Some(ends) = ends.filter(|e| !due_in(*e, now).is_zero()) {
@@ -149,11 +161,12 @@ async fn written(
                 field_manager: Some(FIELD_MANAGER.to_owned()),
                 ..PostParams::default()
             };
-            api.create(&params, &secret(pod, name, &token)).await?;
+            api.create(&params, &secret(pod, name, (&entry, &token)))
+                .await?;
         }
         Some(there) => {
             let meta = json!({ "uid": there.uid(), "resourceVersion": there.resource_version() });
-            let data = json!({ TOKEN_KEY: ByteString(token.into_bytes()) });
+            let data = json!({ entry: ByteString(token.into_bytes()) });
             let patch = Patch::Merge(json!({ "metadata": meta, "data": data }));
             let params = PatchParams::apply(FIELD_MANAGER);
             api.patch(name, &params, &patch).await?;
@@ -168,7 +181,7 @@ fn belongs_to(secret: &Secret, uid: &str) -> bool {
 }
 
 /// A new one. It belongs to the pod: the API server deletes it when that is gone.
-fn secret(pod: &Pod, name: &str, token: &str) -> Secret {
+fn secret(pod: &Pod, name: &str, (entry, token): (&str, &str)) -> Secret {
     let owner = OwnerReference {
         api_version: "v1".to_owned(),
         kind: "Pod".to_owned(),
@@ -185,7 +198,7 @@ fn secret(pod: &Pod, name: &str, token: &str) -> Secret {
             ..ObjectMeta::default()
         },
         type_: Some(TOKEN_TYPE.to_owned()),
-        data: Some([(TOKEN_KEY.to_owned(), ByteString(token.as_bytes().to_vec()))].into()),
+        data: Some([(entry.to_owned(), ByteString(token.as_bytes().to_vec()))].into()),
         ..Secret::default()
     }
 }
@@ -213,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_tokens_secret_belongs_to_its_pod_and_to_no_other_of_the_name() {
-        let s = secret(&pod("u-1"), "mooring-token-1", "mct_x");
+        let s = secret(&pod("u-1"), "mooring-token-1", ("licensing.out", "mct_x"));
         assert!(belongs_to(&s, "u-1") && !belongs_to(&s, "u-2"));
         let of_somebody = Secret {
             type_: Some("Opaque".into()),
@@ -228,7 +241,7 @@ mod tests {
                 .len(),
             1
         );
-        assert_eq!(written["data"]["token"], "bWN0X3g=");
+        assert_eq!(written["data"]["licensing.out"], "bWN0X3g=");
         assert_eq!(written["type"], "mooring.dev/client-token");
     }
 

@@ -32,8 +32,9 @@ pub async fn run(
     let mut news = sightings.subscribe();
     loop {
         let servers = servers.state();
-        let devices = servers.iter().map(|s| &s.spec.placement.device);
-        let wanted: BTreeSet<Device> = devices.flatten().cloned().collect();
+        let placements = servers.iter().flat_map(|s| s.spec.placements());
+        let devices = placements.filter_map(|p| p.device.clone());
+        let wanted: BTreeSet<Device> = devices.collect();
         let nodes: BTreeMap<String, BTreeMap<String, String>> = cache
             .nodes()
             .iter()

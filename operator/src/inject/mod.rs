@@ -1,7 +1,7 @@
 //! What the webhook does to a pod that opted in (docs/pods.md).
 //!
 //! Pure functions of data: [`Requested::read`] reads the annotations, [`choose`] finds the
-//! LicenseServer, [`mutate`] says what changes. They promise: the same pod always gives the same
+//! LicenseServers, [`mutate`] says what changes. They promise: the same pod always gives the same
 //! patch; a pod that is injected already gives an empty one; a field that is not ours is never
 //! touched; each refusal says what to do.
 
@@ -17,9 +17,11 @@ mod refusal;
 mod requested;
 mod resources;
 mod rollout;
+mod sells;
 mod server;
 mod sidecar;
 mod socket;
+mod target;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -31,17 +33,18 @@ pub use refusal::{MAX_CONTAINERS, Refusal};
 pub use requested::{Requested, unknown_keys};
 pub use resources::Budget;
 pub use rollout::rollout_warning;
-pub use server::{
-    ChoiceContext, NoServer, ServerName, SidecarTarget, TokenOf, addresses, choose, cluster_ips,
-    license_warnings,
-};
+pub use sells::{Part, license_warnings};
+pub use server::{ChoiceContext, NoServer, ServerName, choose};
 pub use sidecar::{InjectContext, Settings};
+pub use target::{SidecarTarget, TokenOf, addresses, cluster_ips};
 
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use mooring_api::names::INJECTED;
-use mooring_api::names::{GATE, SCHEDULING_GATE, SIDECAR, TOKEN_VOLUME};
-use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER, WAIT};
+use mooring_api::names::{
+    GATE, KUEUE_MANAGED, KUEUE_QUEUE, SCHEDULING_GATE, SIDECAR, TOKEN_VOLUME,
+};
+use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER, RESERVATION, SERVER, WAIT};
 use mooring_core::cut::cut;
 use ours::{Role, others};
 use patch::Document;
@@ -197,12 +200,11 @@ fn apply(
         doc.set(&path, json!(raise.to))?;
     }
 
-    if let TokenOf::Operator { server } = &ctx.target.token
-        && requested.wait == Wait::Scheduling
-    {
+    let outside = ctx.targets.iter().find_map(|t| t.token.operator());
+    if let Some(server) = outside.filter(|_| requested.wait == Wait::Scheduling) {
         return Err(Refusal::NotReservedOutside(server.clone()));
     }
-    for volume in sidecar::volumes(ctx.target, || token::secret(pod, ctx.review)) {
+    for volume in sidecar::volumes(ctx.targets, || token::secret(pod, ctx.review)) {
         doc.upsert(&["spec", "volumes"], "name", to_value(&volume)?)?;
     }
     let user = user::of_ours(doc, spec, ctx.settings.run_as_user);
@@ -245,7 +247,31 @@ pub fn wait_warning(pod: &Pod, requested: &Requested) -> Option<String> {
     })
 }
 
-/// Labels and annotations: what the operator watches pods by, and the port that meshes leave alone.
+/// Whether a pod's seats are claimed for it before it runs, by the operator or for Kueue: such a
+/// claim stands in one line, and the pod in no other.
+pub fn is_alone(pod: &Pod, requested: &Requested) -> bool {
+    let has = |map: &Option<BTreeMap<String, String>>, key: &str| {
+        map.as_ref().is_some_and(|m| m.contains_key(key))
+    };
+    let meta = &pod.metadata;
+    let of_kueue = [KUEUE_MANAGED, KUEUE_QUEUE]
+        .iter()
+        .any(|l| has(&meta.labels, l));
+    requested.wait == Wait::Scheduling || of_kueue || has(&meta.annotations, RESERVATION.key)
+}
+
+/// What the author of a pod is told that names more servers than it can have.
+pub fn alone_warning(pod: &Pod, requested: &Requested) -> Option<String> {
+    let several = requested.servers.len() > 1 && is_alone(pod, requested);
+    several.then(|| {
+        format!(
+            "annotation {SERVER}: only the first LicenseServer has an effect here: seats that are claimed before a pod runs ({WAIT}: \"scheduling\", or Kueue) are claimed at one"
+        )
+    })
+}
+
+/// Labels and annotations: what the operator watches pods by, and the ports that meshes leave
+/// alone.
 fn mark(doc: &mut Document, pod: &Pod, ctx: &InjectContext<'_>) -> Result<(), Refusal> {
     let version = label_value(&ctx.settings.version);
     let annotation = mooring_core::annotation::INJECTED.key;
@@ -254,7 +280,8 @@ fn mark(doc: &mut Document, pod: &Pod, ctx: &InjectContext<'_>) -> Result<(), Re
     let annotations = pod.metadata.annotations.as_ref();
     for key in place::EXCLUDED_PORTS {
         let there = annotations.and_then(|a| a.get(key)).map(String::as_str);
-        if let Some(list) = place::with_port(there, ctx.target.port) {
+        let ports = ctx.targets.iter().map(|t| t.port);
+        if let Some(list) = place::with_ports(there, ports) {
             doc.set(&["metadata", "annotations", key], json!(list))?;
         }
     }

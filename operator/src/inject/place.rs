@@ -1,5 +1,5 @@
 //! Living together with service meshes: where the sidecar stands among the init containers, and
-//! which port a mesh leaves alone.
+//! which ports a mesh leaves alone.
 
 /// Containers that service meshes inject: Istio, Linkerd, Consul, Kuma, App Mesh, Open Service
 /// Mesh, NGINX Service Mesh.
@@ -58,8 +58,17 @@ pub(super) fn position<'a>(
     at
 }
 
+/// The list with all of these ports in it; `None` if they were there already.
+pub(super) fn with_ports(list: Option<&str>, ports: impl Iterator<Item = u16>) -> Option<String> {
+    let mut longer: Option<String> = None;
+    for port in ports {
+        longer = with_port(longer.as_deref().or(list), port).or(longer);
+    }
+    longer
+}
+
 /// The list with `port` in it; `None` if it was there already, alone or within a range.
-pub(super) fn with_port(list: Option<&str>, port: u16) -> Option<String> {
+fn with_port(list: Option<&str>, port: u16) -> Option<String> {
     let list = list.unwrap_or_default().trim();
     let covers = |entry: &str| match entry.trim().split_once('-') {
         Some((from, to)) => match (from.trim().parse::<u16>(), to.trim().parse::<u16>()) {

@@ -2,7 +2,7 @@
 //! what to do.
 
 use super::server::NoServer;
-use mooring_api::names::GATE;
+use mooring_api::names::{GATE, ServerRef};
 use mooring_core::annotation::{CONTAINERS, GATE_AFTER, GROUP, LICENSES, PLACE, WAIT};
 use mooring_core::request::BadRequest;
 
@@ -43,7 +43,7 @@ pub enum Refusal {
     #[error(
         "annotation {WAIT}: \"scheduling\" is not for LicenseServer {0}, which is outside of the cluster: expected \"startup\" or \"none\""
     )]
-    NotReservedOutside(String),
+    NotReservedOutside(ServerRef),
     /// A place of a pod that waits nowhere.
     #[error(
         "annotation {PLACE}: expected with {WAIT}: \"startup\" or \"scheduling\" only, since a pod that waits nowhere has no place in line"

@@ -4,6 +4,7 @@ use super::hint::nearest;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::server::ServerName;
+use mooring_api::names::MAX_SERVERS;
 use mooring_core::annotation::{
     ALL, Annotation, CONTAINERS, GATE_AFTER, GROUP, GROUP_SIZE, LICENSES, PLACE, PREFIX, PROJECT,
     SERVER, SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
@@ -41,8 +42,8 @@ pub struct Named {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requested {
     pub items: Vec<Item>,
-    /// Which server, if it says so.
-    pub server: Option<ServerName>,
+    /// Which servers, if it says so, in its order.
+    pub servers: Vec<ServerName>,
     /// What the sidecar is told of them, by variable.
     pub told: Vec<(&'static str, String)>,
     pub wait: Wait,
@@ -98,7 +99,10 @@ impl Requested {
         });
         Ok(Some(Self {
             items,
-            server: get(SERVER.key).map(server_name).transpose()?,
+            servers: get(SERVER.key)
+                .map(server_names)
+                .transpose()?
+                .unwrap_or_default(),
             told: told.collect(),
             wait,
             gate_after: named(&GATE_AFTER)?.unwrap_or_default(),
@@ -226,18 +230,42 @@ fn label(key: &'static str, text: &str, at: usize, expected: &str) -> Result<Str
     Ok(text.to_owned())
 }
 
-fn server_name(value: &str) -> Result<ServerName, Refusal> {
-    let expected = "a LicenseServer as name or namespace/name (a-z, 0-9 and '-', at most 63 each)";
-    match value.split_once('/') {
-        None => Ok(ServerName {
-            namespace: None,
-            name: label(SERVER.key, value, 0, expected)?,
-        }),
-        Some((namespace, name)) => Ok(ServerName {
-            namespace: Some(label(SERVER.key, namespace, 0, expected)?),
-            name: label(SERVER.key, name, namespace.chars().count() + 1, expected)?,
-        }),
+fn server_names(value: &str) -> Result<Vec<ServerName>, Refusal> {
+    let mut at = 0;
+    let mut all = Vec::new();
+    for part in value.split(',') {
+        if all.len() == MAX_SERVERS {
+            let most = format!("at most {MAX_SERVERS} of them");
+            return Err(refuse(
+                SERVER.key,
+                at,
+                "one more LicenseServer".to_owned(),
+                most,
+            ));
+        }
+        all.push(server_name(part, at)?);
+        at += part.chars().count() + 1;
     }
+    Ok(all)
+}
+
+/// One of them, which begins at `at`.
+fn server_name(value: &str, at: usize) -> Result<ServerName, Refusal> {
+    let expected = "a LicenseServer as name or namespace/name (a-z, 0-9 and '-', at most 63 each), several with commas between them and no spaces";
+    let label = |text, at| label(SERVER.key, text, at, expected);
+    let (namespace, name) = match value.split_once('/') {
+        None => (None, label(value, at)?),
+        Some((namespace, name)) => {
+            let behind = at + namespace.chars().count() + 1;
+            (Some(label(namespace, at)?), label(name, behind)?)
+        }
+    };
+    let at = at + 1;
+    Ok(ServerName {
+        namespace,
+        name,
+        at,
+    })
 }
 
 fn names(key: &'static str, value: &str) -> Result<Vec<Named>, Refusal> {

@@ -3,40 +3,49 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, RollingUpdateDeployment};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use mooring_api::LicenseServer;
+use mooring_api::{LicenseServer, LicenseServerStatus};
 use mooring_core::request::Item;
 use serde::Deserialize as _;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a Deployment may have above and below its replicas where it does not say.
 const SHARE: &str = "25%";
 
-/// A warning, if `workload` is such a Deployment: its pods may all run, one more may not, and none
-/// goes before.
-pub fn rollout_warning(workload: &Value, items: &[Item], server: &LicenseServer) -> Option<String> {
+/// A warning, if `workload` is such a Deployment: its pods may all run at its license servers, one
+/// more may not, and none goes before.
+pub fn rollout_warning(
+    workload: &Value,
+    items: &[Item],
+    servers: &[Arc<LicenseServer>],
+) -> Option<String> {
     // Others have no such field, or are not updated so.
     let is_deployment = workload.get("kind")?.as_str()? == "Deployment";
     if !is_deployment {
         return None;
     }
     let replicas = overlapping(&Deployment::deserialize(workload).ok()?)?;
-    let status = server.status.as_ref()?;
     let full = |item: &&Item| {
-        let product = status.products.iter();
-        let mut product = product.filter(|p| item.product.is(&p.name));
-        // In 64 bits, which two numbers of anybody's cannot leave.
-        let (each, replicas) = (u64::from(item.seats.get()), u64::from(replicas));
-        let one_too_many = each * replicas..each * (replicas + 1);
-        product.any(|p| one_too_many.contains(&u64::from(p.seats)))
+        let pods = servers.iter().map(|s| pods_at(s.status.as_ref()?, item));
+        // Of a server that says nothing nobody knows how many it lets in.
+        pods.sum::<Option<u64>>() == Some(u64::from(replicas))
     };
     let item = items.iter().find(full)?;
+    let names: Vec<String> = servers.iter().map(|s| s.reference().to_string()).collect();
     Some(format!(
         "{replicas} pods with {} of {} each take all seats of LicenseServer {}, so an update would wait for ever for the pods that it replaces: \
          set spec.strategy.rollingUpdate to maxSurge: 0, maxUnavailable: 1",
         item.seats,
         item.product,
-        server.reference()
+        names.join(" and ")
     ))
+}
+
+/// How many pods that ask for this have their seats at a license server, none of them elsewhere.
+fn pods_at(status: &LicenseServerStatus, item: &Item) -> Option<u64> {
+    let mut products = status.products.iter();
+    let product = products.find(|p| item.product.is(&p.name))?;
+    Some(u64::from(product.seats / item.seats.get()))
 }
 
 /// How many pods there are while one more is made, and none goes before that is ready; `None`:
@@ -76,9 +85,9 @@ mod tests {
     use mooring_core::request;
     use serde_json::json;
 
-    fn server(seats: u32) -> LicenseServer {
+    fn server(name: &str, seats: u32) -> Arc<LicenseServer> {
         serde_json::from_value(json!({
-            "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": {"namespace": "a", "name": "main"},
+            "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": {"namespace": "a", "name": name},
             "spec": {"licenses": [{"secretName": "l"}], "anchor": {}, "placement": {"nodeSelector": {"a": "b"}}},
             "status": {"products": [{"name": "render", "seats": seats, "used": 0, "waiting": 0}]},
         }))
@@ -87,10 +96,29 @@ mod tests {
 
     #[allow(clippy::needless_pass_by_value)]
     fn warned(spec: Value, asks: &str, seats: u32) -> Option<String> {
+        warned_at(spec, asks, &[server("main", seats)])
+    }
+
+    #[allow(clippy::needless_pass_by_value)]
+    fn warned_at(spec: Value, asks: &str, servers: &[Arc<LicenseServer>]) -> Option<String> {
         let mut workload = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec});
         workload["spec"]["selector"] = json!({});
         workload["spec"]["template"] = json!({});
-        rollout_warning(&workload, &request::parse(asks).unwrap(), &server(seats))
+        rollout_warning(&workload, &request::parse(asks).unwrap(), servers)
+    }
+
+    #[test]
+    fn the_seats_of_a_pool_count_together_and_no_pod_has_some_of_each() {
+        let three = || json!({"replicas": 3});
+        let pool = |a, b| [server("a", a), server("b", b)];
+        let said = warned_at(three(), "render:2", &pool(3, 5)).unwrap();
+        assert!(said.contains("LicenseServer a/a and a/b"), "{said}");
+        assert_eq!(warned_at(three(), "render:2", &pool(4, 4)), None, "room");
+        assert!(warned_at(three(), "render:2", &pool(0, 6)).is_some());
+        let mut silent = LicenseServer::clone(&server("c", 1));
+        silent.status = None;
+        let unknown = [server("a", 6), Arc::new(silent)];
+        assert_eq!(warned_at(three(), "render:2", &unknown), None);
     }
 
     #[test]

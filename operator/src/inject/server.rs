@@ -1,19 +1,20 @@
-//! Which LicenseServer a pod gets its seats from, and what its sidecar must know of it.
+//! Which LicenseServers a pod gets its seats from.
 //!
-//! The annotation decides; then the chart's default; then the only one in the pod's namespace. The
-//! license server itself decides again at each claim (`allowedNamespaces`, products, seats): here
-//! people only learn it earlier.
+//! The annotation decides; then who has the products; then the chart's default; then the only one
+//! in the pod's namespace. Several that have the same are one pool: the pod's claim stands in all
+//! their lines, and is served where it comes first. Where none has all, as of two vendors, the claim
+//! has parts. The license servers themselves decide again at each claim (`allowedNamespaces`,
+//! products, seats): here people only learn it earlier.
 
 use super::hint::nearest;
-use k8s_openapi::api::core::v1::Service;
+use super::sells::{Part, parts};
 use kube::ResourceExt as _;
 use kube::core::{Selector, SelectorExt as _};
-use mooring_api::names::ServerRef;
-use mooring_api::{External, LicenseServer, NamespacesFrom, Span};
-use mooring_core::annotation::SERVER;
-use mooring_core::request::Item;
+use mooring_api::names::{MAX_SERVERS, MOST_ROOTS, ServerRef};
+use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_core::annotation::{LICENSES, SERVER};
+use mooring_core::request::{Item, print};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The name of a LicenseServer as the annotation writes it.
@@ -22,6 +23,8 @@ pub struct ServerName {
     /// `None`: the pod's own.
     pub namespace: Option<String>,
     pub name: String,
+    /// Where it stands in the annotation, counted from 1.
+    pub at: usize,
 }
 
 /// Why no LicenseServer could be chosen.
@@ -57,6 +60,29 @@ pub enum NoServer {
         map: String,
         key: String,
     },
+    /// It is, and a sidecar cannot be told of it.
+    #[error(
+        "LicenseServer {server}: spec.external.roots: ConfigMap {map}, key {key}: expected certificates as PEM of at most {MOST_ROOTS} bytes, and no ';'"
+    )]
+    BadRoots {
+        server: ServerRef,
+        map: String,
+        key: String,
+    },
+    /// One that was named before, perhaps otherwise.
+    #[error(
+        "annotation {SERVER}: character {at}: {server} again, expected each LicenseServer once"
+    )]
+    Twice { at: usize, server: ServerRef },
+    /// No server has all that is asked for, and several have it together, where it must be one.
+    #[error(
+        "annotation {LICENSES}: no LicenseServer that namespace {namespace} may use has all of these products: {}. {}", who_has_which(.parts), .why
+    )]
+    Split {
+        namespace: String,
+        parts: Vec<(String, Vec<ServerRef>)>,
+        why: String,
+    },
     /// Several to choose from.
     #[error("namespace {namespace} has {} LicenseServers ({}): name one by the annotation {SERVER}", .names.len(), .names.join(", "))]
     Several {
@@ -65,8 +91,8 @@ pub enum NoServer {
     },
     /// Nothing was named, and there is none here.
     #[error(
-        "which LicenseServer? The pod has no annotation {SERVER}, Mooring has no default server (chart value defaultServer), and namespace {namespace} has \
-         no LicenseServer{}", reach(.in_reach)
+        "which LicenseServer? The pod has no annotation {SERVER}, none that namespace {namespace} may use is known to have its products, Mooring has no default \
+         server (chart value defaultServer), and the namespace has no LicenseServer{}", reach(.in_reach)
     )]
     None {
         namespace: String,
@@ -75,30 +101,49 @@ pub enum NoServer {
     },
 }
 
+/// How many of a list a text names.
+const SHOWN: usize = 8;
+
+fn who_has_which(parts: &[(String, Vec<ServerRef>)]) -> String {
+    let part = |(items, servers): &(String, Vec<ServerRef>)| {
+        let names: Vec<String> = servers.iter().map(ServerRef::to_string).collect();
+        let has = if names.len() == 1 { "has" } else { "have" };
+        format!("{} {has} {items}", named(&names, " and "))
+    };
+    let parts: Vec<String> = parts.iter().map(part).collect();
+    named(&parts, "; ")
+}
+
+/// The first of them, and that there are more.
+fn named(all: &[String], between: &str) -> String {
+    match all.get(..SHOWN) {
+        Some(shown) if all.len() > SHOWN => format!("{}{between}…", shown.join(between)),
+        _ => all.join(between),
+    }
+}
+
 fn did_you_mean(hint: Option<&String>) -> String {
     hint.map(|h| format!(" (did you mean {h}?)"))
         .unwrap_or_default()
 }
 
 fn reach(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    match names.len() {
-        0 => String::new(),
-        n if n > SHOWN => {
-            let shown = names.get(..SHOWN).unwrap_or_default().join(", ");
-            format!("; this namespace may use: {shown}, …")
-        }
-        _ => format!("; this namespace may use: {}", names.join(", ")),
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; this namespace may use: {}", named(names, ", "))
     }
 }
 
-/// What decides which LicenseServer a pod may use.
+/// What decides which LicenseServers a pod may use.
 #[derive(Clone, Copy, Debug)]
 pub struct ChoiceContext<'a> {
     pub namespace: &'a str,
     pub namespace_labels: &'a BTreeMap<String, String>,
     pub default_server: Option<&'a ServerRef>,
     pub servers: &'a [Arc<LicenseServer>],
+    /// Its seats are claimed for it before it runs, and so at one server.
+    pub alone: bool,
 }
 
 impl ChoiceContext<'_> {
@@ -107,30 +152,121 @@ impl ChoiceContext<'_> {
     }
 }
 
-/// Chooses a pod's LicenseServer.
+/// Chooses a pod's LicenseServers, at most [`MAX_SERVERS`] and at least one, each for a part of what
+/// it asks for. `wishes`: those that its annotation names.
 pub fn choose(
-    wish: Option<&ServerName>,
+    wishes: &[ServerName],
+    items: &[Item],
+    context: &ChoiceContext<'_>,
+) -> Result<Vec<Part>, NoServer> {
+    let whole = |servers| {
+        let items = items.to_vec();
+        vec![Part { items, servers }]
+    };
+    let mut chosen = if wishes.is_empty() {
+        match by_products(items, context) {
+            Some(parts) => parts,
+            None => whole(vec![by_default(context)?]),
+        }
+    } else {
+        let named = by_annotation(wishes, context)?;
+        // Whoever is named for all is asked for all.
+        let parts = parts(items, &named.iter().collect::<Vec<_>>());
+        let parts = parts.filter(|p| p.len() > 1 && p.len() <= named.len());
+        parts.unwrap_or_else(|| whole(named))
+    };
+    if let Some(why) = too_many(chosen.len(), context.alone) {
+        return Err(split(context, &chosen, why));
+    }
+    let most = if context.alone {
+        1
+    } else {
+        MAX_SERVERS / chosen.len().max(1)
+    };
+    for part in &mut chosen {
+        if context.alone && wishes.is_empty() {
+            // One outside of the cluster reserves nothing.
+            part.servers.sort_by_key(|s| s.spec.external.is_some());
+        }
+        part.servers.truncate(most);
+    }
+    Ok(chosen)
+}
+
+/// Why a claim has no so many parts, if it has not.
+fn too_many(parts: usize, alone: bool) -> Option<String> {
+    if alone && parts > 1 {
+        let why = "A pod that waits before it is scheduled, or is of a group or a Workload, gets all its seats from one license server: let it wait at \
+                   startup, or ask for the others in a pod of its own";
+        return Some(why.to_owned());
+    }
+    (parts > MAX_SERVERS).then(|| {
+        format!("A pod gets its seats from at most {MAX_SERVERS} license servers: ask for some of them in a pod of its own")
+    })
+}
+
+fn split(context: &ChoiceContext<'_>, parts: &[Part], why: String) -> NoServer {
+    let part = |p: &Part| {
+        let servers = p.servers.iter().map(|s| s.reference()).collect();
+        (print(&p.items), servers)
+    };
+    NoServer::Split {
+        namespace: context.namespace.to_owned(),
+        parts: parts.iter().map(part).collect(),
+        why,
+    }
+}
+
+/// Those that are named, in that order.
+fn by_annotation(
+    wishes: &[ServerName],
+    context: &ChoiceContext<'_>,
+) -> Result<Vec<Arc<LicenseServer>>, NoServer> {
+    let mut chosen: Vec<Arc<LicenseServer>> = Vec::new();
+    for wish in wishes {
+        let namespace = wish.namespace.as_deref().unwrap_or(context.namespace);
+        let wanted = ServerRef::new(namespace, wish.name.as_str());
+        let server = find("annotation mooring.dev/server", &wanted, context)?;
+        if chosen.iter().any(|c| c.reference() == wanted) {
+            let (at, server) = (wish.at, wanted);
+            return Err(NoServer::Twice { at, server });
+        }
+        chosen.push(server);
+    }
+    Ok(chosen)
+}
+
+/// Those that have the products, by namespace and name: the same order for every pod. `None`: one
+/// product is sold nowhere, as far as is known.
+fn by_products(items: &[Item], context: &ChoiceContext<'_>) -> Option<Vec<Part>> {
+    let goes = |s: &LicenseServer| s.metadata.deletion_timestamp.is_some();
+    let may = |s: &&Arc<LicenseServer>| context.may(s) && !goes(s);
+    let mut servers: Vec<_> = context.servers.iter().filter(may).collect();
+    servers.sort_by_key(|s| s.reference());
+    parts(items, &servers)
+}
+
+fn by_default(context: &ChoiceContext<'_>) -> Result<Arc<LicenseServer>, NoServer> {
+    let by = "Mooring's default server (chart value defaultServer)";
+    match context.default_server {
+        Some(wanted) => find(by, wanted, context),
+        None => only_one(context),
+    }
+}
+
+/// The server of this name, if it is there and takes pods of this namespace. `by`: what names it.
+fn find(
+    by: &'static str,
+    wanted: &ServerRef,
     context: &ChoiceContext<'_>,
 ) -> Result<Arc<LicenseServer>, NoServer> {
-    let here = context.namespace;
-    let (by, wanted) = match (wish, context.default_server) {
-        (Some(w), _) => {
-            let namespace = w.namespace.as_deref().unwrap_or(here);
-            let wanted = ServerRef::new(namespace, w.name.as_str());
-            ("annotation mooring.dev/server", wanted)
-        }
-        (None, Some(default)) => (
-            "Mooring's default server (chart value defaultServer)",
-            default.clone(),
-        ),
-        (None, None) => return only_one(context),
-    };
-    let Some(server) = context.servers.iter().find(|s| s.reference() == wanted) else {
+    let mut servers = context.servers.iter();
+    let Some(server) = servers.find(|s| s.reference() == *wanted) else {
         let in_reach = in_reach(context);
         let hint = nearest(&wanted.to_string(), in_reach.iter().map(String::as_str));
         return Err(NoServer::NotFound {
             by,
-            server: wanted,
+            server: wanted.clone(),
             hint: hint.map(str::to_owned),
             in_reach,
         });
@@ -199,142 +335,5 @@ fn allows(
             Some(Ok(s)) if s.matches(labels) => Ok(()),
             _ => Err("from: Selector, and this namespace's labels do not match"),
         },
-    }
-}
-
-/// A Service's addresses, of both families.
-pub fn addresses(service: Option<&Service>, port: u16) -> Vec<SocketAddr> {
-    let ips = cluster_ips(service);
-    // "None" of a headless Service is no address, and drops out here.
-    let ips = ips.iter().filter_map(|ip| ip.parse::<IpAddr>().ok());
-    ips.map(|ip| SocketAddr::new(ip, port)).collect()
-}
-
-/// The same as the API server writes them, without the port.
-pub fn cluster_ips(service: Option<&Service>) -> Vec<String> {
-    let spec = service.and_then(|s| s.spec.as_ref());
-    spec.and_then(|s| s.cluster_ips.clone()).unwrap_or_default()
-}
-
-/// What a sidecar must know of its server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SidecarTarget {
-    /// What is verified: `https://‹name›.‹namespace›.svc:‹port›`.
-    pub url: String,
-    /// Where to connect, so that no DNS is needed: the Service's ClusterIPs, both families. Empty:
-    /// resolve the name.
-    pub addresses: Vec<SocketAddr>,
-    /// By what the pod is known there.
-    pub token: TokenOf,
-    /// Whom the sidecar trusts, PEM, where that is not the operator's CA.
-    pub roots: Option<String>,
-    /// The port, which meshes must leave alone.
-    pub port: u16,
-    /// What its license says of starts without it, where that is known and less than `allow`.
-    pub optimistic_start: Option<String>,
-    /// The longest that the application may go on without it.
-    pub max_grace: Span,
-    pub voucher: Option<String>,
-}
-
-/// Whose token shows a license server who a pod is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenOf {
-    /// That of its service account, for this audience: the server has the API server review it.
-    Account { audience: String },
-    /// The operator's, for a server outside of the cluster; which LicenseServer stands for it, as
-    /// `namespace/name`.
-    Operator { server: String },
-}
-
-impl SidecarTarget {
-    /// Of a server outside of the cluster, with the certificates that it is known by.
-    pub fn outside(server: &LicenseServer, external: &External, roots: String) -> Self {
-        let addresses = external.addresses.iter();
-        let inside = Self::new(server, None);
-        Self {
-            url: external.address.clone(),
-            addresses: addresses.filter_map(|a| a.parse().ok()).collect(),
-            token: TokenOf::Operator {
-                server: server.reference().to_string(),
-            },
-            roots: Some(roots),
-            port: external.port().unwrap_or(inside.port),
-            ..inside
-        }
-    }
-
-    /// From the LicenseServer and its Service, if it has one already.
-    pub fn new(server: &LicenseServer, service: Option<&Service>) -> Self {
-        let (name, port) = (server.reference(), server.spec.service.port);
-        let status = server.status.as_ref();
-        let optimistic_start = status.and_then(|s| s.optimistic_start.clone());
-        Self {
-            url: format!("https://{}:{port}", name.dns_name()),
-            addresses: addresses(service, port),
-            token: TokenOf::Account {
-                audience: format!("mooring.dev/{}", name.namespace),
-            },
-            roots: None,
-            port,
-            optimistic_start: optimistic_start.filter(|s| s != "allow"),
-            max_grace: server.grace(),
-            voucher: server.spec.voucher.clone(),
-        }
-    }
-}
-
-/// How many products a warning names at most.
-const MOST_NAMED: usize = 20;
-
-/// Warnings where the license, as the server last reported it, cannot meet the request. Only
-/// warnings: it may be renewed at any moment, and the server decides.
-pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
-    let (products, is_whole) = match &server.status {
-        Some(s) if !s.products.is_empty() => (&s.products, s.products_in_all.is_none()),
-        _ => return Vec::new(),
-    };
-    let name = server.reference();
-    let warning = |item: &Item| match products.iter().find(|p| item.product.is(&p.name)) {
-        // It may be one of those that the status does not list.
-        None if !is_whole => None,
-        None => {
-            let known: Vec<_> = products.iter().map(|p| p.name.as_str()).collect();
-            let hint = nearest(item.product.as_str(), known.iter().copied());
-            let hint = hint.map_or_else(
-                || format!("it has: {}", some(&known)),
-                |h| format!("did you mean {h}?"),
-            );
-            Some(format!(
-                "the license of LicenseServer {name} has no product {} ({hint})",
-                item.product
-            ))
-        }
-        Some(p) if item.seats.get() > p.seats => Some(format!(
-            "{}:{} asks for more than there is: the license of LicenseServer {name} has {} seats of it",
-            item.product, item.seats, p.seats
-        )),
-        Some(p) => {
-            let covers = |v| p.versions.is_empty() || p.versions.iter().any(|r| r.covers(v));
-            let uncovered = item.version.as_ref().filter(|v| !covers(v));
-            uncovered.map(|v| {
-                let covered: Vec<String> = p.versions.iter().map(|r| r.against(v)).collect();
-                let covered = covered.join(", or ");
-                format!(
-                    "{}@{v} is not covered: the license of LicenseServer {name} covers {covered}",
-                    item.product
-                )
-            })
-        }
-    };
-    items.iter().filter_map(warning).collect()
-}
-
-/// The first names, and how many more there are.
-fn some(names: &[&str]) -> String {
-    let named = names.get(..MOST_NAMED).unwrap_or(names);
-    match names.len() - named.len() {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
     }
 }

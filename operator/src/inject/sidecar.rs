@@ -7,17 +7,17 @@
 use super::image::Images;
 use super::requested::Requested;
 use super::resources::Budget;
-use super::server::{SidecarTarget, TokenOf};
+use super::target::{SidecarTarget, TokenOf};
 use crate::container::{confined, empty_dir, seccomp};
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, KeyToPath, ProjectedVolumeSource, ResourceRequirements, SecretProjection,
     SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use mooring_api::names::{
-    GATE, LICENSE_SERVER_ENV, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR,
-    SIDECAR_ARG, TOKEN_KEY, TOKEN_VOLUME,
+    ENTRY_END, GATE, LICENSE_SERVER_ENV, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV,
+    SERVER_ENV, SIDECAR, SIDECAR_ARG, ServerRef, TOKEN_VOLUME,
 };
-use mooring_core::annotation::LOG_LEVEL;
+use mooring_core::annotation::{LICENSES, LOG_LEVEL};
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
 pub(super) const STATE_VOLUME: &str = "mooring-state";
@@ -36,13 +36,12 @@ pub(super) const PROGRAM: &str = "/mooring-sidecar";
 
 const STATE_DIR: &str = "/var/lib/mooring";
 const TOKEN_DIR: &str = "/var/run/secrets/mooring.dev";
-const TOKEN_FILE: &str = "/var/run/secrets/mooring.dev/token";
 /// Where the API server mounts the pod's token for itself, in each container that has nothing
 /// there. Ours have: they need no rights.
 const ACCOUNT_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 pub(super) const GATE_ARGS: &str = "gate";
-/// How long the pod's token is valid, in seconds: the least that Kubernetes allows; the kubelet
-/// renews it.
+/// How long a token of the pod's is valid, in seconds: the least that Kubernetes allows; the
+/// kubelet renews it.
 const TOKEN_SECONDS: i64 = 600;
 /// Files in the memory volumes: a socket, and a few kilobytes of state.
 const VOLUME_SIZE: &str = "1Mi";
@@ -68,8 +67,9 @@ pub struct Settings {
 /// What a pod that opted in is given.
 #[derive(Clone, Copy, Debug)]
 pub struct InjectContext<'a> {
-    pub target: &'a SidecarTarget,
-    /// The certificates that its sidecar trusts, PEM.
+    /// In whose lines it stands, in its order; one at least.
+    pub targets: &'a [SidecarTarget],
+    /// The certificates that its sidecar trusts, of all of them that are within the cluster, PEM.
     pub roots: &'a str,
     /// How sidecars are made.
     pub settings: &'a Settings,
@@ -132,24 +132,53 @@ fn alike(
     }
 }
 
+/// Of what is said of license servers there is an entry for each.
 fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
-    let (target, roots, settings) = (ctx.target, ctx.roots, ctx.settings);
-    let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
-    let (addresses, max_grace) = (addresses.join(","), target.max_grace.to_string());
+    let (targets, settings) = (ctx.targets, ctx.settings);
+    let each = |of: &dyn Fn(&SidecarTarget) -> String| entries(targets.iter().map(of).collect());
+    let servers = each(&|t| t.url.clone());
+    let outside = each(&|t| {
+        t.token
+            .operator()
+            .map_or_else(String::new, ServerRef::to_string)
+    });
+    let roots = each(&|t| t.roots.clone().unwrap_or_else(|| ctx.roots.to_owned()));
+    let addresses = each(&|t| {
+        let all: Vec<String> = t.addresses.iter().map(ToString::to_string).collect();
+        all.join(",")
+    });
+    let files = token_files(targets);
+    let file = |t: &SidecarTarget| files.iter().find(|(token, _)| **token == t.token);
+    let token_files = each(&|t| {
+        let name = file(t).map_or("token", |(_, name)| name.as_str());
+        format!("{TOKEN_DIR}/{name}")
+    });
+    let optimistic_start = each(&|t| t.optimistic_start.clone().unwrap_or_default());
+    let max_grace = each(&|t| t.max_grace.to_string());
+    let voucher = each(&|t| t.voucher.clone().unwrap_or_default());
     let told = requested.told.iter();
     let mut all: Vec<(&str, &str)> = told.map(|(name, value)| (*name, value.as_str())).collect();
-    all.push((SERVER_ENV, &target.url));
-    if let TokenOf::Operator { server } = &target.token {
-        all.push((LICENSE_SERVER_ENV, server));
+    // As its author writes it, where all are asked for all.
+    let parts = targets
+        .windows(2)
+        .any(|w| w.first().map(|t| &t.licenses) != w.last().map(|t| &t.licenses));
+    let licenses = each(&|t| t.licenses.clone());
+    for (name, value) in &mut all {
+        if parts && *name == LICENSES.variable() {
+            *value = &licenses;
+        }
     }
-    if !addresses.is_empty() {
-        all.push(("MOORING_ADDRESSES", &addresses));
-    }
-    all.extend([(ROOTS_ENV, roots), ("MOORING_TOKEN_FILE", TOKEN_FILE)]);
-    let optimistic_start = target.optimistic_start.as_deref();
-    all.extend(optimistic_start.map(|o| (OPTIMISTIC_START_ENV, o)));
-    all.push((MAX_GRACE_ENV, &max_grace));
-    all.extend(target.voucher.as_deref().map(|v| ("MOORING_VOUCHER", v)));
+    let said = [
+        (SERVER_ENV, servers.as_str()),
+        (LICENSE_SERVER_ENV, &outside),
+        ("MOORING_ADDRESSES", &addresses),
+        (ROOTS_ENV, &roots),
+        ("MOORING_TOKEN_FILE", &token_files),
+        (OPTIMISTIC_START_ENV, &optimistic_start),
+        (MAX_GRACE_ENV, &max_grace),
+        ("MOORING_VOUCHER", &voucher),
+    ];
+    all.extend(said.into_iter().filter(|(_, value)| !value.is_empty()));
     all.extend([("MOORING_STATE_DIR", STATE_DIR), (SOCKET_ENV, SOCKET)]);
     // The installation's word where the pod has none.
     let log = LOG_LEVEL.variable();
@@ -186,25 +215,51 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-/// `secret`: what the operator's token for this pod is called, where it makes one. Until that is
-/// there the kubelet does not start the pod.
-pub(super) fn volumes(target: &SidecarTarget, secret: impl FnOnce() -> String) -> Vec<Volume> {
+/// A list's value: where all entries are alike one stands for all, and is nothing where there is
+/// none.
+fn entries(mut all: Vec<String>) -> String {
+    if all.windows(2).all(|w| w.first() == w.last()) {
+        all.pop().unwrap_or_default()
+    } else {
+        all.join(&ENTRY_END.to_string())
+    }
+}
+
+/// A pod's tokens, each with its file, in the servers' order: license servers of one namespace are
+/// shown the same.
+fn token_files(targets: &[SidecarTarget]) -> Vec<(&TokenOf, String)> {
+    let mut files: Vec<(&TokenOf, String)> = Vec::new();
+    for target in targets {
+        if !files.iter().any(|(token, _)| **token == target.token) {
+            let name = match files.len() {
+                0 => "token".to_owned(),
+                n => format!("token-{}", n + 1),
+            };
+            files.push((&target.token, name));
+        }
+    }
+    files
+}
+
+/// `secret`: what the Secret with the operator's tokens for this pod is called, where it makes one.
+/// Until they are there the kubelet does not start the pod.
+pub(super) fn volumes(targets: &[SidecarTarget], secret: impl Fn() -> String) -> Vec<Volume> {
     let memory = |name: &str| empty_dir(name, true, Some(VOLUME_SIZE));
-    let token = match &target.token {
+    let token = |(token, path): (&TokenOf, String)| match token {
         TokenOf::Account { audience } => VolumeProjection {
             service_account_token: Some(ServiceAccountTokenProjection {
                 audience: Some(audience.clone()),
                 expiration_seconds: Some(TOKEN_SECONDS),
-                path: TOKEN_KEY.to_owned(),
+                path,
             }),
             ..VolumeProjection::default()
         },
-        TokenOf::Operator { .. } => VolumeProjection {
+        TokenOf::Operator { server } => VolumeProjection {
             secret: Some(SecretProjection {
                 name: secret(),
                 items: Some(vec![KeyToPath {
-                    key: TOKEN_KEY.to_owned(),
-                    path: TOKEN_KEY.to_owned(),
+                    key: server.token_key(),
+                    path,
                     mode: None,
                 }]),
                 optional: None,
@@ -212,11 +267,12 @@ pub(super) fn volumes(target: &SidecarTarget, secret: impl FnOnce() -> String) -
             ..VolumeProjection::default()
         },
     };
+    let tokens = token_files(targets).into_iter().map(token);
     let token = Volume {
         name: TOKEN_VOLUME.to_owned(),
         projected: Some(ProjectedVolumeSource {
             default_mode: Some(0o644),
-            sources: Some(vec![token]),
+            sources: Some(tokens.collect()),
         }),
         ..Volume::default()
     };

@@ -108,7 +108,8 @@ fn asks_of(set: &PodSet, server: &ServerRef, namespace: &str) -> Result<Option<O
     let Some(requested) = read.filter(Requested::waits) else {
         return Ok(None);
     };
-    let named = requested.server.map(|s| {
+    // What is claimed before it runs is claimed at the first alone.
+    let named = requested.servers.into_iter().next().map(|s| {
         let of = s.namespace.unwrap_or_else(|| namespace.to_owned());
         ServerRef::new(of, s.name)
     });
@@ -209,7 +210,7 @@ mod tests {
         };
         let sidecar = json!({ "name": "mooring", "env": [
             { "name": "MOORING_LICENSES", "value": "render:2" },
-            { "name": "MOORING_SERVER", "value": "https://main.apps.svc:8443" },
+            { "name": "MOORING_SERVER", "value": "https://main.apps.svc:8443;https://other.apps.svc:8443" },
         ] });
         let Asked::Seats(asks) = of(json!([sidecar, { "name": "mooring-gate" }])) else {
             panic!("it asks for seats");
@@ -228,7 +229,14 @@ mod tests {
     fn what_is_asked_elsewhere_or_only_once_they_run_is_not_asked_here() {
         let named = |server: &str| json!({ "mooring.dev/licenses": "render", "mooring.dev/server": server });
         let none = json!({ "mooring.dev/licenses": "render", "mooring.dev/wait": "none" });
-        for annotations in [json!({}), named("licensing/main"), named("other"), none] {
+        let second = named("other,main");
+        for annotations in [
+            json!({}),
+            named("licensing/main"),
+            named("other"),
+            second,
+            none,
+        ] {
             assert_eq!(
                 of(&[set("main", 2, &annotations, "")]),
                 Asked::Nothing,
@@ -240,6 +248,8 @@ mod tests {
             panic!("it is named");
         };
         assert!(asks.sets[0].is_named);
+        let first = set("main", 2, &named("main,other"), "");
+        assert!(matches!(of(&[first]), Asked::Seats(_)));
         assert_eq!(asks.claim.service_account, "default");
     }
 

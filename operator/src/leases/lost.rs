@@ -4,6 +4,7 @@
 //! is refused, is one whose application may not run on (else it is `Contested`). Silence, the
 //! grace, and a server that the operator does not reach are no loss.
 
+use crate::cache::Elsewhere;
 use crate::kubernetes::whole_seconds;
 use crate::pods::Holding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -63,15 +64,18 @@ pub(super) fn noted(
 }
 
 /// Whether a running pod is to be evicted, by its mirror as it is written. Only asked of a server
-/// that is connected and does not settle.
+/// that is connected and does not settle. Lost here is not lost where another of its servers lets
+/// its application run.
 pub fn eviction(
     status: &LicenseLeaseStatus,
     of: &Holding,
+    elsewhere: Elsewhere,
     lease_for: Duration,
     now: Timestamp,
 ) -> Eviction {
     use LeaseState as S;
-    let asked = of.on_loss == OnLoss::Stop && of.app_runs && !of.unreachable;
+    let runs_on = elsewhere >= Elsewhere::Contested;
+    let asked = of.on_loss == OnLoss::Stop && of.app_runs && !of.unreachable && !runs_on;
     let heard = matches!(
         of_the_pod(status),
         Some(S::Waiting | S::Refused | S::Revoked)

@@ -43,8 +43,15 @@ pub(super) fn passes(reason: Option<&str>) -> bool {
         WaitReason::Behind,
         WaitReason::Policy,
         WaitReason::Settling,
+        WaitReason::Elsewhere,
     ];
     reason.is_none_or(|r| moving.map(waits_for).contains(&r))
+}
+
+/// Whether a mirror's reason is that there are others before it.
+pub(super) fn in_a_line(reason: Option<&str>) -> bool {
+    let others = [WaitReason::Full, WaitReason::Behind];
+    reason.is_some_and(|r| others.map(waits_for).contains(&r))
 }
 
 fn state_of(view: &LeaseView) -> LeaseState {
@@ -192,6 +199,7 @@ fn waits_for(reason: WaitReason) -> &'static str {
         WaitReason::Behind => "Behind",
         WaitReason::Policy => "Policy",
         WaitReason::Settling => "Settling",
+        WaitReason::Elsewhere => "Elsewhere",
         WaitReason::AnchorLost => "AnchorLost",
         WaitReason::LicenseInvalid => "LicenseInvalid",
     }

@@ -5,10 +5,11 @@ use super::known::Known;
 use super::lost;
 use super::notes::{Note, note};
 use super::object::{
-    is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, without_contact,
+    in_a_line, is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, without_contact,
 };
 use super::outage::{Service, Stage, Trouble};
 use super::revoked::Listed;
+use crate::cache::Elsewhere;
 use crate::pods::{PodFact, Standing};
 use kube::ResourceExt as _;
 use mooring_api::names::ServerRef;
@@ -41,6 +42,8 @@ pub struct LeaseFacts<'a> {
     pub pod: PodFact,
     /// What it is to this server: whose word about whom counts.
     pub standing: Standing,
+    /// How it stands at its other license servers.
+    pub elsewhere: Elsewhere,
     /// The node its pod is bound to, if that is known.
     pub node: Option<String>,
     /// Whether its server's list says that it is revoked.
@@ -86,8 +89,26 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
 
 fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
     match f.service.stage(f.now, waits(&desired)) {
+        Stage::Old(trouble) if waits(&desired) && stands_elsewhere(f, trouble) => {
+            when(f.existing.is_some(), Step::Delete)
+        }
         Stage::Old(trouble) => during_outage(f, trouble, &desired),
         Stage::None | Stage::Young(_) => known(f, desired),
+    }
+}
+
+/// Whether it has its license from another server. Who is revoked here is shown so all the same.
+fn is_at_another(f: &LeaseFacts<'_>) -> bool {
+    f.elsewhere == Elsewhere::Licensed && !matches!(f.listed, Listed::Yes(_))
+}
+
+/// Whether what this server, which does not serve, last said of one in line is over: another has
+/// it, or this one is gone, and it is in line at another.
+fn stands_elsewhere(f: &LeaseFacts<'_>, trouble: &Trouble) -> bool {
+    match f.elsewhere {
+        Elsewhere::Licensed => true,
+        Elsewhere::InLine | Elsewhere::Contested => trouble.is_deleted(),
+        Elsewhere::Nowhere => false,
     }
 }
 
@@ -134,12 +155,15 @@ fn known(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
         if f.claims.iter().any(Known::is_owners) {
             return Step::Nothing;
         }
-        if new.place.is_none_or(|p| p > PLACES) && old.reason == new.reason {
+        if new.place.is_none_or(|p| p > PLACES) && said_alike(old, new) {
             return Step::Nothing;
         }
         let age = f.written.unwrap_or(PLACE_EVERY);
         if age < PLACE_EVERY {
             return Step::Later(PLACE_EVERY.saturating_sub(age));
+        }
+        if has_them_soon(old.place, new.place, age) {
+            return Step::Later(PLACE_EVERY);
         }
     }
     let said = note(Some(old), &desired);
@@ -215,11 +239,31 @@ fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> 
     plain(old) == plain(new)
 }
 
+/// Whether one reason tells nobody more than the other: who stands before it comes and goes.
+fn said_alike(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> bool {
+    old.reason == new.reason || [old, new].iter().all(|s| in_a_line(s.reason.as_deref()))
+}
+
+/// Whether one in line has its seats before another minute is over, at the speed at which its place
+/// has moved: that it holds them is written then, and no place before.
+fn has_them_soon(from: Option<u32>, to: Option<u32>, during: Duration) -> bool {
+    let (Some(from), Some(to)) = (from, to) else {
+        return false;
+    };
+    let passed = from.saturating_sub(to);
+    during.saturating_mul(to) <= PLACE_EVERY.saturating_mul(passed)
+}
+
 fn not_known(f: &LeaseFacts<'_>) -> Step {
     let there = f.existing.is_some();
     match (&f.pod, &f.service.trouble) {
         (PodFact::Gone, _) => when(there, Step::Delete),
         (PodFact::Running { .. }, _) if f.released => when(there && f.settled, Step::Delete),
+        // It asks for nothing where another has it. While this one settles the mirror is the
+        // roster's memory.
+        (PodFact::Running { .. }, trouble) if is_at_another(f) => {
+            when(there && (f.settled || trouble.is_some()), Step::Delete)
+        }
         // Anybody can make a pod that looks so.
         (PodFact::Running { .. }, None) if f.standing != Standing::Counts => {
             when(there && f.settled, Step::Delete)
@@ -256,6 +300,10 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
 fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
     let status = f.existing.and_then(|e| e.status.as_ref());
     let was_known = status.is_some_and(|s| !s.claims.is_empty());
+    let in_line = f.existing.is_none_or(waits);
+    if in_line && stands_elsewhere(f, trouble) {
+        return when(f.existing.is_some(), Step::Delete);
+    }
     if let PodFact::Running { of, unknown_for } = &f.pod
         && !was_known
     {

@@ -262,3 +262,9 @@ pub(super) async fn delete_pod_now(
     let deleted = kubernetes::delete_within(&api, pod, Some(0)).await;
     deleted.map(drop).map_err(|e| failed(pod, e))
 }
+
+/// Lets the pod's object go, whose end nobody awaits any more.
+pub(super) async fn release_pod(pod: &Pod, ctx: &ControllerContext) -> Result<(), Error> {
+    let released = kubernetes::release_pod(ctx.client(), &pod.metadata).await;
+    released.map_err(|e| failed(pod, e))
+}

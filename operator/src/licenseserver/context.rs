@@ -86,6 +86,8 @@ pub(super) struct Memory {
     /// A child or the spec changed since the last look.
     pub(super) dirty: bool,
     pub(super) generation: Option<i64>,
+    /// What an administrator asked for, as it was looked at last.
+    pub(super) request: Option<String>,
     pub(super) looked: Option<Instant>,
     pub(super) applied: Option<Applied>,
     pub(super) facts: ServerFacts,

@@ -52,6 +52,8 @@ pub(super) enum Ended {
     OutOfService,
     /// Its dongle has been elsewhere for so long.
     RanOut(Duration),
+    /// The standby elsewhere serves, or the primary again: by proof, or on an administrator's word.
+    Replaced,
 }
 
 /// Judges it.
@@ -103,6 +105,9 @@ impl fmt::Display for Ended {
         match self {
             Self::OutOfService => f.write_str(
                 "its node is not ready, and the node's taint says that it is out of service",
+            ),
+            Self::Replaced => f.write_str(
+                "another node serves now, by proof that this pod has ended or on an administrator's word",
             ),
             Self::RanOut(d) => write!(
                 f,

@@ -62,8 +62,8 @@ pub async fn dereference(
     let tls = names.own(ns.get::<Secret>(&reference.child("tls")).await?);
     let identity = names.own(ns.get::<Secret>(&reference.child("identity")).await?);
     let state = names.own(ns.get::<Secret>(&reference.child(STATE)).await?);
-    let pod = ns.get::<Pod>(&reference.child("0")).await?;
-    let pod = names.own_pod(pod, children.set.as_ref());
+    let namesake = ns.get::<Pod>(&reference.child("0")).await?;
+    let pod = names.own_pod(namesake.clone(), children.set.as_ref());
     let (missing, sources) = named(server, &ns).await?;
     let allowed = allowed_namespaces(server, reference, ctx).await?;
     let written = children.config.as_ref();
@@ -90,6 +90,7 @@ pub async fn dereference(
         taken: names.taken,
         children,
         pod,
+        namesake,
         nodes: ctx.cache().nodes(),
     })
 }

@@ -57,6 +57,7 @@ impl Pass<'_> {
             pod: None,
             cordoned: &[],
             outside: true,
+            serving: None,
             node: None,
             node_down: None,
             stuck: None,

@@ -32,6 +32,8 @@ pub struct ServerFacts {
     /// What is there of the objects that the operator writes.
     pub children: Children,
     pub pod: Option<Pod>,
+    /// The pod of its pod's name, whoever has it run.
+    pub namesake: Option<Pod>,
     /// All of the cluster.
     pub nodes: Vec<Arc<Node>>,
 }

@@ -20,6 +20,7 @@ mod policies;
 mod reconcile;
 pub mod replug;
 pub mod seat_policy;
+pub mod standby;
 pub mod status;
 mod sweep;
 pub mod trust;

@@ -13,7 +13,7 @@ use mooring_api::status::{DEVICE_FOUND, NODE_FOUND};
 use std::collections::BTreeMap;
 
 /// The nodes that carry all these labels.
-fn that_fit<'a>(
+pub(super) fn that_fit<'a>(
     nodes: &'a [impl AsRef<Node>],
     labels: &'a BTreeMap<String, String>,
 ) -> impl Iterator<Item = &'a Node> {

@@ -3,10 +3,11 @@
 
 use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory, Told};
-use super::dead_node::PodFate;
+use super::dead_node::{Ended, PodFate};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
 use super::seat_policy::named::PolicyName;
+use super::standby::{self, Evidence, PodHold, StandbyFacts};
 use super::{apply, dead_node, dereference, platform, policies, replug, status, trust, validate};
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
@@ -19,7 +20,8 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use kube::{Api, Resource as _, ResourceExt as _};
 use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, LicenseServerStatus, Span};
+use mooring_api::serving::{END_SEEN, FAILOVER};
+use mooring_api::{LicenseServer, LicenseServerStatus, Serving, Span};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,6 +60,7 @@ pub(super) async fn reconcile(
         server: &server,
         reference: &server.reference(),
         ctx: &ctx,
+        serving: None,
     };
     let done = tokio::time::timeout(PATIENCE, Box::pin(pass.converged())).await;
     let done = done.unwrap_or(Err(Error::Slow(PATIENCE)));
@@ -79,6 +82,8 @@ pub(super) struct Pass<'a> {
     pub(super) server: &'a LicenseServer,
     pub(super) reference: &'a ServerRef,
     pub(super) ctx: &'a ControllerContext,
+    /// With a standby elsewhere: which side serves, once that is known.
+    serving: Option<&'a Serving>,
 }
 
 impl Pass<'_> {
@@ -95,6 +100,7 @@ impl Pass<'_> {
         self.remember(|m| {
             m.looked = Some(Instant::now());
             m.generation = self.server.metadata.generation;
+            m.request = request(self.server).map(str::to_owned);
             m.facts = facts.clone();
         });
     }
@@ -116,16 +122,36 @@ impl Pass<'_> {
         let others = self.others();
         // What the platform does not allow is not looked at either: an answer would tell of it.
         let look = refusal.is_none() && must_look(server, &memory, (&snapshot, &others));
-        let mut facts = self
+        let facts = self
             .facts(look, refusal.is_some(), (&snapshot, &others))
             .await?;
         let invalid = refusal.or_else(|| validate::validate(server).err());
-        let labels = server.spec.placement.labels();
-        let placed = self.placed(&facts, &labels, &snapshot);
-        let boot = mooring_net::clock::boot();
-        self.remember(|m| m.anchor.note(&snapshot, boot));
+        let serving = self.serving(&facts, look && invalid.is_none()).await?;
+        // From here on it is a LicenseServer of the one anchor that serves.
+        let sided = of_side(server, serving.as_ref());
+        let pass = Pass {
+            server: &sided,
+            serving: serving.as_ref(),
+            ..*self
+        };
+        Box::pin(pass.carried_out(look, facts, invalid.as_ref(), (&snapshot, &others))).await
+    }
 
-        let before = newest_status(server, &memory);
+    /// Makes it so, and reports.
+    async fn carried_out(
+        &self,
+        look: bool,
+        mut facts: ServerFacts,
+        invalid: Option<&validate::Invalid>,
+        (snapshot, others): (&Snapshot, &[(ServerRef, Snapshot)]),
+    ) -> Result<Action, Error> {
+        let (server, reference, ctx) = (self.server, self.reference, self.ctx);
+        let labels = server.spec.placement.labels();
+        let placed = self.placed(&facts, &labels, snapshot);
+        let boot = mooring_net::clock::boot();
+        self.remember(|m| m.anchor.note(snapshot, boot));
+
+        let before = newest_status(server, &self.recall());
         let verdict = self.verdict(&facts, &placed, before.as_ref());
         let earlier = before.as_ref().and_then(|s| s.lease_duration_in_force);
         let mut in_force = earlier.unwrap_or(server.spec.lease.duration).0;
@@ -134,7 +160,7 @@ impl Pass<'_> {
         let has_all = facts.children.set.is_some() || facts.missing.is_empty();
         let may_apply = has_all && facts.taken.is_empty();
         if invalid.is_none() && may_apply {
-            in_force = self.raised(before.as_ref(), &snapshot).await?;
+            in_force = self.raised(before.as_ref(), snapshot).await?;
             if look {
                 Box::pin(self.converge(in_force, &mut facts, &placed, &verdict)).await?;
             }
@@ -150,7 +176,7 @@ impl Pass<'_> {
         let node = facts.pod.as_ref().and_then(node_name);
         let judged = status::Judged {
             generation: server.metadata.generation,
-            invalid: invalid.as_ref(),
+            invalid,
             missing: &facts.missing,
             taken: &facts.taken,
             placed: &placed,
@@ -163,15 +189,55 @@ impl Pass<'_> {
             stuck: verdict.stuck().cloned().zip(verdict.words()),
             endpoint: server.endpoint(),
             cluster_ips: cluster_ips(facts.children.service.as_ref()),
-            snapshot: &snapshot,
+            snapshot,
             trust: &self.trust(&facts),
             named: &facts.named,
-            twin: status::twin(&snapshot, &others),
+            serving: self.serves(&facts),
+            twin: status::twin(snapshot, others),
             now: mooring_net::clock::now().wall,
         };
         self.report(&judged, in_force).await?;
         let well = facts.missing.is_empty() && facts.taken.is_empty() && snapshot.connected;
         Ok(Action::requeue(if well { LOOK } else { LOOK_SOON }))
+    }
+
+    /// Which side serves, with a standby elsewhere. What changes is written down before anything is
+    /// made of it: an operator that ends in between must not make the other.
+    async fn serving(&self, facts: &ServerFacts, look: bool) -> Result<Option<Serving>, Error> {
+        if self.server.spec.elsewhere().is_none() {
+            return Ok(None);
+        }
+        let status = newest_status(self.server, &self.recall()).unwrap_or_default();
+        let before = status.serving.clone();
+        if !look {
+            return Ok(Some(before.unwrap_or_default()));
+        }
+        let now = standby::decide(&StandbyFacts {
+            spec: &self.server.spec,
+            before: before.as_ref(),
+            request: request(self.server),
+            pod: facts.namesake.as_ref(),
+            nodes: &facts.nodes,
+            now: mooring_net::clock::now().wall,
+        });
+        if before.as_ref() != Some(&now) {
+            let serving = Some(now.clone());
+            self.write_status(&LicenseServerStatus { serving, ..status })
+                .await?;
+            if let Some(note) = standby::news(before.as_ref(), &now) {
+                tracing::info!(server = %self.reference, side = %now.side, reason = note.reason, message = note.message, "which side serves");
+                self.ctx.metrics().side_changed(note.reason);
+                self.say(&note).await;
+            }
+        }
+        Ok(Some(now))
+    }
+
+    /// The side that serves, and what is known of its pod.
+    fn serves(&self, facts: &ServerFacts) -> Option<(&Serving, Evidence)> {
+        let serving = self.serving?;
+        let pod = facts.namesake.as_ref();
+        Some((serving, standby::evidence(serving.side, pod, &facts.nodes)))
     }
 
     /// Where its pod stands against its placement.
@@ -336,6 +402,8 @@ impl Pass<'_> {
             operator_namespace: &self.ctx.namespace,
             in_force,
             policies: &policies,
+            side: self.serving.map(|s| s.side),
+            ends: self.serving.is_some_and(|s| s.hands_over.is_some()),
         };
         apply::certificate(&inputs, facts, self.ctx).await?;
         apply::identity(&inputs, facts, self.ctx).await?;
@@ -358,11 +426,29 @@ impl Pass<'_> {
         }
         apply::nudge(&inputs, facts, self.ctx).await?;
         self.bury(facts, verdict).await?;
-        if let Some(pod) = facts.standing_pod() {
+        self.release(facts).await?;
+        let pod = facts.standing_pod();
+        if let Some(pod) = pod.filter(|p| self.is_of_side(p) && !inputs.ends) {
             self.relocate(pod, placed).await?;
             self.replace(pod, facts).await?;
         }
         Ok(())
+    }
+
+    /// Whether the pod is one of the side that serves.
+    fn is_of_side(&self, pod: &Pod) -> bool {
+        self.serving.is_none_or(|s| s.side == standby::side_of(pod))
+    }
+
+    /// Lets the pod's object go, once its end was seen.
+    async fn release(&self, facts: &ServerFacts) -> Result<(), Error> {
+        let Some(pod) = facts.namesake.as_ref().filter(|p| is_held(p)) else {
+            return Ok(());
+        };
+        match standby::hold(self.serving, pod, &facts.nodes) {
+            PodHold::Holds => Ok(()),
+            PodHold::Released | PodHold::LeftBehind => apply::release_pod(pod, self.ctx).await,
+        }
     }
 
     /// Deletes the pod where another node carries the placement's labels now.
@@ -418,6 +504,15 @@ impl Pass<'_> {
         placed: &Placed,
         before: Option<&LicenseServerStatus>,
     ) -> PodFate {
+        // Of a pod of the other side nothing follows from where this side's dongle is.
+        if let Some(pod) = facts.pod.as_ref().filter(|p| !self.is_of_side(p)) {
+            return match standby::hold(self.serving, pod, &facts.nodes) {
+                PodHold::LeftBehind => PodFate::Force {
+                    why: Ended::Replaced,
+                },
+                PodHold::Holds | PodHold::Released => PodFate::Leave,
+            };
+        }
         dead_node::judge(&dead_node::DeadNodeFacts {
             spec: &self.server.spec,
             pod: facts.pod.as_ref(),
@@ -441,7 +536,11 @@ impl Pass<'_> {
         tracing::info!(server = %self.reference, pod = %pod.name_any(), ?why, "the pod of a dead node is deleted by force");
         let note = Note::new(EventType::Warning, "ServerForced", "Replace", &text);
         self.say(&note).await;
-        apply::delete_pod_now(self.reference, pod, self.ctx).await
+        apply::delete_pod_now(self.reference, pod, self.ctx).await?;
+        if is_held(pod) {
+            apply::release_pod(pod, self.ctx).await?;
+        }
+        Ok(())
     }
 
     async fn write_status(&self, status: &LicenseServerStatus) -> Result<(), Error> {
@@ -477,7 +576,28 @@ fn must_look(
     };
     let stale = memory.looked.is_none_or(|t| t.elapsed() >= patience);
     let changed = memory.generation != server.metadata.generation || replaced != *written;
-    memory.dirty || stale || changed
+    let asked = memory.request.as_deref() != request(server);
+    memory.dirty || stale || changed || asked
+}
+
+/// What an administrator asks for with a standby elsewhere.
+fn request(server: &LicenseServer) -> Option<&str> {
+    server.annotations().get(FAILOVER).map(String::as_str)
+}
+
+/// The LicenseServer as the side has it that serves.
+fn of_side(server: &LicenseServer, serving: Option<&Serving>) -> LicenseServer {
+    let mut sided = server.clone();
+    if let Some(serving) = serving {
+        sided.spec = server.spec.of_side(serving.side);
+    }
+    sided
+}
+
+/// Whether it is being deleted, and stays for its end to be seen.
+fn is_held(pod: &Pod) -> bool {
+    let going = pod.metadata.deletion_timestamp.is_some();
+    going && pod.finalizers().iter().any(|f| f == END_SEEN)
 }
 
 /// Where the server is reached, once its Service has an address.

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod events;
+mod sides;
 
 pub use conditions::{Judged, conditions};
 pub use events::events;
@@ -120,6 +121,7 @@ pub fn status(
         node: j.node.clone(),
         anchor: anchor.or_else(|| Some("Unknown".to_owned())),
         endpoint: Some(j.endpoint.clone()),
+        serving: j.serving.as_ref().map(|(s, _)| (*s).clone()),
         stuck: j.stuck.as_ref().map(|(pod, _)| pod.clone()),
         lease_duration_in_force: Some(Span(in_force)),
         observed_generation: j.generation,

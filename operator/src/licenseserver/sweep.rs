@@ -1,18 +1,21 @@
 //! Removes what a LicenseServer that is gone cannot take along: its link, what is remembered of it,
-//! its ClusterRoleBinding; and its mirrors once their pods are gone, which may run on under their
-//! grace.
+//! its ClusterRoleBinding; its pod, whose end nobody awaits any more; and its mirrors once their
+//! pods are gone, which may run on under their grace.
 //!
 //! Without finalizers a deletion is never held up, also not by an operator that is away; this looks
-//! again and again instead.
+//! again and again instead. With a standby elsewhere the server's pod has one, and goes once this
+//! has looked.
 
 use super::context::{ControllerContext, ours};
-use crate::kubernetes::delete;
+use crate::kubernetes::{delete, release_pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::ListParams;
 use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt};
 use mooring_api::LicenseServer;
 use mooring_api::names::{SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
+use mooring_api::serving::END_SEEN;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +57,9 @@ pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>
         {
             tracing::warn!(error = %e, "removing ClusterRoleBindings of LicenseServers that are gone");
         }
+        if let Err(e) = pods(&ctx, &there).await {
+            tracing::warn!(error = %e, "releasing pods of LicenseServers that are gone");
+        }
         if let Err(e) = mirrors(&ctx, &there).await {
             tracing::warn!(error = %e, "looking after mirrors of LicenseServers that are gone");
         }
@@ -70,6 +76,24 @@ async fn bindings(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result
         if !there.contains(&server) && absent(ctx, &server).await? && delete(&api, &binding).await?
         {
             tracing::info!(server = %server, binding = %binding.name_any(), "binding removed with its LicenseServer");
+        }
+    }
+    Ok(())
+}
+
+/// Pods that stay for their end to be seen, and whose LicenseServer is gone.
+async fn pods(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
+    let api: Api<Pod> = Api::all(ctx.client().clone());
+    // Any version will do: what is not there yet is found in the next round.
+    let listed = ListParams::default().labels(&ours()).match_any();
+    for pod in api.list_metadata(&listed).await? {
+        let held = pod.finalizers().iter().any(|f| f == END_SEEN);
+        let name = pod.labels().get(SERVER_LABEL).cloned().unwrap_or_default();
+        let server = ServerRef::new(pod.namespace().unwrap_or_default(), name);
+        let gone = held && !there.contains(&server) && absent(ctx, &server).await?;
+        if gone && pod.metadata.deletion_timestamp.is_some() {
+            release_pod(ctx.client(), &pod.metadata).await?;
+            tracing::info!(server = %server, "the pod of a LicenseServer that is gone is released");
         }
     }
     Ok(())

@@ -3,7 +3,8 @@
 
 use mooring_api::names::MAX_SERVER_NAME;
 use mooring_api::{
-    AuditSettings, External, LeaseSettings, LicenseServer, LicenseServerSpec, NamespacesFrom, Span,
+    AuditSettings, External, LeaseSettings, LicenseServer, LicenseServerSpec, NamespacesFrom,
+    Placement, Span,
 };
 use mooring_core::audit::{FILE_COUNTS, FILE_SIZES};
 use mooring_core::client_token::{check_prefix, check_subject};
@@ -53,21 +54,8 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
             "exactly one of pkcs11 {module, tokenLabel, pinSecret}, usb {keySecret} and hwid {keySecret}",
         ));
     }
-    if spec.standby.as_ref().is_some_and(|a| a.kind().is_none()) {
-        return Err(invalid(
-            "spec.standby",
-            "none or several",
-            "exactly one of pkcs11, usb and hwid, or no standby",
-        ));
-    }
-    let placement = &spec.placement;
-    if placement.node_selector.is_empty() != placement.device.is_some() {
-        return Err(invalid(
-            "spec.placement",
-            "none or both of nodeSelector and device",
-            "exactly one: at least one label of the node that holds the anchor, or device {vendorId, productId, serial}",
-        ));
-    }
+    check_standby(spec)?;
+    check_placement("spec.placement", &spec.placement)?;
     check_lease(&spec.lease)?;
     check_audit(spec.audit)?;
     if spec
@@ -125,6 +113,43 @@ fn check_external(external: &External) -> Result<(), Invalid> {
         let found = format!("{subjects:?}");
         invalid("spec.external.issuer.subjects", found, expected)
     })
+}
+
+/// A second anchor, on the same node or on another.
+fn check_standby(spec: &LicenseServerSpec) -> Result<(), Invalid> {
+    let Some(standby) = &spec.standby else {
+        return Ok(());
+    };
+    if standby.anchor.kind().is_none() {
+        return Err(invalid(
+            "spec.standby",
+            "none or several",
+            "exactly one of pkcs11, usb and hwid, or no standby",
+        ));
+    }
+    let Some(placement) = &standby.placement else {
+        return Ok(());
+    };
+    check_placement("spec.standby.placement", placement)?;
+    if placement.labels() == spec.placement.labels() {
+        return Err(invalid(
+            "spec.standby.placement",
+            "the same as spec.placement",
+            "that of another node, or none: without it the standby is in the anchor's pod",
+        ));
+    }
+    Ok(())
+}
+
+fn check_placement(field: &'static str, placement: &Placement) -> Result<(), Invalid> {
+    if placement.node_selector.is_empty() == placement.device.is_some() {
+        return Ok(());
+    }
+    Err(invalid(
+        field,
+        "none or both of nodeSelector and device",
+        "exactly one: at least one label of the node that holds the anchor, or device {vendorId, productId, serial}",
+    ))
 }
 
 /// Who may come from outside of the cluster, and how many at once.

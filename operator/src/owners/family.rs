@@ -87,6 +87,11 @@ fn is_done(kind: RootKind, stage: Option<PodStage>) -> bool {
     ends && stage == Some(PodStage::Succeeded)
 }
 
+/// Whether it has no seat, here or at another license server.
+const fn asks(pod: &OwnPod) -> bool {
+    !pod.leased && !pod.elsewhere
+}
+
 impl Family {
     /// Of a pod's owner, for pods like it.
     pub(super) fn new(root: Root, owner: Holder, pod: &OwnPod) -> Self {
@@ -172,7 +177,7 @@ impl Family {
                 g.free.get_or_insert(at);
             }
             let by = g.by.as_ref().and_then(of);
-            if by.is_none_or(|p| p.stage != PodStage::Lives) {
+            if by.is_none_or(|p| p.stage != PodStage::Lives || p.elsewhere) {
                 g.by = None;
             }
             g.served = g.by.as_ref().is_some_and(|by| held.contains_key(by));
@@ -207,7 +212,7 @@ impl Family {
         let chosen: BTreeSet<HolderKey> = self.successors().cloned().collect();
         let mut new: Vec<&OwnPod> = now.pods.to_vec();
         new.retain(|p| {
-            let waits = p.stage == PodStage::Lives && !p.leased && p.gate != Gate::Others;
+            let waits = p.stage == PodStage::Lives && p.gate != Gate::Others && asks(p);
             waits && !chosen.contains(&p.key)
         });
         new.sort_by_key(|p| (p.created, &p.name));
@@ -267,7 +272,7 @@ impl Family {
         olds.retain(|p| !pairs.iter().any(|(a, _)| *a == p.key));
         olds.sort_by_key(|p| (p.created, &p.name));
         let mut new: Vec<&OwnPod> = now.pods.to_vec();
-        new.retain(|p| lives(p) && !p.leased && !chosen.contains(&p.key));
+        new.retain(|p| lives(p) && asks(p) && !chosen.contains(&p.key));
         new.sort_by_key(|p| (p.created, &p.name));
         self.rolls = !pairs.is_empty();
         let most = now.wants.map_or(0, |(w, _)| w.surge) as usize;

@@ -83,7 +83,7 @@ impl Places {
         let has: HashSet<HolderKey> = self.all.values().filter_map(|p| p.pod.clone()).collect();
         let mut new: Vec<&OwnPod> = seen.pods.iter().collect();
         new.retain(|p| {
-            let lives = p.stage == PodStage::Lives && !p.leased;
+            let lives = p.stage == PodStage::Lives && !p.leased && !p.elsewhere;
             let alone = !p.gated && !(seen.taken)(&p.key) && !kept.named.contains(&p.key);
             lives && alone && !has.contains(&p.key)
         });
@@ -157,7 +157,7 @@ impl Place {
     ) -> bool {
         let pod = self.pod.as_ref().and_then(|key| pods.get(key));
         match pod.map(|p| p.stage) {
-            Some(PodStage::Lives) if pod.is_some_and(|p| p.leased) => return false,
+            Some(PodStage::Lives) if pod.is_some_and(|p| p.leased || p.elsewhere) => return false,
             Some(PodStage::Succeeded) => return false,
             Some(PodStage::Lives) => {}
             _ => {

@@ -28,6 +28,7 @@ pub(super) fn pod(name: &str, asks: &str) -> OwnPod {
         stage: PodStage::Lives,
         bound: true,
         leased: false,
+        elsewhere: false,
         open_for: Duration::ZERO,
         bound_for: Duration::ZERO,
     }

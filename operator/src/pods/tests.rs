@@ -42,8 +42,52 @@ fn judge(pod: &Pod, allowed: &[&str]) -> Standing {
 
 #[test]
 fn the_server_is_read_from_the_sidecar() {
-    assert_eq!(server_of(&pod(|_| ())), Some(main()));
-    assert_eq!(server_of(&Pod::default()), None);
+    assert_eq!(servers_of(&pod(|_| ())), [main()]);
+    assert_eq!(servers_of(&Pod::default()), []);
+}
+
+/// The pod of two servers, as its sidecar is told of them.
+fn of_two(more: Value) -> impl FnOnce(&mut Value) {
+    move |v| {
+        let env = v["spec"]["initContainers"][0]["env"].as_array_mut();
+        let env = env.unwrap();
+        env[1]["value"] = json!("https://other.licensing.svc:8443;https://main.licensing.svc:8443");
+        env.extend(more.as_array().cloned().unwrap());
+    }
+}
+
+#[test]
+fn a_pod_of_several_servers_is_each_ones() {
+    let pod = pod(of_two(json!([])));
+    let other = ServerRef::new("licensing", "other");
+    assert_eq!(servers_of(&watched(&pod)), [other, main()]);
+    assert_eq!(judge(&pod, &["apps"]), Standing::Counts);
+}
+
+#[test]
+fn of_several_servers_each_has_its_own_entry_and_one_alone_is_of_all() {
+    let grace = |said: &str| {
+        let told = json!([{ "name": "MOORING_MAX_GRACE", "value": said }]);
+        running(of_two(told)).max_grace.as_secs()
+    };
+    assert_eq!(grace("10m;20m"), 1200, "the second's");
+    assert_eq!(grace("10m"), 600);
+    let hours = DEFAULT_GRACE.as_secs();
+    assert_eq!(
+        (grace("10m;"), grace("10m;x"), grace("")),
+        (hours, hours, hours)
+    );
+    let optimistic = |said: &str| {
+        let told = json!([{ "name": "MOORING_OPTIMISTIC_START", "value": said }]);
+        running(|v| {
+            of_two(told)(v);
+            let state = json!({ "running": {} });
+            let app = json!({ "name": "app", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state });
+            v["status"]["containerStatuses"] = json!([app]);
+        })
+        .optimistic
+    };
+    assert!(optimistic("voucher;") && !optimistic(";deny") && !optimistic("deny;"));
 }
 
 #[test]
@@ -95,7 +139,7 @@ fn running(change: impl FnOnce(&mut Value)) -> Holding {
             json!({ "startTime": "2026-03-01T12:00:00Z", "initContainerStatuses": [status] });
         change(v);
     });
-    match fact_of(&watched(&pod), false) {
+    match fact_of(&watched(&pod), &main(), false) {
         PodFact::Running { of, .. } => *of,
         other => panic!("{other:?}"),
     }
@@ -162,16 +206,46 @@ fn a_server_outside_of_the_cluster_is_known_by_its_license_server() {
         watched(&pod(|v| v["spec"]["initContainers"][0]["env"] = json!(env)))
     };
     let outside = with("https://license.example.com:8443", Some("licensing/main"));
-    assert_eq!(server_of(&outside), Some(main()));
-    assert!(is_for_outside(&outside));
+    assert_eq!(servers_of(&outside), [main()]);
     for nobody in [None, Some("licensing"), Some("a/b/c"), Some("/main")] {
         let pod = with("https://license.example.com:8443", nobody);
-        assert_eq!(server_of(&pod), None, "{nobody:?}");
+        assert_eq!(servers_of(&pod), [], "{nobody:?}");
     }
     // A Service's name counts, whatever was added: its holders are on its roster.
     let inside = with("https://main.licensing.svc:8443", Some("licensing/other"));
-    assert_eq!(server_of(&inside), Some(main()));
-    assert!(!is_for_outside(&inside));
+    assert_eq!(servers_of(&inside), [main()]);
+}
+
+#[test]
+fn one_of_a_pods_servers_may_be_outside_and_only_the_others_go_by_the_operators_ca() {
+    let told = |urls: &str, names: &str, roots: &str| {
+        let of = |(name, value)| json!({ "name": name, "value": value });
+        let env = [
+            ("MOORING_SERVER", urls),
+            ("MOORING_LICENSE_SERVER", names),
+            ("MOORING_ROOTS", roots),
+            ("MOORING_MAX_GRACE", "1h;2h"),
+        ];
+        watched(&pod(|v| {
+            v["spec"]["initContainers"][0]["env"] = json!(env.map(of))
+        }))
+    };
+    let (out, within) = (
+        "https://license.example.com:8443",
+        "https://main.licensing.svc:8443",
+    );
+    let other = ServerRef::new("licensing", "out");
+    let mixed = told(&format!("{out};{within}"), "licensing/out;", "THEIRS;OURS");
+    assert_eq!(servers_of(&mixed), [other.clone(), main()]);
+    let grace = |s| told_of(&mixed, "MOORING_MAX_GRACE", s);
+    assert_eq!(grace(&other).as_deref(), Some("1h"));
+    assert_eq!(grace(&main()).as_deref(), Some("2h"));
+    assert_eq!(roots_of_ours(&mixed).as_deref(), Some("OURS"));
+    assert_eq!(roots_of_ours(&told(out, "licensing/out", "THEIRS")), None);
+    // Whoever is not named is nobody's, and the others' entries stay theirs.
+    let half = told(&format!("{out};{within}"), ";", "THEIRS;OURS");
+    assert_eq!(servers_of(&half), [main()]);
+    assert_eq!(roots_of_ours(&half).as_deref(), Some("OURS"));
 }
 
 #[test]

@@ -149,7 +149,8 @@ impl TemplateSpec {
     }
 
     fn server(&self) -> Option<ServerRef> {
-        ServerRef::from_url(self.injected(SIDECAR)?.variable(SERVER_ENV)?)
+        let urls = self.injected(SIDECAR)?.variable(SERVER_ENV)?;
+        ServerRef::all_from_urls(urls).into_iter().next()
     }
 
     /// The annotations that its pods were made with, as far as they count here.

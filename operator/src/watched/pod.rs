@@ -18,9 +18,13 @@ use std::borrow::Cow;
 
 /// How much of a variable or an argument is kept.
 const KEPT: usize = 512;
-/// The most that a pod's roots have: a cut certificate is none. The webhook writes two at most.
-/// What it asks for is likewise kept whole, or not at all.
+/// The same of its license servers: as many as it may have, with the longest names.
+const KEPT_SERVERS: usize = 2560;
+/// The most that it asks for: that is kept whole, or not at all.
 const MOST_WHOLE: usize = 8192;
+/// The same of its roots: a cut certificate is none. Of each server outside of the cluster it has
+/// at most [`names::MOST_ROOTS`].
+const MOST_OF_ALL_ROOTS: usize = names::MAX_SERVERS * (names::MOST_ROOTS + 1);
 
 /// A pod of which only that much was read. It is the k8s type, so that rules need no other.
 #[derive(Clone, Debug, Deserialize)]
@@ -281,6 +285,15 @@ fn cut(text: &str) -> String {
     text.chars().take(KEPT).collect()
 }
 
+fn cut_variable(v: &Variable) -> Option<String> {
+    let most = match v.name.as_str() {
+        names::SERVER_ENV | names::LICENSE_SERVER_ENV => KEPT_SERVERS,
+        _ => KEPT,
+    };
+    let value = v.value.as_ref()?;
+    Some(value.chars().take(most).collect())
+}
+
 impl From<Read> for WatchedPod {
     fn from(read: Read) -> Self {
         let mut metadata: ObjectMeta = read.metadata.into();
@@ -322,14 +335,14 @@ impl From<Spec> for PodSpec {
 impl From<Sidecar> for Container {
     fn from(c: Sidecar) -> Self {
         let kept = |v: &Variable| v.name == ROOTS_ENV || v.name == LICENSES.variable();
-        let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= MOST_WHOLE);
+        let most = |v: &Variable| match v.name.as_str() {
+            ROOTS_ENV => MOST_OF_ALL_ROOTS,
+            _ => MOST_WHOLE,
+        };
+        let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= most(v));
         let env = c.env.into_iter().filter(|v| !kept(v) || whole(v));
         let env = env.map(|v| EnvVar {
-            value: if kept(&v) {
-                v.value
-            } else {
-                v.value.as_deref().map(cut)
-            },
+            value: if kept(&v) { v.value } else { cut_variable(&v) },
             name: v.name,
             value_from: None,
         });

@@ -2,7 +2,7 @@
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
 use crate::pods::{
-    is_injected, max_grace, node_name, runs_since, server_of, sidecar_env, sidecar_may_have_run,
+    is_injected, max_grace, node_name, runs_since, servers_of, sidecar_env, sidecar_may_have_run,
     sidecar_runs,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -57,7 +57,23 @@ fn what_is_kept_of_a_pod_has_a_bound_whatever_its_maker_wrote() {
             json!({ "phase": "Running", "message": huge, "initContainerStatuses": [status] });
     }));
     assert!(size(&large) < 4096, "{} bytes are kept", size(&large));
-    assert_eq!(server_of(&large), Some(main()));
+    assert_eq!(servers_of(&large), [main()]);
+}
+
+/// One too few would be on no roster.
+#[test]
+fn all_servers_of_a_pod_are_kept_also_where_their_names_are_long_and_what_is_longer_is_cut() {
+    let url = |n: usize| format!("https://{n}{}.{}.svc:8443", "s".repeat(51), "n".repeat(63));
+    let urls: Vec<String> = (0..8).map(url).collect();
+    let told = |urls: String| {
+        read(pod(move |v| {
+            v["spec"]["initContainers"][0]["env"][1]["value"] = json!(urls);
+        }))
+    };
+    assert_eq!(servers_of(&told(urls.join(";"))).len(), 8);
+    let large = told(format!("{};{}", url(0), "x".repeat(100_000)));
+    assert_eq!(servers_of(&large).len(), 1);
+    assert!(size(&large) < 4096, "{} bytes are kept", size(&large));
 }
 
 /// The typed object takes 2 KB for a container of 20 bytes, and 640 bytes for each level of a field
@@ -126,13 +142,13 @@ fn what_is_read_is_all_that_is_asked_of_a_pod() {
     let asked = |p: &Pod| {
         let env = sidecar_env(p, "MOORING_LICENSES");
         (
-            server_of(p),
+            servers_of(p),
             env,
             sidecar_may_have_run(p),
             sidecar_runs(p),
             node_name(p).map(str::to_owned),
             is_injected(p),
-            max_grace(p),
+            max_grace(p, &main()),
             runs_since(p),
         )
     };
@@ -168,7 +184,7 @@ fn lists_that_are_null_are_empty() {
         "status": { "conditions": null, "containerStatuses": null },
     }));
     assert_eq!(pod.metadata.name.as_deref(), Some("p"));
-    assert_eq!(server_of(&pod), None);
+    assert_eq!(servers_of(&pod), []);
 }
 
 #[test]

@@ -33,7 +33,7 @@ use mooring_net::serve::{Inbound, Limits, Peer, listen, serve as serve_http};
 use mooring_net::shares::{Bounds, Rank, Share, Shares};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{Http, TlsError, common_name, optional_clients, server_config};
-use review::{Question, Verdict};
+use review::{Question, Verdict, names_of};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -338,7 +338,7 @@ async fn judge(app: &App, question: &Question) -> Verdict {
     }
 }
 
-/// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
+/// Decides over one pod: reads what it asks for, looks up its license servers, says what changes.
 async fn judge_pod(app: &App, question: &Question) -> Verdict {
     let requested = match question.requested() {
         Ok(Some(w)) => w,
@@ -346,10 +346,9 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
         Err(refusal) => return Verdict::Refused(refusal),
     };
     let default = app.config.default_server.as_ref();
-    let found = app
-        .lookup
-        .find(requested.server.as_ref(), question.namespace(), default);
-    let (server, target) = match tokio::time::timeout(LOOKUP_TIME, found).await {
+    let (namespace, alone) = (question.namespace(), question.is_alone(&requested));
+    let found = app.lookup.find(&requested, namespace, default, alone);
+    let (parts, targets) = match tokio::time::timeout(LOOKUP_TIME, found).await {
         Ok(Ok(found)) => found,
         Ok(Err(lookup::LookupError::Server(e))) => {
             return Verdict::Refused(inject::Refusal::Server(e));
@@ -364,12 +363,12 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
     };
     let ours = app.ca.roots_pem();
     let ctx = inject::InjectContext {
-        target: &target,
-        roots: target.roots.as_deref().unwrap_or(&ours),
+        targets: &targets,
+        roots: &ours,
         settings: &app.config.settings,
         review: question.id(),
     };
-    question.verdict(&requested, &server, &ctx)
+    question.verdict(&requested, &parts, &ctx)
 }
 
 /// What anybody may have sent is no fact: it is counted, and logged for who looks for it.
@@ -392,8 +391,9 @@ fn log(question: &Question, verdict: &Verdict, took: Duration, asks: Asks) {
                 "workload warned of"
             );
         }
-        Verdict::Injected { server, patch, .. } => {
-            tracing::info!(namespace, pod, %server, operations = patch.len(), dry_run, ms, "sidecar injected");
+        Verdict::Injected { servers, patch, .. } => {
+            let servers = names_of(servers);
+            tracing::info!(namespace, pod, %servers, operations = patch.len(), dry_run, ms, "sidecar injected");
         }
         Verdict::Refused(reason) => {
             tracing::info!(namespace, pod, %reason, dry_run, ms, "pod refused");

@@ -1,7 +1,7 @@
 //! One AdmissionReview in, one out (admission.k8s.io/v1): of a pod, or of a workload that makes
 //! pods. Pure: who finds the license server is in between.
 
-use crate::inject::{self, InjectContext, Refusal, Requested};
+use crate::inject::{self, InjectContext, Part, Refusal, Requested, SidecarTarget};
 use json_patch::Patch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,7 +10,6 @@ use kube::core::DynamicObject;
 use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError,
 };
-use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
 use mooring_core::cut::cut;
 use serde::Deserialize as _;
@@ -68,7 +67,7 @@ pub enum Verdict {
         patch: Patch,
         /// What its author should know.
         warnings: Vec<String>,
-        server: ServerRef,
+        servers: Vec<ServerRef>,
     },
     /// A workload, whose author should know this.
     Warned(Vec<String>),
@@ -198,38 +197,44 @@ impl Question {
         self.pod.as_ref().map_or(Ok(None), inject::requested)
     }
 
-    /// What becomes of a pod that asks for this of that license server.
+    /// Whether the pod's seats are claimed for it before it runs.
+    pub fn is_alone(&self, requested: &Requested) -> bool {
+        let pod = self.pod.as_ref();
+        pod.is_some_and(|pod| inject::is_alone(pod, requested))
+    }
+
+    /// What becomes of a pod that asks for this, in these parts.
     pub fn verdict(
         &self,
         requested: &Requested,
-        server: &LicenseServer,
+        parts: &[Part],
         ctx: &InjectContext<'_>,
     ) -> Verdict {
         let (Some(pod), Some(raw)) = (&self.pod, &self.raw) else {
             return Verdict::Unchanged;
         };
-        let mut warnings = inject::license_warnings(&requested.items, server);
+        let warnings = parts.iter().flat_map(inject::license_warnings);
+        let mut warnings: Vec<String> = warnings.collect();
         match &self.workload {
             // A policy speaks of their keys, also while this program does not run.
             Some(workload) => {
-                warnings.extend(inject::rollout_warning(workload, &requested.items, server));
+                let of = |p: &Part| inject::rollout_warning(workload, &p.items, &p.servers);
+                warnings.extend(parts.iter().find_map(of));
             }
             None => warnings.extend(inject::unknown_keys(pod.annotations())),
         }
         warnings.extend(inject::wait_warning(pod, requested));
-        let name = server.reference();
-        let outside = matches!(ctx.target.token, inject::TokenOf::Operator { .. });
-        if ctx.target.addresses.is_empty() && !outside {
-            warnings.push(format!(
-                "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
-                name.namespace, name.name
-            ));
+        warnings.extend(inject::alone_warning(pod, requested));
+        let servers = parts.iter().flat_map(|p| &p.servers);
+        let names: Vec<ServerRef> = servers.map(|s| s.reference()).collect();
+        if ctx.targets.iter().all(SidecarTarget::is_unfound) {
+            warnings.extend(names.iter().map(no_address));
         }
         match inject::mutate(raw.clone(), pod, requested, ctx) {
             Ok(patch) => Verdict::Injected {
                 patch,
                 warnings,
-                server: name,
+                servers: names,
             },
             Err(refusal) => Verdict::Refused(refusal),
         }
@@ -257,9 +262,9 @@ impl Question {
             Verdict::Injected {
                 patch,
                 warnings,
-                server,
+                servers,
             } => {
-                let server = ("server".to_owned(), server.to_string());
+                let server = ("server".to_owned(), names_of(&servers));
                 response.audit_annotations.extend([server]);
                 response.warnings = shown(&warnings);
                 if !patch.is_empty() {
@@ -286,6 +291,19 @@ impl Question {
         }
         Ok(response)
     }
+}
+
+/// License servers as they are logged.
+pub(super) fn names_of(servers: &[ServerRef]) -> String {
+    let names: Vec<String> = servers.iter().map(ServerRef::to_string).collect();
+    names.join(", ")
+}
+
+fn no_address(name: &ServerRef) -> String {
+    format!(
+        "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
+        name.namespace, name.name
+    )
 }
 
 fn shown(warnings: &[String]) -> Option<Vec<String>> {

@@ -303,6 +303,40 @@ async fn a_pod_is_injected_over_tls_and_the_bundle_is_written_first() {
 }
 
 #[tokio::test]
+async fn a_pod_that_names_no_server_is_given_all_that_have_its_product() {
+    let mut second = license_server("All");
+    second["metadata"]["name"] = json!("second");
+    let servers = vec![second, license_server("All")];
+    let run = start(Cluster {
+        servers: Mutex::new(servers.clone()),
+        watched: servers,
+        ..Cluster::default()
+    })
+    .await;
+    run.until_ready().await;
+    let env = async |annotations: Value| {
+        let mut after = pod(&annotations);
+        let response = run.review(&after).await;
+        assert_eq!(response.get("warnings"), None);
+        let bytes = json!(response["patch"].as_str().expect("base64"));
+        let bytes: k8s_openapi::ByteString = serde_json::from_value(bytes).unwrap();
+        let patch: Patch = serde_json::from_slice(&bytes.0).unwrap();
+        json_patch::patch(&mut after, &patch).unwrap();
+        let sidecar = &after["spec"]["initContainers"][0];
+        let env = sidecar["env"].as_array().unwrap().clone();
+        (response["auditAnnotations"]["server"].clone(), env)
+    };
+    let (server, all) = env(json!({"mooring.dev/licenses": "render"})).await;
+    assert_eq!(server, "licensing/main, licensing/second");
+    let urls = "https://main.licensing.svc:8443;https://second.licensing.svc:8443";
+    assert!(all.contains(&json!({"name": "MOORING_SERVER", "value": urls})));
+    // The second has no Service yet.
+    assert!(all.contains(&json!({"name": "MOORING_ADDRESSES", "value": "10.96.0.7:8443;"})));
+    let waits = json!({"mooring.dev/licenses": "render", "mooring.dev/wait": "scheduling"});
+    assert_eq!(env(waits).await.0, "licensing/main");
+}
+
+#[tokio::test]
 async fn refusals_say_why_and_who_did_not_opt_in_is_left_alone() {
     let run = start(Cluster {
         servers: Mutex::new(vec![license_server("Same")]),

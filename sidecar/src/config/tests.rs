@@ -34,8 +34,10 @@ fn a_good_configuration_is_taken() {
     let tagged = told(Mode::Run, |a| a.project = "falcon".into());
     let project = tagged.unwrap().project;
     assert_eq!(project.as_ref().map(ProjectName::as_str), Some("falcon"));
-    assert_eq!(c.client.server(), "main.licensing.svc:8443");
-    assert!(matches!(c.credentials, Credentials::TokenFile(f) if f == Path::new(POD_TOKEN)));
+    assert_eq!(c.servers[0].client.server(), "main.licensing.svc:8443");
+    assert!(
+        matches!(&c.servers[0].credentials, Credentials::TokenFile(f) if f == Path::new(POD_TOKEN))
+    );
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/root.pem");
     told(Mode::Run, |a| a.roots = file.into()).unwrap();
 }
@@ -63,7 +65,7 @@ fn a_bad_value_names_its_variable_and_what_was_expected() {
         "{e}"
     );
     let unset = "MOORING_ROOTS: is not set; mooring-sidecar run --help says what it is";
-    assert_eq!(refused(|a| a.roots = String::new()), unset);
+    assert_eq!(refused(|a| a.roots = "".into()), unset);
     assert!(
         refused(|a| a.addresses = "localhost:8443".into())
             .contains("MOORING_ADDRESSES: \"localhost:8443\": expected")
@@ -114,12 +116,12 @@ fn outside_of_a_pod_somebody_must_say_who_this_is() {
         "{e}"
     );
     let e = exec(|a| {
-        a.token_file = Some("t".into());
+        a.token_file = "t".into();
         a.client_cert = Some("c".into());
     });
     assert!(e.contains("expected one of them"), "{e}");
     let e = exec(|a| {
-        a.token_file = Some("t".into());
+        a.token_file = "t".into();
         a.voucher = "-----BEGIN MOORING VOUCHER-----".into();
     });
     assert!(

@@ -38,6 +38,10 @@ fn folder() -> Folder {
     Folder::new(&std::env::temp_dir().join("mooring-none"), "boot".into())
 }
 
+fn line(claim: ClaimId) -> LineId {
+    LineId { claim, server: 0 }
+}
+
 fn put(registry: &Registry, kind: ClaimKind, name: &str, start: Start) -> ClaimId {
     put_in(&folder(), registry, kind, name, start)
 }
@@ -59,18 +63,18 @@ fn put_in(
     let about = About {
         name,
         kind,
-        items,
+        items: vec![items],
         start,
         owner: None,
         bind: None,
         project: None,
     };
-    registry.add(about, store, drive, t(0)).0
+    registry.add(about, store, vec![drive], t(0)).0
 }
 
 fn asks(registry: &Registry, id: ClaimId, now: BootTime) -> Tag {
     loop {
-        match registry.next(id, now, &mut Even).unwrap() {
+        match registry.next(line(id), now, &mut Even).unwrap() {
             Do::Save => {}
             Do::Send { tag, .. } => return tag,
             other => panic!("{other:?}"),
@@ -86,12 +90,18 @@ fn printed(registry: &Registry, now: BootTime) -> Status {
 /// Asks, and hears nothing for as long as it takes to start without the server.
 fn hears_nothing(registry: &Registry, id: ClaimId) {
     let tag = asks(registry, id, t(0));
-    registry.landed(id, t(15), tag, Answer::NoContact("gone".into()), &mut Even);
+    registry.landed(
+        line(id),
+        t(15),
+        tag,
+        Answer::NoContact("gone".into()),
+        &mut Even,
+    );
 }
 
 #[test]
 fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     let id = put(&registry, ClaimKind::Pod, "pod", Start::Optimistic);
     let (first, mut changes) = registry.subscribe(t(0));
     assert_eq!(
@@ -117,7 +127,7 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
     assert_eq!((s.state, s.seq, s.licensed), (HoldState::Lost, 3, false));
     assert_eq!(*changes.feed.try_recv().unwrap(), s);
     assert_eq!(printed(&registry, t(8 * 3600 + 1)).seq, 3);
-    registry.stop(id, t(8 * 3600 + 1));
+    registry.stop(line(id), t(8 * 3600 + 1));
     assert_eq!(
         printed(&registry, t(8 * 3600 + 1)).state,
         HoldState::Released
@@ -128,7 +138,7 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
 
 #[test]
 fn several_pod_claims_are_licensed_together_or_not() {
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     let id = put(&registry, ClaimKind::Pod, "pod", Start::Optimistic);
     put(&registry, ClaimKind::Pod, "other", Start::Licensed);
     hears_nothing(&registry, id);
@@ -142,7 +152,7 @@ fn several_pod_claims_are_licensed_together_or_not() {
 
 #[test]
 fn run_time_claims_say_nothing_of_the_pod() {
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     let s = registry.status(anybody(), t(0));
     assert_eq!(
         (s.state, s.licensed, s.claims.len()),
@@ -171,7 +181,7 @@ fn run_time_claims_say_nothing_of_the_pod() {
 
 #[test]
 fn a_claim_that_leaves_is_shown_no_more_and_frees_its_name() {
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     let id = put(&registry, ClaimKind::Claim, "mine", Start::Licensed);
     let _asked = asks(&registry, id, t(0));
     registry.leave(id, t(1));
@@ -186,7 +196,7 @@ fn a_claim_that_leaves_is_shown_no_more_and_frees_its_name() {
             leaving: 1
         }
     );
-    registry.remove(id, t(2));
+    registry.remove(line(id), t(2));
     assert_eq!(
         registry.count(None),
         Count {
@@ -199,30 +209,36 @@ fn a_claim_that_leaves_is_shown_no_more_and_frees_its_name() {
 
 #[test]
 fn a_refusal_is_kept_whole_until_the_server_says_otherwise() {
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     let id = put(&registry, ClaimKind::Claim, "mine", Start::Licensed);
     let refused = Problem::new(ProblemType::UnknownProduct, "no \"rendr\"").field("items[0]");
     let tag = asks(&registry, id, t(0));
     let answer = Answer::Problem(refused.clone());
-    registry.landed(id, t(0), tag, answer, &mut Even);
+    registry.landed(line(id), t(0), tag, answer, &mut Even);
     let s = registry.claim(id, t(0)).unwrap();
     assert_eq!(
         (s.state, s.problem),
         (HoldState::Refused, Some(refused.clone()))
     );
     let tag = asks(&registry, id, t(61));
-    registry.landed(id, t(61), tag, Answer::NoContact("gone".into()), &mut Even);
+    registry.landed(
+        line(id),
+        t(61),
+        tag,
+        Answer::NoContact("gone".into()),
+        &mut Even,
+    );
     assert_eq!(registry.claim(id, t(61)).unwrap().problem, Some(refused));
     let tag = asks(&registry, id, t(130));
     let busy = Answer::Problem(Problem::new(ProblemType::Overloaded, "busy"));
-    registry.landed(id, t(130), tag, busy, &mut Even);
+    registry.landed(line(id), t(130), tag, busy, &mut Even);
     let s = registry.claim(id, t(130)).unwrap();
     assert_eq!(s.problem.unwrap().kind, ProblemType::UnknownProduct);
 }
 
 #[test]
 fn a_hold_is_followed_by_one_at_a_time() {
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     put(&registry, ClaimKind::Claim, "mine", Start::Licensed);
     let id = put(&registry, ClaimKind::Hold, "hold-x", Start::Licensed);
     assert_eq!(registry.orphans(), [id]);
@@ -233,7 +249,7 @@ fn a_hold_is_followed_by_one_at_a_time() {
 
 #[test]
 fn each_user_is_answered_with_what_it_may_see_whoever_asked_before() {
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     put(&registry, ClaimKind::Claim, "mine", Start::Licensed);
     let users = crate::users::Users::Apart { own: 1 };
     let (own, other) = (users.asker(Some(1)).unwrap(), users.asker(Some(2)).unwrap());
@@ -288,19 +304,19 @@ fn written(dir: &std::path::Path) -> u64 {
 fn an_idle_minute_writes_twice_for_each_renewal() {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::new(dir.path(), "boot".into());
-    let registry = Registry::new("s:1".into());
+    let registry = Registry::new(vec!["s:1".into()]);
     let id = put_in(&folder, &registry, ClaimKind::Pod, "pod", Start::Licensed);
     let tag = asks(&registry, id, t(0));
-    registry.landed(id, t(0), tag, granted(), &mut Even);
+    registry.landed(line(id), t(0), tag, granted(), &mut Even);
     let (mut now, mut counter, mut file) = (t(0), 1, written(dir.path()));
     let (mut wakes, mut renewals, mut writes) = (0, 0, 0);
     while now < t(60) {
-        match registry.next(id, now, &mut Even).unwrap() {
+        match registry.next(line(id), now, &mut Even).unwrap() {
             Do::Save => registry.save(id),
             Do::Send { tag, request, .. } => {
                 assert!(matches!(request, Request::Renew(_)), "{request:?}");
                 (counter, renewals) = (counter + 1, renewals + 1);
-                registry.landed(id, now, tag, renewed(counter), &mut Even);
+                registry.landed(line(id), now, tag, renewed(counter), &mut Even);
             }
             Do::Sleep { until } => (now, wakes) = (until, wakes + 1),
             other => panic!("{other:?}"),

@@ -8,7 +8,7 @@ use crate::args::HoldArgs;
 use crate::claims::{Claims, Terms};
 use crate::config::Config;
 use crate::options::Mode;
-use crate::server_client::ServerClient;
+use crate::servers::Servers;
 use crate::store::Folder;
 use crate::users::Users;
 use mooring_net::shutdown::Shutdown;
@@ -37,18 +37,16 @@ fn api(dir: &Path) -> Arc<Api> {
         ..HoldArgs::default()
     };
     let config = Config::from_args(&args, Mode::Run).unwrap();
-    let client = ServerClient::new(config.client, config.credentials, None);
+    let servers = Servers::new(config.servers, None).unwrap();
     let folder = Folder::new(dir, "boot".into());
     let terms = Terms {
         contact: config.contact,
-        max_grace: config.max_grace,
-        offline_start: config.offline_start,
         project: config.project,
     };
     let (_, stop) = Shutdown::channel();
-    let (claims, _) = Claims::new(client.clone(), folder, terms, Users::Together, stop);
+    let (claims, _) = Claims::new(servers, folder, terms, Users::Together, stop);
     claims.pod(config.items, config.start).unwrap();
-    Arc::new(Api::new(claims, client))
+    Arc::new(Api::new(claims))
 }
 
 async fn ask(conn: &mut UnixStream, buffer: &mut [u8]) {

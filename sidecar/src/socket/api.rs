@@ -6,7 +6,6 @@ use super::peer::Peer;
 use super::{events, hold_stream};
 use crate::claims::{Claims, HOLD, pods_own};
 use crate::registry::{ClaimId, Registry};
-use crate::server_client::ServerClient;
 use crate::users::Asker;
 use futures::future::{BoxFuture, Either, Ready, ready};
 use http::header::CACHE_CONTROL;
@@ -14,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use mooring_core::holder::drive::Drive;
-use mooring_core::names::ClaimName;
+use mooring_core::names::{ClaimName, ProductName};
 use mooring_core::policy::Start;
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::{self, SOCKET, SocketCall};
@@ -44,16 +43,14 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 
 pub(crate) struct Api {
     claims: Arc<Claims>,
-    client: ServerClient,
     followers: Limit,
     questions: Limit,
 }
 
 impl Api {
-    pub(crate) fn new(claims: Arc<Claims>, client: ServerClient) -> Self {
+    pub(crate) fn new(claims: Arc<Claims>) -> Self {
         Self {
             claims,
-            client,
             followers: Limit::new(FOLLOWERS),
             questions: Limit::new(QUESTIONS),
         }
@@ -104,14 +101,15 @@ impl Api {
                 Ok(events::follow(self.registry(), asker, permit))
             }
             SocketCall::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
-            SocketCall::Token => match nonce(query)? {
-                None => self.last_token(self.claim_of(query, asker)?),
-                Some(nonce) => {
-                    let id = self.claim_of(query, asker)?;
-                    self.fresh_token(id, nonce, asker).await
+            SocketCall::Token => {
+                let (nonce, product) = (nonce(query)?, input::product(query)?);
+                let of = (self.claim_of(query, asker)?, product);
+                match nonce {
+                    None => self.last_token(&of),
+                    Some(nonce) => self.fresh_token(of, nonce, asker).await,
                 }
-            },
-            SocketCall::Voucher => match self.claims.terms.offline_start.voucher() {
+            }
+            SocketCall::Voucher => match self.claims.servers.voucher() {
                 Ok(v) => Ok(json(StatusCode::OK, &v.envelope)),
                 Err(e) => Err(Problem::new(ProblemType::NotFound, e.to_string())),
             },
@@ -260,24 +258,35 @@ impl Api {
         })
     }
 
-    fn last_token(&self, id: ClaimId) -> Result<Response<Body>, Problem> {
-        let bundle = self.registry().read(id, |d| d.holder().bundle().cloned());
-        let bundle = bundle.flatten().ok_or_else(|| self.no_lease(id))?;
+    fn last_token(&self, of: &(ClaimId, Option<ProductName>)) -> Result<Response<Body>, Problem> {
+        let bundle = |_, d: &Drive| d.holder().bundle().cloned();
+        let (id, product) = of;
+        let now = clock::boot();
+        let bundle = self
+            .registry()
+            .licensing(*id, product.as_ref(), now, bundle);
+        let bundle = bundle.flatten().ok_or_else(|| self.no_lease(*id))?;
         Ok(json(StatusCode::OK, &bundle))
     }
 
     async fn fresh_token(
         &self,
-        id: ClaimId,
+        (id, product): (ClaimId, Option<ProductName>),
         nonce: String,
         asker: Asker,
     ) -> Result<Response<Body>, Problem> {
-        let lease = |d: &Drive| {
+        let lease = |server, d: &Drive| {
             let (lease, secret) = d.holder().lease()?;
-            Some(((lease, secret.clone()), d.holder().bundle().cloned()))
+            Some((
+                server,
+                (lease, secret.clone()),
+                d.holder().bundle().cloned(),
+            ))
         };
-        let lease = self.registry().read(id, lease).flatten();
-        let (lease, here) = lease.ok_or_else(|| self.no_lease(id))?;
+        let now = clock::boot();
+        let lease = self.registry().licensing(id, product.as_ref(), now, lease);
+        let lease = lease.flatten();
+        let (server, lease, here) = lease.ok_or_else(|| self.no_lease(id))?;
         let busy = || {
             let detail = "too many questions to the license server at once";
             Problem::new(ProblemType::Overloaded, detail).retry_after(1)
@@ -285,7 +294,8 @@ impl Api {
         let asked = async {
             let _turn = self.questions.turn(asker.owner).await.ok_or_else(busy)?;
             let here = here.as_ref();
-            self.client.nonce(lease, nonce, here, QUESTION).await
+            let client = &self.claims.servers.get(server).client;
+            client.nonce(lease, nonce, here, QUESTION).await
         };
         let bundle = tokio::time::timeout(QUESTION, asked).await;
         Ok(json(StatusCode::OK, &bundle.map_err(|_| busy())??))

@@ -15,6 +15,13 @@ use std::time::Duration;
 /// The longest that an answer to a claim is held.
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
+/// The product of `?product=…`, if it is there.
+pub(super) fn product(query: &Query) -> Result<Option<ProductName>, Problem> {
+    let product = query.get("product")?;
+    let product = product.map(ProductName::new).transpose();
+    product.map_err(|e| bad("product", e))
+}
+
 /// The item of `?product=…&seats=…&version=…`.
 pub fn item(query: &Query) -> Result<Item, Problem> {
     let product = query.get("product")?.unwrap_or_default();

@@ -10,13 +10,13 @@ fn claim(name: &str, kind: ClaimKind) -> (About, Drive) {
     let about = About {
         name: ClaimName::new(name).unwrap(),
         kind,
-        items: request::parse("render:2").unwrap(),
+        items: vec![request::parse("render:2").unwrap()],
         start: Start::Licensed,
         owner: None,
         bind: None,
         project: None,
     };
-    let spec = Spec::new(about.name.clone(), about.items.clone(), about.start);
+    let spec = Spec::new(about.name.clone(), about.items_of(0).to_vec(), about.start);
     let secret = Secret::from_bytes([1; 32]);
     (
         about,
@@ -29,7 +29,10 @@ fn a_crash_leaves_the_run_time_claims_of_this_boot() {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::new(dir.path(), "now".into());
     let (pod, drive) = claim("pod", ClaimKind::Pod);
-    folder.pod(&pod.name).save(&pod, drive.saved()).unwrap();
+    folder
+        .pod(&pod.name)
+        .save(&pod, [("s:1", drive.saved())])
+        .unwrap();
     let (mine, drive) = claim("mine", ClaimKind::Claim);
     let (_, mut leaving) = claim("mine", ClaimKind::Claim);
     assert!(leaving.leave(BootTime::from_millis(6)));
@@ -40,7 +43,7 @@ fn a_crash_leaves_the_run_time_claims_of_this_boot() {
         (&earlier, "3", &drive),
     ] {
         let store = folder.run_time(&mine.name, unique);
-        store.save(&mine, drive.saved()).unwrap();
+        store.save(&mine, [("s:1", drive.saved())]).unwrap();
     }
     for (name, text) in [
         ("claim-half~4.new", "{"),
@@ -50,25 +53,14 @@ fn a_crash_leaves_the_run_time_claims_of_this_boot() {
         fs::write(dir.path().join(name), text).unwrap();
     }
     let mut found = folder.left_behind().unwrap();
-    found.sort_by_key(|(_, d)| d.claim.is_given_back());
+    found.sort_by_key(|(_, d)| d.lines["s:1"].is_leaving());
     let found: Vec<_> = found
         .into_iter()
-        .map(|(_, d)| (d.about, d.claim.is_given_back()))
+        .map(|(_, d)| (d.about, d.lines["s:1"].is_leaving()))
         .collect();
     assert_eq!(found, [(mine.clone(), false), (mine, true)]);
     let left = |name: &str| dir.path().join(name).exists();
     assert!(left("claim-pod.json") && left("other") && left("claim-broken~5.bad"));
     assert!(!left("claim-mine~3.json") && !left("claim-half~4.new"));
     assert_eq!(folder.pod(&pod.name).load().unwrap().unwrap().about, pod);
-}
-
-#[test]
-fn what_an_earlier_version_saved_is_the_pods_claim() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = Folder::new(dir.path(), "now".into());
-    let (pod, drive) = claim("pod", ClaimKind::Pod);
-    let old = serde_json::json!({"boot": "now", "claim": drive.saved()});
-    fs::write(dir.path().join("claim-pod.json"), old.to_string()).unwrap();
-    let about = folder.pod(&pod.name).load().unwrap().unwrap().about;
-    assert_eq!((about.name, about.kind), (pod.name, ClaimKind::Pod));
 }

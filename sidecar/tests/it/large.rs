@@ -56,7 +56,7 @@ fn a_license_of_ten_thousand_products_is_served_and_verified() {
     println!("a seat taken and proved: {:?}", begun.elapsed());
     assert!(seat.is_licensed());
     let sidecar = mooring_client::Sidecar::at(pod.socket());
-    let bundle = serde_json::to_string(&sidecar.token(None, None).unwrap()).unwrap();
+    let bundle = serde_json::to_string(&sidecar.token(None, None, None).unwrap()).unwrap();
     println!("a proof has {} bytes", bundle.len());
     println!(
         "most memory: {} of this process with the server, {} of the sidecar",

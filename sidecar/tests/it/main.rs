@@ -19,5 +19,6 @@ mod library;
 mod life;
 mod measure;
 mod proc;
+mod several;
 mod start;
 mod users;

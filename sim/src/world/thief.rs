@@ -7,7 +7,7 @@ use mooring_core::holder::{Random as _, Request, Spec, Tag};
 use mooring_core::license::Bundle;
 use mooring_core::receipt::Sealed;
 use mooring_core::secret::{Secret, SecretHash};
-use mooring_core::wire::{self, Standing};
+use mooring_core::wire::{self, Stance, Standing};
 use std::rc::Rc;
 
 impl World {
@@ -86,6 +86,8 @@ impl World {
             counter: Some(u64::MAX / 2),
             others: Vec::new(),
             heard: None,
+            stance: Stance::Gathers,
+            part: false,
             clock_ahead_secs: None,
             receipts: true,
             ticket: None,

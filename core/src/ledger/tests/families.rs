@@ -4,6 +4,7 @@ use super::*;
 use crate::identity::HolderKey;
 use crate::ledger::OWNER_SILENCE;
 use crate::ledger::entry::State;
+use crate::wire::Stance;
 use std::collections::HashMap;
 
 fn name() -> ClaimName {
@@ -184,7 +185,7 @@ fn an_owner_whose_pods_have_gone_meanwhile_gathers_no_seats_where_it_rests() {
     place(l.claim(claim(7, "render"), at(1)));
     pods(&mut l, 9, &[1, 3], 2);
     let mut rests = owner(9, 2);
-    rests.rests = true;
+    rests.stance = Stance::Rests;
     place(l.claim(rests.clone(), at(2)));
     pod_back(&mut l, 2, 3);
     assert!(held(&l, 7) && !held(&l, 9));
@@ -210,7 +211,7 @@ fn a_place_of_which_no_pod_lives_is_kept_and_in_nobodys_way() {
     let mut l = seats(1);
     granted(l.claim(claim(1, "render"), at(0)));
     let mut rests = owner(9, 1);
-    rests.rests = true;
+    rests.stance = Stance::Rests;
     place(l.claim(rests.clone(), at(1)));
     assert_eq!(l.gauges().waiting, 0, "nobody waits");
     assert_eq!(place(l.claim(claim(2, "render"), at(2))).place, 1);
@@ -228,17 +229,17 @@ fn a_place_of_which_no_pod_lives_is_kept_and_in_nobodys_way() {
 
 #[test]
 fn a_policy_that_comes_while_an_owner_rests_ranks_it_anew() {
-    let of = |rests| {
+    let of = |stance| {
         let mut c = owner(9, 1);
         if let Holder::Owner { namespace, .. } = &mut c.holder {
             *namespace = "first".into();
         }
-        Claim { rests, ..c }
+        Claim { stance, ..c }
     };
     let mut l = seats(1);
     granted(l.claim(claim(1, "render"), at(0)));
     place(l.claim(claim(2, "render"), at(1)));
-    place(l.claim(of(true), at(2)));
+    place(l.claim(of(Stance::Rests), at(2)));
     let first = PolicyGroup {
         name: "first".into(),
         namespaces: vec!["first".into()],
@@ -251,7 +252,7 @@ fn a_policy_that_comes_while_an_owner_rests_ranks_it_anew() {
         ..SeatPolicy::default()
     };
     l.set_policy(Some(Arc::new(policy)), at(3));
-    assert_eq!(place(l.claim(of(false), at(4))).place, 1);
+    assert_eq!(place(l.claim(of(Stance::Gathers), at(4))).place, 1);
 }
 
 #[test]

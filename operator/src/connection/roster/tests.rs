@@ -70,9 +70,9 @@ fn a_forged_pod_is_on_it_and_is_not_waited_for_past_q() {
         sidecar_may_have_run(&forged),
         "one too few would give a seat away"
     );
-    assert!(!lasts(false, None));
+    assert!(!lasts(false, Elsewhere::Nowhere, None));
     assert!(
-        lasts(true, None),
+        lasts(true, Elsewhere::Nowhere, None),
         "it may have been granted a seat while nobody wrote mirrors"
     );
 }
@@ -88,12 +88,34 @@ fn who_held_by_its_mirror_is_waited_for_whatever_it_may_now() {
         .unwrap()
     };
     let held = json!([{ "name": "pod", "lease": "l", "products": "render", "state": "Held", "since": "2026-01-01T00:00:00Z" }]);
-    assert!(lasts(false, Some(&mirror("Held", json!([])))));
-    assert!(lasts(false, Some(&mirror("Silent", json!([])))));
-    assert!(lasts(false, Some(&mirror("Grace", json!([])))));
+    assert!(lasts(
+        false,
+        Elsewhere::Nowhere,
+        Some(&mirror("Held", json!([])))
+    ));
+    assert!(lasts(
+        false,
+        Elsewhere::Nowhere,
+        Some(&mirror("Silent", json!([])))
+    ));
+    assert!(lasts(
+        false,
+        Elsewhere::Nowhere,
+        Some(&mirror("Grace", json!([])))
+    ));
     assert!(
-        lasts(false, Some(&mirror("Waiting", held))),
+        lasts(false, Elsewhere::Nowhere, Some(&mirror("Waiting", held))),
         "one of its claims held"
     );
-    assert!(!lasts(false, Some(&mirror("Waiting", json!([])))));
+    assert!(!lasts(
+        false,
+        Elsewhere::Nowhere,
+        Some(&mirror("Waiting", json!([])))
+    ));
+    // The other server's word is no proof that it holds nothing here.
+    let elsewhere = Elsewhere::Licensed;
+    assert!(lasts(true, elsewhere, Some(&mirror("Held", json!([])))));
+    assert!(!lasts(true, elsewhere, Some(&mirror("Waiting", json!([])))));
+    assert!(!lasts(true, elsewhere, None));
+    assert!(lasts(true, Elsewhere::InLine, None));
 }

@@ -7,7 +7,9 @@
 )]
 
 mod any;
+mod outside;
 mod pods;
+mod pools;
 mod refusals;
 mod second_pass;
 mod servers;
@@ -53,6 +55,7 @@ pub(super) fn target() -> SidecarTarget {
     }))
     .unwrap();
     SidecarTarget::new(
+        &mooring_core::request::parse("render").unwrap(),
         &server("licensing", "main", json!({"from": "All"})),
         Some(&service),
     )
@@ -60,10 +63,19 @@ pub(super) fn target() -> SidecarTarget {
 
 /// The pod after the webhook, and how many operations it took.
 pub(super) fn inject_with(pod: &Value, settings: &Settings) -> Result<(Value, usize), Refusal> {
+    inject_for(pod, settings, &[target()])
+}
+
+/// The same of a pod of these license servers.
+pub(super) fn inject_for(
+    pod: &Value,
+    settings: &Settings,
+    targets: &[SidecarTarget],
+) -> Result<(Value, usize), Refusal> {
     let typed: Pod = serde_json::from_value(pod.clone()).unwrap();
     let requested = requested(&typed)?.expect("it did not opt in");
     let ctx = InjectContext {
-        target: &target(),
+        targets,
         roots: "PEM",
         settings,
         review: "a-review",

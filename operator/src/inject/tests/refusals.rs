@@ -42,6 +42,26 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
             "annotation mooring.dev/server: character 2: '-', expected a LicenseServer as",
         ),
         (
+            "server",
+            "a, b",
+            "annotation mooring.dev/server: character 3: ' ', expected a LicenseServer as",
+        ),
+        (
+            "server",
+            "a,",
+            "annotation mooring.dev/server: character 3: nothing, expected a LicenseServer as",
+        ),
+        (
+            "server",
+            "ns/a,ns/b/c",
+            "annotation mooring.dev/server: character 10: '/', expected a LicenseServer as",
+        ),
+        (
+            "server",
+            "a,b,c,d,e,f,g,h,i",
+            "annotation mooring.dev/server: character 17: one more LicenseServer, expected at most 8 of them",
+        ),
+        (
             "start",
             "optimstic",
             "annotation mooring.dev/start: character 6: \"optimstic\", expected \"optimistic\" or \"licensed\" (did you mean \"optimistic\"?)",

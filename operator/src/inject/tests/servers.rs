@@ -1,21 +1,20 @@
 //! Which LicenseServer a pod gets, and what people read where there is none.
 
 use super::super::server::NoServer;
-use super::super::server::ServerName;
 use super::*;
 use mooring_api::LicenseServerStatus;
 use mooring_api::names::ServerRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-struct ClusterCache {
+pub(super) struct Cluster {
     servers: Vec<Arc<LicenseServer>>,
-    default: Option<ServerRef>,
+    pub(super) default: Option<ServerRef>,
     labels: BTreeMap<String, String>,
 }
 
-impl ClusterCache {
-    fn new(servers: Vec<LicenseServer>) -> Self {
+impl Cluster {
+    pub(super) fn new(servers: Vec<LicenseServer>) -> Self {
         let labels = BTreeMap::from([("team".to_owned(), "vfx".to_owned())]);
         Self {
             servers: servers.into_iter().map(Arc::new).collect(),
@@ -24,24 +23,35 @@ impl ClusterCache {
         }
     }
 
+    /// For a pod with this annotation that asks for something nobody sells.
     fn choose(&self, wish: Option<&str>) -> Result<String, NoServer> {
-        let wish = wish.map(|w| match w.split_once('/') {
-            Some((ns, n)) => ServerName {
-                namespace: Some(ns.into()),
-                name: n.into(),
-            },
-            None => ServerName {
-                namespace: None,
-                name: w.into(),
-            },
-        });
+        self.choose_for(wish, "anything", false)
+    }
+
+    /// The names of those that a pod gets, with a blank between them.
+    pub(super) fn choose_for(
+        &self,
+        wish: Option<&str>,
+        asks: &str,
+        alone: bool,
+    ) -> Result<String, NoServer> {
+        let mut annotations = BTreeMap::from([("mooring.dev/licenses".into(), asks.into())]);
+        annotations.extend(wish.map(|w| ("mooring.dev/server".to_owned(), w.to_owned())));
+        let requested = Requested::read(&annotations).unwrap().unwrap();
         let context = ChoiceContext {
             namespace: "studio",
             namespace_labels: &self.labels,
             default_server: self.default.as_ref(),
             servers: &self.servers,
+            alone,
         };
-        choose(wish.as_ref(), &context).map(|s| s.reference().to_string())
+        let chosen = choose(&requested.servers, &requested.items, &context)?;
+        let part = |p: &Part| {
+            let names = p.servers.iter().map(|s| s.reference().to_string());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let parts: Vec<String> = chosen.iter().map(part).collect();
+        Ok(parts.join("; "))
     }
 
     fn said(&self, wish: Option<&str>) -> String {
@@ -49,13 +59,32 @@ impl ClusterCache {
     }
 }
 
-fn all() -> Value {
+pub(super) fn all() -> Value {
     json!({"from": "All"})
+}
+
+fn warned(items: &[mooring_core::request::Item], server: &LicenseServer) -> Vec<String> {
+    license_warnings(&Part {
+        items: items.to_vec(),
+        servers: vec![Arc::new(server.clone())],
+    })
+}
+
+/// A server in reach of everybody that sells these, each with so many seats.
+pub(super) fn sells(name: &str, products: Value) -> LicenseServer {
+    let (namespace, name) = name.split_once('/').unwrap();
+    let mut server = server(namespace, name, all());
+    let products = products.as_object().unwrap().iter().map(|(name, seats)| {
+        json!({"name": name, "seats": seats, "used": 0, "waiting": 0, "versions": [{"from": "2024", "to": "2027"}]})
+    });
+    let products: Vec<Value> = products.collect();
+    server.status = Some(serde_json::from_value(json!({ "products": products })).unwrap());
+    server
 }
 
 #[test]
 fn the_annotation_then_the_default_then_the_only_one_here() {
-    let mut w = ClusterCache::new(vec![
+    let mut w = Cluster::new(vec![
         server("studio", "own", json!({})),
         server("licensing", "main", all()),
     ]);
@@ -69,14 +98,14 @@ fn the_annotation_then_the_default_then_the_only_one_here() {
 
 #[test]
 fn what_is_missing_is_named_with_what_there_is() {
-    let mut w = ClusterCache::new(vec![
+    let mut w = Cluster::new(vec![
         server("licensing", "main", all()),
         server("secret", "hidden", json!({"from": "Same"})),
     ]);
     assert_eq!(
         w.said(None),
-        "which LicenseServer? The pod has no annotation mooring.dev/server, Mooring has no default server (chart value defaultServer), \
-         and namespace studio has no LicenseServer; this namespace may use: licensing/main"
+        "which LicenseServer? The pod has no annotation mooring.dev/server, none that namespace studio may use is known to have its products, \
+         Mooring has no default server (chart value defaultServer), and the namespace has no LicenseServer; this namespace may use: licensing/main"
     );
     assert_eq!(
         w.said(Some("main")),
@@ -92,7 +121,7 @@ fn what_is_missing_is_named_with_what_there_is() {
             "Mooring's default server (chart value defaultServer): there is no LicenseServer licensing/gone"
         )
     );
-    let w = ClusterCache::new(vec![
+    let w = Cluster::new(vec![
         server("studio", "b", json!({})),
         server("studio", "a", json!({})),
     ]);
@@ -100,14 +129,18 @@ fn what_is_missing_is_named_with_what_there_is() {
         w.said(None),
         "namespace studio has 2 LicenseServers (a, b): name one by the annotation mooring.dev/server"
     );
-    assert!(!ClusterCache::new(vec![]).said(None).contains("may use"));
+    assert!(
+        !Cluster::new(vec![])
+            .said(None)
+            .contains("this namespace may use")
+    );
 }
 
 #[test]
 fn allowed_namespaces_are_kept_to() {
     let by =
         |label: &str| json!({"from": "Selector", "selector": {"matchLabels": {"team": label}}});
-    let w = ClusterCache::new(vec![
+    let w = Cluster::new(vec![
         server("licensing", "same", json!({"from": "Same"})),
         server("licensing", "vfx", by("vfx")),
         server("licensing", "audio", by("audio")),
@@ -123,7 +156,7 @@ fn allowed_namespaces_are_kept_to() {
             .contains("this namespace's labels do not match")
     );
     // The only one in the pod's own namespace is there, though it takes no pod of it.
-    let w = ClusterCache::new(vec![server("studio", "own", by("audio"))]);
+    let w = Cluster::new(vec![server("studio", "own", by("audio"))]);
     assert!(
         w.said(None)
             .starts_with("LicenseServer studio/own does not take pods of namespace studio"),
@@ -137,7 +170,7 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
     let mut s = server("licensing", "main", all());
     let items = |text: &str| mooring_core::request::parse(text).unwrap();
     assert!(
-        license_warnings(&items("anything:99"), &s).is_empty(),
+        warned(&items("anything:99"), &s).is_empty(),
         "nothing known, nothing said"
     );
     s.status = Some(
@@ -146,18 +179,18 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
         ]}))
         .unwrap(),
     );
-    assert!(license_warnings(&items("render:2,denoise"), &s).is_empty());
-    assert!(license_warnings(&items("render@9,denoise@v2026.1"), &s).is_empty());
+    assert!(warned(&items("render:2,denoise"), &s).is_empty());
+    assert!(warned(&items("render@9,denoise@v2026.1"), &s).is_empty());
     // Case makes no other product.
-    assert!(license_warnings(&items("RENDER:2,Denoise@2026.1"), &s).is_empty());
+    assert!(warned(&items("RENDER:2,Denoise@2026.1"), &s).is_empty());
     assert_eq!(
-        license_warnings(&items("denoise@2030.1"), &s),
+        warned(&items("denoise@2030.1"), &s),
         [
             "denoise@2030.1 is not covered: the license of LicenseServer licensing/main covers 2024.2 to 2027"
         ]
     );
     assert_eq!(
-        license_warnings(&items("render:3,rendr,zbrush"), &s),
+        warned(&items("render:3,rendr,zbrush"), &s),
         [
             "render:3 asks for more than there is: the license of LicenseServer licensing/main has 2 seats of it",
             "the license of LicenseServer licensing/main has no product rendr (did you mean render?)",
@@ -173,25 +206,25 @@ fn a_license_of_many_products_is_named_in_part_and_not_judged_beyond_what_is_kno
     let product = |i: usize| json!({"name": format!("p{i}"), "seats": 1, "used": 0, "waiting": 0});
     let mut status = json!({"products": (0..1000).map(product).collect::<Vec<_>>()});
     s.status = Some(serde_json::from_value(status.clone()).unwrap());
-    let warned = license_warnings(&items("zbrush"), &s);
-    assert_eq!(warned.len(), 1);
-    let ends = warned[0].ends_with("p18, p19 and 980 more)");
+    let said = warned(&items("zbrush"), &s);
+    assert_eq!(said.len(), 1);
+    let ends = said[0].ends_with("p18, p19 and 980 more)");
     assert!(
-        ends && warned[0].contains("no product zbrush (it has: p0, p1, "),
-        "{warned:?}"
+        ends && said[0].contains("no product zbrush (it has: p0, p1, "),
+        "{said:?}"
     );
     // Which the others are, the status does not say.
     status["productsInAll"] = 1001.into();
     s.status = Some(serde_json::from_value(status).unwrap());
-    assert_eq!(license_warnings(&items("zbrush"), &s), [""; 0]);
-    assert_eq!(license_warnings(&items("p3:2"), &s).len(), 1);
+    assert_eq!(warned(&items("zbrush"), &s), [""; 0]);
+    assert_eq!(warned(&items("p3:2"), &s).len(), 1);
 }
 
 #[test]
 fn a_sidecar_is_told_what_the_license_says_of_starts_without_a_server() {
     let mut s = server("licensing", "main", all());
     let told = |s: &LicenseServer| {
-        let t = SidecarTarget::new(s, None);
+        let t = SidecarTarget::new(&[], s, None);
         (t.optimistic_start, t.voucher)
     };
     assert_eq!(told(&s), (None, None));
@@ -212,7 +245,7 @@ fn a_sidecar_goes_on_no_longer_than_its_server_would_let_it() {
     let mut told = |spec: &str, status: Value| {
         s.spec.lease.grace = spec.parse().unwrap();
         s.status = serde_json::from_value(status).unwrap();
-        SidecarTarget::new(&s, None).max_grace.to_string()
+        SidecarTarget::new(&[], &s, None).max_grace.to_string()
     };
     assert_eq!(told("10m", json!(null)), "10m");
     assert_eq!(told("24h", json!(null)), "8h", "a license may say nothing");
@@ -223,7 +256,7 @@ fn a_sidecar_goes_on_no_longer_than_its_server_would_let_it() {
 
 #[test]
 fn a_target_without_a_service_is_resolved_by_name() {
-    let t = SidecarTarget::new(&server("licensing", "main", all()), None);
+    let t = SidecarTarget::new(&[], &server("licensing", "main", all()), None);
     assert_eq!(
         (t.url.as_str(), t.addresses.len(), &t.token),
         (
@@ -233,89 +266,5 @@ fn a_target_without_a_service_is_resolved_by_name() {
                 audience: "mooring.dev/licensing".into()
             }
         )
-    );
-}
-
-/// A pod that is injected for a server outside of the cluster, in this review.
-fn injected_outside(pod: &Value, review: &str) -> Result<Value, Refusal> {
-    let server: LicenseServer = serde_json::from_value(json!({
-        "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
-        "metadata": { "name": "main", "namespace": "licensing" },
-        "spec": { "external": {
-            "address": "https://license.example.com:9443", "addresses": ["172.30.0.9:9443"],
-            "roots": { "configMapName": "roots" }, "issuer": { "secretName": "issuer", "subjects": "pod:a/" }
-        } }
-    }))
-    .unwrap();
-    let external = server.spec.external.clone().unwrap();
-    let target = SidecarTarget::outside(&server, &external, "THEIRS".into());
-    assert_eq!(
-        (target.port, target.roots.as_deref()),
-        (9443, Some("THEIRS"))
-    );
-    let typed: Pod = serde_json::from_value(pod.clone()).unwrap();
-    let requested = requested(&typed)?.unwrap();
-    let ctx = InjectContext {
-        target: &target,
-        roots: "THEIRS",
-        settings: &settings(),
-        review,
-    };
-    let patch = mutate(pod.clone(), &typed, &requested, &ctx)?;
-    let mut after = pod.clone();
-    let patch: Patch = serde_json::from_slice(&serde_json::to_vec(&patch).unwrap()).unwrap();
-    json_patch::patch(&mut after, &patch).unwrap();
-    Ok(after)
-}
-
-#[test]
-fn a_pod_of_a_server_outside_of_the_cluster_gets_the_operators_token() {
-    let annotations = |more: Value| {
-        let mut all = json!({ "mooring.dev/licenses": "render" });
-        all.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        let metadata = json!({ "generateName": "p-", "annotations": all });
-        json!({ "metadata": metadata, "spec": { "containers": [{ "name": "app", "image": "app" }] } })
-    };
-    let pod = annotations(json!({}));
-    let after = injected_outside(&pod, "r-1").unwrap();
-    let env = after["spec"]["initContainers"][0]["env"]
-        .as_array()
-        .unwrap();
-    let says = |name: &str| {
-        env.iter()
-            .find(|v| v["name"] == name)
-            .map(|v| v["value"].clone())
-    };
-    for (name, value) in [
-        ("MOORING_SERVER", "https://license.example.com:9443"),
-        ("MOORING_LICENSE_SERVER", "licensing/main"),
-        ("MOORING_ADDRESSES", "172.30.0.9:9443"),
-        ("MOORING_ROOTS", "THEIRS"),
-    ] {
-        assert_eq!(says(name), Some(json!(value)), "{name}");
-    }
-    let volumes = after["spec"]["volumes"].as_array().unwrap();
-    let token = volumes
-        .iter()
-        .find(|v| v["name"] == "mooring-token")
-        .unwrap();
-    let sources = token["projected"]["sources"].as_array().unwrap();
-    assert!(
-        sources.len() == 1 && sources[0].get("serviceAccountToken").is_none(),
-        "{token}"
-    );
-    let name = sources[0]["secret"]["name"].as_str().unwrap();
-    assert!(name.starts_with("mooring-token-"), "{name}");
-    // The next review of the same pod changes nothing.
-    assert_eq!(injected_outside(&after, "r-2").unwrap(), after);
-
-    let gated = annotations(json!({ "mooring.dev/wait": "scheduling" }));
-    let e = injected_outside(&gated, "r-3").unwrap_err();
-    assert!(
-        e.to_string()
-            .contains("licensing/main, which is outside of the cluster"),
-        "{e}"
     );
 }

@@ -67,7 +67,7 @@ fn lost_is_what_its_server_has_granted_and_does_not_grant_any_more() {
     ] {
         let status = life(states);
         assert_eq!(status.lost_since.is_some(), lost, "{states:?}");
-        let due = eviction(&status, &stops(), D, at(3600));
+        let due = eviction(&status, &stops(), Elsewhere::Nowhere, D, at(3600));
         let expected = lost && states.last() != Some(&S::Unknown);
         assert_eq!(due == Eviction::Due, expected, "{states:?}: {due:?}");
     }
@@ -93,7 +93,8 @@ fn a_hold_that_waits_or_is_refused_is_the_applications_own_business() {
 #[test]
 fn it_is_evicted_once_its_kubelet_would_have_said_that_nothing_runs() {
     let status = life(&[LeaseState::Held, LeaseState::Waiting]);
-    let due = |lease_for, now| eviction(&status, &stops(), lease_for, at(now));
+    let here = Elsewhere::Nowhere;
+    let due = |lease_for, now| eviction(&status, &stops(), here, lease_for, at(now));
     assert_eq!(due(D, 1), Eviction::In(Duration::from_secs(15)));
     assert_eq!(due(D, 15), Eviction::In(Duration::from_secs(1)));
     assert_eq!(due(D, 16), Eviction::Due);
@@ -108,10 +109,24 @@ fn a_pod_that_did_not_ask_for_it_or_does_not_run_is_left_alone() {
     let due = |change: fn(&mut Holding)| {
         let mut of = stops();
         change(&mut of);
-        eviction(&status, &of, D, at(3600))
+        eviction(&status, &of, Elsewhere::Nowhere, D, at(3600))
     };
     assert_eq!(due(|_| ()), Eviction::Due);
     assert_eq!(due(|of| of.on_loss = OnLoss::Keep), Eviction::Nothing);
     assert_eq!(due(|of| of.app_runs = false), Eviction::Nothing);
     assert_eq!(due(|of| of.unreachable = true), Eviction::Nothing);
+}
+
+#[test]
+fn who_lost_it_here_and_runs_on_by_another_server_is_left_alone() {
+    let status = life(&[LeaseState::Held, LeaseState::Waiting]);
+    for (elsewhere, expected) in [
+        (Elsewhere::Nowhere, Eviction::Due),
+        (Elsewhere::InLine, Eviction::Due),
+        (Elsewhere::Contested, Eviction::Nothing),
+        (Elsewhere::Licensed, Eviction::Nothing),
+    ] {
+        let due = eviction(&status, &stops(), elsewhere, D, at(3600));
+        assert_eq!(due, expected, "{elsewhere:?}");
+    }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 mod before_scheduling;
 mod cut_off;
 mod outage;
+mod pool;
 mod taken_away;
 
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
@@ -72,6 +73,7 @@ fn facts<'a>(
         released: false,
         pod: PodFact::Unseen,
         standing: Standing::Counts,
+        elsewhere: Elsewhere::Nowhere,
         node: None,
         listed: Listed::No,
         existing,
@@ -241,9 +243,28 @@ fn a_place_is_written_each_minute_at_most_and_for_the_first_ten() {
     let mut f = facts(&server, &near, Some(&lease));
     f.written = Some(Duration::from_secs(20));
     assert_eq!(plan(&f), Step::Later(Duration::from_secs(40)));
-    f.written = Some(Duration::from_secs(61));
+    // At 20 places in two minutes it has its seats in one.
+    f.written = Some(Duration::from_secs(120));
+    assert_eq!(plan(&f), Step::Later(Duration::from_secs(60)));
+    f.written = Some(Duration::from_secs(122));
     let (moved, note) = applied(plan(&f));
     assert_eq!((moved.status.unwrap().place, note), (Some(10), None));
+}
+
+#[test]
+fn far_back_in_line_who_stands_before_it_is_no_news_but_a_policy_is() {
+    let server = server();
+    let in_line = |place: u32, reason: &str| {
+        let more = json!({ "place": place, "reason": reason });
+        vec![view("pod", "Waiting", more)]
+    };
+    let lease = written(in_line(300, "full"));
+    for (reason, is_news) in [("behind", false), ("policy", true)] {
+        let now = claims(in_line(250, reason));
+        let step = plan(&facts(&server, &now, Some(&lease)));
+        let wrote = matches!(step, Step::Apply(..));
+        assert_eq!(wrote, is_news, "{reason}: {step:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use kube::Resource as _;
 use mooring_api::names::{
     APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
 };
-use mooring_api::{LicenseServer, RunAs};
+use mooring_api::{LicenseServer, RunAs, Side};
 use mooring_core::wire::Policies;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -83,6 +83,10 @@ pub struct Inputs<'a> {
     pub in_force: Duration,
     /// Who may use it, resolved.
     pub policies: &'a Policies,
+    /// With a standby elsewhere: which side the pod is made for. `server` is as that one has it.
+    pub side: Option<Side>,
+    /// Its pod is ended, and none is made.
+    pub ends: bool,
 }
 
 /// The labels that select a server's pod: they never change.

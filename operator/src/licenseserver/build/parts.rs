@@ -12,6 +12,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use mooring_api::names::{API_PORT, SERVER_NAMESPACE_LABEL};
+use mooring_api::serving::SIDE;
 use mooring_config::Config;
 use std::collections::BTreeMap;
 
@@ -64,11 +65,14 @@ pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
 }
 
 /// The Service. It routes to a pod that is not ready as well: a kubelet's partition must not take a
-/// working server away.
+/// working server away. With a standby elsewhere it routes to the side that serves, and to no pod
+/// of the other.
 pub fn service(i: &Inputs<'_>) -> Service {
     let settings = &i.server.spec.service;
     let mut metadata = meta(i, i.reference.name.clone());
     metadata.annotations = Some(settings.annotations.clone()).filter(|a| !a.is_empty());
+    let mut selected = selector(i.reference);
+    selected.extend(i.side.map(|s| (SIDE.to_owned(), s.to_string())));
     // The API alone: whoever reaches the Service, a load balancer's guests among them, has no
     // business with the metrics.
     let api = ServicePort {
@@ -82,7 +86,7 @@ pub fn service(i: &Inputs<'_>) -> Service {
         metadata,
         spec: Some(ServiceSpec {
             type_: Some(settings.type_.as_str().into()),
-            selector: Some(selector(i.reference)),
+            selector: Some(selected),
             publish_not_ready_addresses: Some(true),
             ports: Some(vec![api]),
             ip_family_policy: Some("PreferDualStack".into()),

@@ -2,7 +2,7 @@
 use super::inputs::Defaults;
 use super::*;
 use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, RunAs};
+use mooring_api::{LicenseServer, RunAs, Side};
 use mooring_core::wire::{AllowedNamespaces, Policies};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -29,6 +29,8 @@ struct Case {
     defaults: Defaults,
     policies: Policies,
     in_force: u64,
+    side: Option<Side>,
+    ends: bool,
 }
 
 fn case(change: impl FnOnce(&mut Value)) -> Case {
@@ -51,6 +53,8 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
             allowed_namespaces: AllowedNamespaces::These(vec!["licensing".into()]),
         },
         in_force: 30,
+        side: None,
+        ends: false,
     }
 }
 
@@ -63,6 +67,8 @@ impl Case {
             operator_namespace: "mooring-system",
             in_force: Duration::from_secs(self.in_force),
             policies: &self.policies,
+            side: self.side,
+            ends: self.ends,
         }
     }
 
@@ -761,4 +767,57 @@ fn only_the_servers_container_has_the_pods_service_account() {
     let pcscd = &spec["initContainers"][0];
     assert_eq!(pcscd["name"], "pcscd");
     assert!(!paths(pcscd).contains(&dir));
+}
+
+#[test]
+fn with_a_standby_elsewhere_the_pod_is_made_for_the_side_that_serves() {
+    let standby = json!({
+        "usb": { "keySecret": { "name": "k" } },
+        "placement": { "nodeSelector": { "mooring.dev/anchor": "spare" } }
+    });
+    let of = |side: Side, ends: bool| {
+        let c = case(|v| v["spec"]["standby"] = standby.clone());
+        let mut server = c.server.clone();
+        server.spec = c.server.spec.of_side(side);
+        let side = Some(side);
+        Case {
+            server,
+            side,
+            ends,
+            ..c
+        }
+    };
+    let (primary, other) = (of(Side::Primary, false), of(Side::Standby, false));
+    let config = |c: &Case| serde_json::to_value(server_config(&c.inputs()).unwrap()).unwrap();
+    assert!(config(&primary)["anchor"]["pkcs11"].is_object());
+    assert!(config(&other)["anchor"]["usb"].is_object());
+    for c in [&primary, &other] {
+        assert_eq!(config(c)["standby"], Value::Null, "one anchor is there");
+    }
+    let set = |c: &Case| serde_json::to_value(stateful_set(&c.inputs(), "h")).unwrap();
+    let (at, label) = (set(&other), json!("standby"));
+    let template = &at["spec"]["template"];
+    assert_eq!(template["metadata"]["labels"]["mooring.dev/side"], label);
+    assert_eq!(
+        template["metadata"]["finalizers"],
+        json!(["mooring.dev/end-seen"])
+    );
+    let affinity = template["spec"]["affinity"].to_string();
+    assert!(
+        affinity.contains("spare") && !affinity.contains("main"),
+        "{affinity}"
+    );
+    // One StatefulSet, one name: its selector is the same for both.
+    assert_eq!(at["metadata"]["name"], set(&primary)["metadata"]["name"]);
+    assert_eq!(at["spec"]["selector"], set(&primary)["spec"]["selector"]);
+    let service = serde_json::to_value(service(&other.inputs())).unwrap();
+    assert_eq!(service["spec"]["selector"]["mooring.dev/side"], label);
+    assert_eq!(set(&primary)["spec"]["replicas"], 1);
+    assert_eq!(
+        set(&of(Side::Primary, true))["spec"]["replicas"],
+        0,
+        "it is ended"
+    );
+    let alone = set(&case(|_| ()));
+    assert!(!alone.to_string().contains("end-seen") && !alone.to_string().contains("dev/side"));
 }

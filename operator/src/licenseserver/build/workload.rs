@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use mooring_api::names::{API_PORT, METRICS_PORT};
+use mooring_api::serving::{END_SEEN, SIDE};
 use mooring_api::{Connections, RunAs};
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
     StatefulSet {
         metadata: meta(i, i.reference.name.clone()),
         spec: Some(StatefulSetSpec {
-            replicas: Some(1),
+            replicas: Some(i32::from(!i.ends)),
             service_name: Some(i.reference.name.clone()),
             selector: LabelSelector {
                 match_labels: Some(selector(i.reference)),
@@ -47,8 +48,10 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
             revision_history_limit: Some(3),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
-                    labels: Some(and(&template.pod_labels, labels(i.reference))),
+                    labels: Some(and(&template.pod_labels, pod_labels(i))),
                     annotations: Some(and(&template.pod_annotations, annotations)),
+                    // Its end is a proof that must be seen.
+                    finalizers: i.side.map(|_| vec![END_SEEN.to_owned()]),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod(i)),
@@ -57,6 +60,13 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
         }),
         ..StatefulSet::default()
     }
+}
+
+/// The pod's own labels; with a standby elsewhere also the side that it is of.
+fn pod_labels(i: &Inputs<'_>) -> BTreeMap<String, String> {
+    let mut all = labels(i.reference);
+    all.extend(i.side.map(|s| (SIDE.to_owned(), s.to_string())));
+    all
 }
 
 /// What is asked for, and ours, which counts where both say something.

@@ -6,17 +6,19 @@ use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
 use crate::licenseserver::seat_policy::named::NamedPolicy;
 use crate::licenseserver::seat_policy::status::what_stays;
+use crate::licenseserver::standby::Evidence;
+use crate::licenseserver::status::sides;
 use crate::licenseserver::trust::Group;
 use crate::licenseserver::validate::Invalid;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use mooring_api::StuckPod;
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
     ANCHOR_PRESENT, CLOCK_SKEW, LICENSE_VALID, NAME_TAKEN, NO_CONTACT, NOT_STARTED, PLACED,
-    PODS_TRUST_EARLIER_CA, POLICY_DRY_RUN, POLICY_IN_FORCE, POLICY_NOT_FOUND, POLICY_READY, READY,
-    SECOND_SERVER_SEEN, SERVING, SETTLING,
+    PODS_TRUST_EARLIER_CA, POLICY_DRY_RUN, POLICY_IN_FORCE, POLICY_NOT_FOUND, POLICY_READY,
+    PRIMARY_SERVES, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
+use mooring_api::{Serving, Side, StuckPod};
 use mooring_core::identity::Holder;
 use mooring_core::license::clocks_apart;
 use mooring_core::time::Timestamp;
@@ -51,6 +53,8 @@ pub struct Judged<'a> {
     pub trust: &'a [Group],
     /// What its `spec.policy` comes to.
     pub named: &'a NamedPolicy,
+    /// With a standby elsewhere: which side serves, and what is known of its pod.
+    pub serving: Option<(&'a Serving, Evidence)>,
     /// Another LicenseServer of this cluster that signs with the same anchor.
     pub twin: Option<(ServerRef, String)>,
     pub now: Timestamp,
@@ -105,6 +109,7 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
     all.into_iter()
         .chain(placed)
         .chain(policy(j.named).map(|w| (POLICY_READY, w)))
+        .chain(primary_serves(j).map(|w| (PRIMARY_SERVES, w)))
         .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
         .chain(clock_skew(j, before).map(|w| (CLOCK_SKEW, w)))
         .chain(name_taken(j, before).map(|w| (NAME_TAKEN, w)))
@@ -142,6 +147,13 @@ fn policy(named: &NamedPolicy) -> Option<Word> {
             word("False", "PolicyInvalid", text)
         }
     })
+}
+
+/// There only with a standby elsewhere.
+fn primary_serves(j: &Judged<'_>) -> Option<Word> {
+    let (serving, evidence) = j.serving.as_ref()?;
+    let (reason, text) = sides::said(j.snapshot, serving, evidence);
+    Some(either(serving.side == Side::Primary, reason, text))
 }
 
 /// There only if it is, or was, true.

@@ -4,12 +4,13 @@ use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
 use crate::licenseserver::seat_policy::named::NamedPolicy;
+use crate::licenseserver::standby::Evidence;
 use crate::licenseserver::trust::{Group, Served};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::EventType;
-use mooring_api::StuckPod;
 use mooring_api::names::ServerRef;
+use mooring_api::{Serving, Side, StuckPod};
 use mooring_core::time::Timestamp;
 use serde_json::json;
 
@@ -48,6 +49,7 @@ struct Case {
     stuck: Option<(StuckPod, String)>,
     trust: Vec<Group>,
     named: NamedPolicy,
+    serving: Option<(Serving, Evidence)>,
     twin: Option<(ServerRef, String)>,
     cluster_ips: Vec<String>,
     at: &'static str,
@@ -72,6 +74,7 @@ impl Default for Case {
             stuck: None,
             trust: vec![],
             named: NamedPolicy::Nothing,
+            serving: None,
             twin: None,
             cluster_ips: vec![],
             at: "2026-03-01T12:00:00Z",
@@ -112,6 +115,7 @@ impl Case {
             snapshot: &self.snapshot,
             trust: &self.trust,
             named: &self.named,
+            serving: self.serving.as_ref().map(|(s, e)| (s, e.clone())),
             twin: self.twin.clone(),
             now: self.at.parse::<Timestamp>().unwrap(),
         }
@@ -902,4 +906,59 @@ fn of_a_server_outside_of_the_cluster_neither_node_nor_pod_is_spoken_of() {
     // An operator that has just started says what the one before it said.
     let unheard = outside(Snapshot::default()).status(Some(&s));
     assert_eq!(unheard.conditions, s.conditions);
+}
+
+#[test]
+fn which_of_two_sides_serves_is_said_and_what_keeps_the_other_from_it() {
+    let heard = || Evidence::Heard("node-a".into());
+    let case = |serving: Serving, evidence, standbys: u32| Case {
+        snapshot: snapshot(|v| v["licenses"][0]["standbys"] = json!(standbys)),
+        serving: Some((serving, evidence)),
+        ..Case::default()
+    };
+    let primary = Serving::default;
+    let says = |c: &Case| said(&c.status(None), "PrimaryServes");
+    let well = case(primary(), heard(), 1);
+    assert_eq!(
+        (says(&well).0.as_str(), says(&well).1.as_str()),
+        ("True", "AsPlanned")
+    );
+    assert_eq!(well.status(None).serving, Some(primary()));
+    let unlisted = says(&case(primary(), heard(), 0));
+    assert_eq!(unlisted.1, "StandbyNotLicensed");
+    let cut_off = says(&case(primary(), Evidence::Unheard("node-a".into()), 1));
+    assert_eq!(
+        (cut_off.0.as_str(), cut_off.1.as_str()),
+        ("True", "NotProven")
+    );
+    assert!(cut_off.2.contains("taint node node-a"), "{cut_off:?}");
+    let asked = Serving {
+        refused: Some("the primary serves already".into()),
+        ..primary()
+    };
+    assert_eq!(says(&case(asked, heard(), 1)).1, "FailoverRefused");
+    let since = Some(Time("2026-03-01T12:00:00Z".parse().unwrap()));
+    let ends = Serving {
+        hands_over: since.clone(),
+        ..primary()
+    };
+    assert_eq!(says(&case(ends, heard(), 1)).1, "HandsOver");
+    let standby = Serving {
+        side: Side::Standby,
+        why: Some("its node is out of service".into()),
+        since,
+        ..primary()
+    };
+    let serves = says(&case(standby, Evidence::Heard("node-b".into()), 1));
+    assert_eq!(
+        (serves.0.as_str(), serves.1.as_str()),
+        ("False", "StandbyServes")
+    );
+    assert!(
+        serves.2.contains("out of service") && serves.2.contains("--to primary"),
+        "{serves:?}"
+    );
+    let alone = Case::default().status(Some(&well.status(None)));
+    assert_eq!(alone.serving, None, "the standby was taken out of the spec");
+    assert!(alone.condition("PrimaryServes").is_none());
 }

@@ -14,8 +14,15 @@ fn check(change: impl FnOnce(&mut Value)) -> Result<(), String> {
     validate(&serde_json::from_value(v).unwrap()).map_err(|e| e.to_string())
 }
 
+/// A standby with this placement.
+fn elsewhere(placement: &Value) -> Value {
+    json!({ "usb": { "keySecret": { "name": "k" } }, "placement": placement })
+}
+
 #[test]
 fn a_good_one_passes() {
+    let standby = elsewhere(&json!({ "nodeSelector": { "a": "c" } }));
+    assert_eq!(check(|v| v["spec"]["standby"] = standby), Ok(()));
     assert_eq!(check(|_| ()), Ok(()));
     for kind in ["usb", "hwid"] {
         let anchor = json!({ kind: { "keySecret": { "name": "k" } } });
@@ -27,7 +34,7 @@ fn a_good_one_passes() {
 
 #[test]
 fn each_refusal_names_the_field_and_what_was_expected() {
-    let cases: [(&str, Result<(), String>); 17] = [
+    let cases: [(&str, Result<(), String>); 19] = [
         (
             "spec.service.connections",
             check(|v| {
@@ -49,6 +56,14 @@ fn each_refusal_names_the_field_and_what_was_expected() {
             check(|v| v["spec"]["anchor"]["usb"] = json!({ "keySecret": { "name": "k" } })),
         ),
         ("spec.standby", check(|v| v["spec"]["standby"] = json!({}))),
+        (
+            "spec.standby.placement",
+            check(|v| v["spec"]["standby"] = elsewhere(&json!({}))),
+        ),
+        (
+            "spec.standby.placement: the same as spec.placement",
+            check(|v| v["spec"]["standby"] = elsewhere(&json!({ "nodeSelector": { "a": "b" } }))),
+        ),
         (
             "spec.placement",
             check(|v| v["spec"]["placement"]["nodeSelector"] = json!({})),

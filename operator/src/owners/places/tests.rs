@@ -108,6 +108,17 @@ fn the_next_pod_of_a_place_takes_the_best_that_is_left() {
 }
 
 #[test]
+fn who_has_a_seat_at_another_license_server_needs_no_place_here() {
+    let mut w = World::new();
+    w.make("a");
+    w.look(0);
+    w.pods[0].elsewhere = true;
+    assert_eq!(w.look(1), NONE);
+    w.goes("a");
+    assert_eq!(w.look(2), NONE, "and leaves none");
+}
+
+#[test]
 fn a_place_lapses_in_three_minutes_without_a_pod() {
     let mut w = World::new();
     w.make("a");

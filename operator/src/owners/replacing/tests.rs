@@ -185,6 +185,22 @@ fn the_seat_of_a_pod_that_goes_is_its_successors_alone() {
 }
 
 #[test]
+fn a_successor_that_has_a_seat_at_another_license_server_takes_none_here() {
+    let mut w = World::new(2);
+    w.claims(0);
+    w.ends("p1");
+    w.look(9);
+    w.make("p3");
+    w.frees("p1");
+    w.vanishes("p1");
+    assert_eq!(w.claims(10), "render:4 p2+p3");
+    w.pod("p3").elsewhere = true;
+    assert_eq!(w.claims(11), "render:4 p2", "kept for another to come");
+    w.wants(2, 0);
+    assert_eq!(w.claims(12), "render:2 p2", "and not where none is to come");
+}
+
+#[test]
 fn a_drain_of_ten_keeps_ten_seats_for_ten_others() {
     let mut w = World::new(10);
     w.claims(0);

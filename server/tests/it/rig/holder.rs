@@ -9,7 +9,7 @@ use mooring_core::request::Item;
 use mooring_core::secret::Secret;
 use mooring_core::wire::{
     ClaimRequest, Grant, HeldProof, Problem, ProblemType, RenewRequest, RenewResponse, Renewal,
-    Renewed, Standing, Waiting,
+    Renewed, Stance, Standing, Waiting,
 };
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::random;
@@ -85,6 +85,8 @@ impl TestClaim {
             counter: None,
             others: vec![],
             heard: None,
+            stance: Stance::Gathers,
+            part: false,
             clock_ahead_secs: None,
             receipts: true,
             items: self.items.clone(),

@@ -56,6 +56,31 @@ impl Sidecar {
         }
     }
 
+    /// The same at several servers, each with its own address, roots and token.
+    pub fn of_all(servers: &[&Server], subject: &str) -> Self {
+        let first = servers.first().expect("there is a server");
+        let mut this = Self::of(first, subject);
+        let mut tokens = Vec::new();
+        for (n, server) in servers.iter().enumerate() {
+            let file = this.dir.path().join(format!("token-{n}"));
+            std::fs::write(&file, server.token(subject)).unwrap();
+            tokens.push(file.to_str().unwrap().to_owned());
+        }
+        let each = |of: fn(&Server) -> String| {
+            let all = servers.iter().map(|s| of(s));
+            all.collect::<Vec<_>>().join(";")
+        };
+        for (name, value) in [
+            ("MOORING_SERVER", each(Server::url)),
+            ("MOORING_ADDRESSES", each(Server::address)),
+            ("MOORING_ROOTS", each(|s| s.roots.clone())),
+            ("MOORING_TOKEN_FILE", tokens.join(";")),
+        ] {
+            this = this.with(name, value);
+        }
+        this
+    }
+
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.env.retain(|(n, _)| *n != name);
         self.env.push((name, value.into()));
