@@ -1,6 +1,7 @@
 //! The scenarios of several license servers, of one that may serve from two nodes, of servers outside
 //! of the cluster, and of clients outside of it.
 
+mod mixed;
 mod outside;
 mod pool;
 mod site;
@@ -17,5 +18,6 @@ pub fn scenarios() -> Vec<Scenario> {
         standby::a_handover_ends_one_side_before_the_other_begins,
         outside::pods_hold_seats_of_a_server_outside_of_the_cluster,
         outside::a_machine_outside_holds_a_seat_of_the_clusters_server,
+        mixed::a_server_outside_and_one_within_are_one_pool,
     ]
 }

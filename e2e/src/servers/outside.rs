@@ -12,7 +12,7 @@ use std::path::Path;
 /// claims, the line, the mirror, a cut, who is revoked, and what a stolen key is worth.
 pub(super) async fn pods_hold_seats_of_a_server_outside_of_the_cluster(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "pods_hold_seats_of_a_server_outside_of_the_cluster").await?;
-    let site = Workshop::prepare(lab, 2).await?;
+    let site = Workshop::prepare(lab, "site", 2).await?;
     site.lists_the_cluster(lab, 3).await?;
     let _running = site.start(lab).await?;
     knows_pods(lab, true).await?;
@@ -54,10 +54,8 @@ async fn follow(lab: &Lab, ns: &str, site: &Workshop) -> Result<()> {
         its_token_is_its_own(lab, pod).await?;
     }
     let seen = site.mooring(lab, "leases").await?.ok("mooring leases")?;
-    ensure!(
-        seen.matches(&format!("{SUBJECTS}{ns}/")).count() == 3,
-        "the server lists:\n{seen}"
-    );
+    let ours = format!("{SUBJECTS}{ns}/");
+    ensure!(listed(&seen, &ours) == 3, "the server lists:\n{seen}");
     println!("  the server outside lists 3 subjects that begin with {SUBJECTS}{ns}/");
     stolen(lab, site).await?;
 
@@ -88,6 +86,13 @@ async fn follow(lab: &Lab, ns: &str, site: &Workshop) -> Result<()> {
         most.seats, most.who
     );
     Ok(())
+}
+
+/// How many claims `mooring leases` lists of such subjects; below the table it names those in
+/// trouble again.
+fn listed(seen: &str, subjects: &str) -> usize {
+    let row = |l: &&str| l.starts_with(subjects) && l.contains("(external)");
+    seen.lines().filter(row).count()
 }
 
 /// The machine is cut off: its holders run on under their grace, and are told why; nobody gets a
@@ -207,10 +212,7 @@ async fn stolen(lab: &Lab, site: &Workshop) -> Result<()> {
     issue(SUBJECTS, "itself.token").await?;
     let seen = site.mooring_as(lab, "leases", "itself.token").await?;
     let seen = seen.ok("the issuer's own leases")?;
-    ensure!(
-        seen.matches(SUBJECTS).count() == 3,
-        "the issuer sees:\n{seen}"
-    );
+    ensure!(listed(&seen, SUBJECTS) == 3, "the issuer sees:\n{seen}");
     Ok(())
 }
 

@@ -87,9 +87,10 @@ pub(super) struct Workshop {
 }
 
 impl Workshop {
-    /// Makes all that it needs: token, license for so many seats of `render`, certificates, keys.
-    pub(super) async fn prepare(lab: &Lab, seats: u32) -> Result<Self> {
-        let dir = lab.dir.path().join("site");
+    /// Makes all that it needs in a folder: token, license for so many seats of `render`,
+    /// certificates, keys.
+    pub(super) async fn prepare(lab: &Lab, folder: &str, seats: u32) -> Result<Self> {
+        let dir = lab.dir.path().join(folder);
         std::fs::create_dir_all(dir.join("state"))?;
         let anchor = Anchor::make(&lab.cli, &dir, "outside").await?;
         let products = [("render".to_owned(), seats)];
