@@ -227,7 +227,7 @@ fn one_of_a_pods_servers_may_be_outside_and_only_the_others_go_by_the_operators_
             ("MOORING_MAX_GRACE", "1h;2h"),
         ];
         watched(&pod(|v| {
-            v["spec"]["initContainers"][0]["env"] = json!(env.map(of))
+            v["spec"]["initContainers"][0]["env"] = json!(env.map(of));
         }))
     };
     let (out, within) = (

@@ -87,7 +87,7 @@ fn a_pod_of_a_server_outside_of_the_cluster_gets_the_operators_token() {
     let file = json!([{ "key": "licensing.out", "path": "token" }]);
     assert_eq!(secret["items"], file);
     // The next review of the same pod changes nothing.
-    let again = injected(&after, &[target.clone()], "r-2").unwrap();
+    let again = injected(&after, std::slice::from_ref(&target), "r-2").unwrap();
     assert_eq!(again, after);
 
     let gated = simple(json!({ "licenses": "render", "wait": "scheduling" }));
