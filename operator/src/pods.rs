@@ -179,8 +179,8 @@ pub(crate) fn told_of(pod: &Pod, name: &str, server: &ServerRef) -> Option<Strin
     entry(pod, name, entries(pod).iter().position(is_it)?)
 }
 
-/// What its sidecar trusts of the operator's CA. Whom a server outside of the cluster is known by is
-/// no matter of that.
+/// What its sidecar trusts of the operator's CA. Whom a server outside of the cluster is known by
+/// is no matter of that.
 pub(crate) fn roots_of_ours(pod: &Pod) -> Option<String> {
     let inside = |e: &Option<(ServerRef, bool)>| matches!(e, Some((_, true)));
     entry(pod, names::ROOTS_ENV, entries(pod).iter().position(inside)?)

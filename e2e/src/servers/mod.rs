@@ -1,5 +1,5 @@
-//! The scenarios of several license servers, of one that may serve from two nodes, of servers outside
-//! of the cluster, and of clients outside of it.
+//! The scenarios of several license servers, of one that may serve from two nodes, of servers
+//! outside of the cluster, and of clients outside of it.
 
 mod mixed;
 mod outside;

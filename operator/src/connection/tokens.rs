@@ -1,5 +1,5 @@
-//! The client token of each pod that has a license server outside of the cluster: in a Secret of the
-//! pod's own, which belongs to it and goes with it. With several such servers each has its key there.
+//! The client token of each pod that has a license server outside of the cluster: in a Secret of
+//! the pod's own, which belongs to it and goes with it. Each such server has its key there.
 //!
 //! The webhook has named it, and the kubelet starts the pod once it is there. It is written anew
 //! when half of its life is over; the kubelet hands that to the sidecar, which reads it at each
