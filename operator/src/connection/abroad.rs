@@ -59,8 +59,8 @@ impl Connection {
     }
 }
 
-/// Who a subject of that server is here, if it is one of this cluster's pods; `seen`: who of that UID
-/// is in sight.
+/// Who a subject of that server is here, if it is one of this cluster's pods; `seen`: who of that
+/// UID is in sight.
 fn here(
     outside: &Outside,
     subject: &str,
