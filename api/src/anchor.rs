@@ -36,6 +36,11 @@ pub enum AnchorKind<'a> {
 }
 
 impl Anchor {
+    /// That of a server outside of the cluster: it is that server's business.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Its kind, if there is exactly one.
     pub fn kind(&self) -> Option<AnchorKind<'_>> {
         match (&self.pkcs11, &self.usb, &self.hwid) {

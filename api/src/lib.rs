@@ -9,6 +9,7 @@ pub mod anchor;
 pub mod ca;
 pub mod definitions;
 pub mod duration;
+pub mod external;
 pub mod license_lease;
 pub mod license_policy;
 pub mod license_server;
@@ -23,6 +24,7 @@ pub mod status;
 
 pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
 pub use duration::{BadSpan, Span};
+pub use external::{External, IssuerRef, RootsRef};
 pub use license_lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
     LicenseLeaseStatus, Revoked,

@@ -6,6 +6,7 @@
 
 use crate::anchor::Anchor;
 use crate::duration::Span;
+use crate::external::External;
 use crate::names::{API_PORT, ServerRef};
 use crate::placement::Placement;
 use crate::run_as::RunAs;
@@ -66,10 +67,17 @@ use std::collections::BTreeMap;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = inside_or_outside()))]
 pub struct LicenseServerSpec {
+    /// A license server outside of the cluster, which the operator neither runs nor sets up. With
+    /// it only `lease.grace`, `allowedNamespaces` and `voucher` are for this cluster to say;
+    /// without that `licenses`, `anchor` and `placement` are needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// The vendors' signed license files, all bound to this anchor, in the order in which they are
     /// drawn on: seats add up, and a claim's seats of a product come from one file. A change of a
     /// Secret is taken in without a restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = mooring_core::license::MAX_LICENSES), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName", "key"]))]
     pub licenses: Vec<LicenseRef>,
     /// Where the vendor's revocation list is, if it ever sends one; without it in the Secret of the
@@ -89,12 +97,14 @@ pub struct LicenseServerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_keys: Option<VendorKeys>,
     /// The hardware that the license is bound to: exactly one.
+    #[serde(default, skip_serializing_if = "Anchor::is_none")]
     pub anchor: Anchor,
     /// A second anchor, which serves while the first cannot, if the license lists it as a standby:
     /// on the same node, or with a placement of its own on another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
     /// On which node the anchor is.
+    #[serde(default, skip_serializing_if = "Placement::is_none")]
     pub placement: Placement,
     /// How long leases last, within what the license allows.
     #[serde(default)]
@@ -134,8 +144,11 @@ impl LicenseServer {
         ServerRef::new(self.namespace().unwrap_or_default(), self.name_any())
     }
 
-    /// Where its Service is reached.
+    /// Where its Service is reached, or where it is outside of the cluster.
     pub fn endpoint(&self) -> String {
+        if let Some(external) = &self.spec.external {
+            return external.address.clone();
+        }
         let port = self.spec.service.port;
         format!("https://{}:{port}", self.reference().dns_name())
     }
@@ -153,6 +166,31 @@ impl LeaseSettings {
     pub fn grace_within(&self, told: Option<Span>) -> Span {
         self.grace.min(told.unwrap_or(Span(DEFAULT_GRACE)))
     }
+}
+
+/// That it is within the cluster or outside of it, for the API server.
+fn inside_or_outside() -> serde_json::Value {
+    let own = [
+        "licenses",
+        "anchor",
+        "placement",
+        "standby",
+        "revocations",
+        "vendorKeys",
+        "policy",
+        "clients",
+        "admins",
+        "tls",
+    ];
+    let none = own.map(|f| format!("!has(self.{f})")).join(" && ");
+    serde_json::json!([
+        { "rule": "has(self.external) || (has(self.licenses) && has(self.anchor) && has(self.placement))",
+          "message": "expected licenses, anchor and placement, or external: a license server outside of the cluster" },
+        { "rule": format!("!has(self.external) || ({none})"),
+          "message": format!("external: expected none of {} beside it: they are set at the server itself", own.join(", ")) },
+        { "rule": "has(self.external) == has(oldSelf.external)",
+          "message": "external: a LicenseServer stays within the cluster or outside of it; make another one" }
+    ])
 }
 
 impl LicenseServerSpec {
@@ -303,6 +341,11 @@ pub struct ClientKeys {
     #[serde(default = "client_keys")]
     #[schemars(length(min = 1, max = 253))]
     pub keys_key: String,
+    /// The key with issuers, YAML: who may sign client tokens for subjects that begin with a prefix
+    /// of their own, and how many claims these may have in all; it need not be there.
+    #[serde(default = "issuers_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub issuers_key: String,
     /// The key with revoked tokens and subjects, one a line; it need not be there.
     #[serde(default = "revoked_key")]
     #[schemars(length(min = 1, max = 253))]
@@ -311,6 +354,10 @@ pub struct ClientKeys {
 
 fn client_keys() -> String {
     "client-keys".to_owned()
+}
+
+fn issuers_key() -> String {
+    "issuers".to_owned()
 }
 
 fn revoked_key() -> String {

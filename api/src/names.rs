@@ -54,6 +54,17 @@ pub const SERVER_ENV: &str = "MOORING_SERVER";
 pub const ENTRY_END: char = ';';
 /// The most license servers that a pod stands in line at: each is asked, and renewed with, anew.
 pub const MAX_SERVERS: usize = 8;
+/// The variable that names a LicenseServer outside of the cluster, `namespace/name`: there
+/// [`SERVER_ENV`] is its address. Of several it is a list, with an empty entry for one within.
+pub const LICENSE_SERVER_ENV: &str = "MOORING_LICENSE_SERVER";
+/// The volume of a pod with its tokens for the license servers: its sidecar's alone.
+pub const TOKEN_VOLUME: &str = "mooring-token";
+/// What the Secret with a pod's client tokens is called in the beginning.
+pub const TOKEN_SECRET: &str = "mooring-token-";
+/// Its type.
+pub const TOKEN_TYPE: &str = "mooring.dev/client-token";
+/// The longest certificates of one license server that a sidecar is told of, in bytes.
+pub const MOST_ROOTS: usize = 8192;
 /// The label on what belongs to a license server, with its name.
 pub const SERVER_LABEL: &str = "mooring.dev/server";
 /// The label on a LicenseLease with its license server's namespace.
@@ -112,6 +123,19 @@ impl ServerRef {
             .strip_suffix(".svc")?;
         (!name.is_empty() && !namespace.is_empty() && !namespace.contains('.'))
             .then(|| Self::new(namespace, name))
+    }
+
+    /// The key of its token in the Secret with a pod's client tokens.
+    pub fn token_key(&self) -> String {
+        // A namespace has no dot.
+        format!("{}.{}", self.namespace, self.name)
+    }
+
+    /// What [`LICENSE_SERVER_ENV`] says of it.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (namespace, name) = text.split_once('/')?;
+        let named = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
+        named.then(|| Self::new(namespace, name))
     }
 
     /// All that a sidecar's [`SERVER_ENV`] names, in its order and each once; no more than

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// On which node the anchor is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "has(self.nodeSelector) != has(self.device)",
@@ -32,6 +32,11 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// That of a server outside of the cluster.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The labels that the node must carry.
     pub fn labels(&self) -> BTreeMap<String, String> {
         match &self.device {

@@ -123,9 +123,10 @@ impl Config {
             let expected = "stateSecret needs it: the Secret is in the server's namespace";
             return Err(bad("namespace", &"absent", expected));
         }
-        let known_clients = self.clients.as_ref().is_some_and(|c| c.keys.is_some());
+        let clients = self.clients.as_ref();
+        let known_clients = clients.is_some_and(|c| c.keys.is_some() || c.issuers.is_some());
         if !self.token_review && !known_clients && self.tls.client_ca.is_none() {
-            let expected = "nobody could prove who they are: set at least one of tls.clientCa, clients.keys and tokenReview";
+            let expected = "nobody could prove who they are: set at least one of tls.clientCa, clients.keys, clients.issuers and tokenReview";
             return Err(bad("tls.clientCa", &"absent", expected));
         }
         if let Some(a) = self.admins.iter().find(|a| check_subject(a).is_err()) {

@@ -100,7 +100,7 @@ pub struct Config {
     /// are no clients. Then its roster may end the time after a start in which nothing is granted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub operator_knows_all: bool,
-    /// Optional: clients outside Kubernetes that show client tokens. Both files are read anew when
+    /// Optional: clients outside Kubernetes that show client tokens. The files are read anew when
     /// they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<Clients>,
@@ -139,6 +139,11 @@ pub struct Clients {
     /// does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<PathBuf>,
+    /// Optional: who may issue client tokens for subjects that begin with a prefix of their own,
+    /// and how many claims these may have in all (docs/without-kubernetes.md). The file need not be
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuers: Option<PathBuf>,
     /// Optional: revoked client tokens and subjects, one a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<PathBuf>,

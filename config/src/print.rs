@@ -113,6 +113,7 @@ pub fn example() -> Config {
         operator_knows_all: true,
         clients: Some(Clients {
             keys: Some("/etc/mooring/client-keys".into()),
+            issuers: Some("/etc/mooring/issuers.yaml".into()),
             revoked: Some("/etc/mooring/revoked".into()),
         }),
         admins: vec!["ops".into()],

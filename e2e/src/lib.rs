@@ -15,6 +15,7 @@
 //! | [`servers`] | one license server on two nodes, and several servers |
 //! | [`kueue`] | the scenarios of Kueue's Workloads that need a license |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
+//! | [`servers`] | the scenarios of many servers: outside of the cluster, and clients outside of it |
 //! | [`strangers`] | what pods, people and servers without a right do, and that others are unharmed |
 //! | [`rotation`] | the scenarios of the operator's CA: replaced, deleted, lost, restored |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |

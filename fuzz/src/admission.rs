@@ -6,10 +6,10 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::LicenseServer;
 use mooring_api::names::{GATE, INJECTED, SIDECAR};
-use mooring_operator::inject::{Budget, Images, InjectContext, Settings, SidecarTarget};
+use mooring_operator::inject::{Budget, Images, InjectContext, Part, Settings, SidecarTarget};
 use mooring_operator::webhook::review::{Question, Verdict};
 use serde_json::{Value, json};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// What an author's own pod may have none of, or ours alone.
 const VOLUMES: [&str; 3] = ["mooring-state", "mooring-socket", "mooring-token"];
@@ -24,8 +24,8 @@ const PORTS: [&str; 6] = [
 ];
 
 struct Fixture {
-    server: LicenseServer,
-    target: SidecarTarget,
+    parts: [Part; 1],
+    targets: [SidecarTarget; 1],
     settings: Settings,
 }
 
@@ -43,8 +43,11 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let service: Service =
         serde_json::from_value(json!({"spec": {"clusterIPs": ["10.96.0.7"]}})).unwrap();
     Fixture {
-        target: SidecarTarget::new(&server, Some(&service)),
-        server,
+        targets: [SidecarTarget::new(&[], &server, Some(&service))],
+        parts: [Part {
+            items: Vec::new(),
+            servers: vec![Arc::new(server)],
+        }],
         settings: Settings {
             images: Images {
                 image: "mooring/sidecar:1".into(),
@@ -64,13 +67,14 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
 fn admitted(question: &Question) -> Option<Value> {
     let fixture = &*FIXTURE;
     let ctx = InjectContext {
-        target: &fixture.target,
+        targets: &fixture.targets,
         roots: "PEM",
         settings: &fixture.settings,
+        review: "a-review",
     };
     let verdict = match question.requested() {
         Ok(None) => Verdict::Unchanged,
-        Ok(Some(requested)) => question.verdict(&requested, &fixture.server, &ctx),
+        Ok(Some(requested)) => question.verdict(&requested, &fixture.parts, &ctx),
         Err(refusal) => Verdict::Refused(refusal),
     };
     let kind = verdict.kind();

@@ -6,7 +6,7 @@
 
 use crate::sync::lock;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -150,6 +150,8 @@ struct Inner {
     found: AtomicUsize,
     tls: Arc<ClientConfig>,
     idle: Mutex<Option<SendRequest<Full<Bytes>>>>,
+    /// What each request says of who asks, where that is not the connection's certificate.
+    bearer: Mutex<Option<HeaderValue>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -187,7 +189,17 @@ impl Client {
             found: AtomicUsize::new(0),
             tls,
             idle: Mutex::new(None),
+            bearer: Mutex::new(None),
         })))
+    }
+
+    /// From now on each request shows this token.
+    pub fn authorize(&self, token: &str) -> Result<(), ClientError> {
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+        let mut bearer = bearer.map_err(|e| ClientError::Answer(format!("token: {e}")))?;
+        bearer.set_sensitive(true);
+        *lock(&self.0.bearer) = Some(bearer);
+        Ok(())
     }
 
     /// The server, as `name:port`.
@@ -267,6 +279,9 @@ impl Client {
             .method(&call.method)
             .uri(&call.path)
             .header(HOST, &self.0.host);
+        if let Some(bearer) = &*lock(&self.0.bearer) {
+            b = b.header(AUTHORIZATION, bearer);
+        }
         for (n, v) in &call.headers {
             b = b.header(n, v);
         }

@@ -146,25 +146,64 @@ pub fn key_of(pod: &Pod) -> Option<HolderKey> {
     pod.metadata.uid.clone().map(HolderKey)
 }
 
-/// Which license servers a pod's sidecar uses, as the webhook wrote them: it stands in the lines of
-/// all of them.
+/// The license server of each entry of a sidecar's lists, as the webhook wrote them, and whether it
+/// is within the cluster; of one that is not, its LicenseServer.
+fn entries(pod: &Pod) -> Vec<Option<(ServerRef, bool)>> {
+    let urls = sidecar_env(pod, names::SERVER_ENV).unwrap_or_default();
+    let outside = sidecar_env(pod, names::LICENSE_SERVER_ENV).unwrap_or_default();
+    let outside: Vec<&str> = outside.split(names::ENTRY_END).collect();
+    let urls = urls.split(names::ENTRY_END).take(names::MAX_SERVERS);
+    let entry = |(at, url): (usize, &str)| {
+        // A Service's name counts alone, whatever a variable says that was added: who holds at that
+        // server must be on its roster.
+        let service = ServerRef::from_url(url).map(|s| (s, true));
+        service.or_else(|| Some((ServerRef::from_text(outside.get(at)?)?, false)))
+    };
+    urls.enumerate().map(entry).collect()
+}
+
+/// Which license servers a pod's sidecar uses: it stands in the lines of all of them.
 pub fn servers_of(pod: &Pod) -> Vec<ServerRef> {
-    let urls = sidecar_env(pod, names::SERVER_ENV);
-    urls.map_or_else(Vec::new, |urls| ServerRef::all_from_urls(&urls))
+    let mut all = Vec::new();
+    for (server, _) in entries(pod).into_iter().flatten() {
+        if !all.contains(&server) {
+            all.push(server);
+        }
+    }
+    all
 }
 
 /// What one of the sidecar's lists says of one of its servers: an entry alone is said of all.
 pub(crate) fn told_of(pod: &Pod, name: &str, server: &ServerRef) -> Option<String> {
+    let is_it = |e: &Option<(ServerRef, bool)>| e.as_ref().is_some_and(|(s, _)| s == server);
+    entry(pod, name, entries(pod).iter().position(is_it)?)
+}
+
+/// What its sidecar trusts of the operator's CA. Whom a server outside of the cluster is known by
+/// is no matter of that.
+pub(crate) fn roots_of_ours(pod: &Pod) -> Option<String> {
+    let inside = |e: &Option<(ServerRef, bool)>| matches!(e, Some((_, true)));
+    entry(pod, names::ROOTS_ENV, entries(pod).iter().position(inside)?)
+}
+
+fn entry(pod: &Pod, name: &str, at: usize) -> Option<String> {
     let all = sidecar_env(pod, name)?;
-    let urls = sidecar_env(pod, names::SERVER_ENV)?;
-    let mut urls = urls.split(names::ENTRY_END).map(ServerRef::from_url);
-    let at = urls.position(|named| named.as_ref() == Some(server))?;
     let entries: Vec<&str> = all.split(names::ENTRY_END).collect();
     let entry = match entries.as_slice() {
         [one] => Some(one),
         several => several.get(at),
     };
     entry.filter(|e| !e.is_empty()).map(|e| (*e).to_owned())
+}
+
+/// The Secret that it has its client tokens from, if the name is one that the webhook gives.
+pub fn token_secret(pod: &Pod) -> Option<&str> {
+    let mut volumes = pod.spec.as_ref()?.volumes.iter().flatten();
+    let token = volumes.find(|v| v.name == names::TOKEN_VOLUME)?;
+    let mut sources = token.projected.as_ref()?.sources.iter().flatten();
+    let secret = sources.find_map(|s| s.secret.as_ref())?;
+    let name = secret.name.as_str();
+    name.starts_with(names::TOKEN_SECRET).then_some(name)
 }
 
 /// A variable of the pod's sidecar.

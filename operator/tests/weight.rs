@@ -107,6 +107,7 @@ fn no_review_takes_more_than_it_weighs() {
         targets: &targets,
         roots: "PEM",
         settings: &settings,
+        review: "a-review",
     };
     let size = 200_000;
     let list = |field: &str, one: &str| format!(r#"{APP},"{field}":[{}]"#, many(one, size));

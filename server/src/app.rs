@@ -35,14 +35,25 @@ pub(crate) enum Reader {
     /// One of the configured administrators.
     Admin,
     Holder(HolderKey),
+    /// Who issues client tokens, by the key that its subjects' keys begin with.
+    Issuer(HolderKey),
 }
 
 impl Reader {
-    /// Whose claims alone are shown; `None`: everybody's.
+    /// Who it is, if it is not shown everything; `None`: it is.
     pub(crate) const fn only(&self) -> Option<&HolderKey> {
         match self {
             Self::Operator | Self::Admin => None,
-            Self::Holder(key) => Some(key),
+            Self::Holder(key) | Self::Issuer(key) => Some(key),
+        }
+    }
+
+    /// Whether this one's claims are shown to it.
+    pub(crate) fn sees(&self, holder: &HolderKey) -> bool {
+        match self {
+            Self::Operator | Self::Admin => true,
+            Self::Holder(key) => key == holder,
+            Self::Issuer(prefix) => holder.0.starts_with(&prefix.0),
         }
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn check(config: &Config) -> Result<String> {
         bail!("configuration field licenses: {reason}: {message}");
     }
     if let Some(c) = &config.clients {
-        clients::check(c)?;
+        clients::check(c, &config.admins)?;
     }
     let anchors = [
         ("anchor", Some(&config.anchor)),

@@ -95,6 +95,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
         operator_knows_all: false,
         clients: Some(Clients {
             keys: Some(file("client-keys")),
+            issuers: Some(file("issuers.yaml")),
             revoked: Some(file("revoked")),
         }),
         admins: Vec::new(),

@@ -330,6 +330,7 @@ fn spawn_tasks(opened: Opened, app: &Arc<App>, policies: Option<PathBuf>) -> Joi
     tokio::spawn(async move { of_app.engine.run(of_app.shutdown.clone()).await });
     // Before the first request.
     app.auth.bar(&app.engine);
+    app.auth.bound(&app.engine);
     let of_app = app.clone();
     tokio::spawn(async move { of_app.auth.follow(&of_app.engine, &of_app.shutdown).await });
     if let Some(path) = policies {

@@ -130,6 +130,7 @@ impl Desk {
             targets: &targets,
             roots: &roots,
             settings: &self.settings,
+            review: "a-review",
         };
         question.verdict(&requested, &parts, &ctx)
     }

@@ -141,7 +141,7 @@ fn every_refusal_names_the_field_and_what_was_expected() {
         (
             "tokenReview: true",
             "clients: {key: /k}",
-            "clients: unknown field `key`, expected `keys` or `revoked`",
+            "clients: unknown field `key`, expected one of `keys`, `issuers`, `revoked`",
         ),
         (
             "tokenReview: true",

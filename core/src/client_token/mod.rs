@@ -9,12 +9,15 @@
 //! |---|---|
 //! | `subject` | what a holder outside Kubernetes may be called |
 //! | `token` | the signed document: sealing, opening |
+//! | `issuers` | client keys that may name some subjects alone |
 //! | `revoked` | the list of those that count no more |
 
+mod issuers;
 mod revoked;
 mod subject;
 mod token;
 
+pub use issuers::{BadIssuers, Issuer, Issuers, MAX_PREFIX, MOST_ISSUERS, check_prefix};
 pub use revoked::{BadRevoked, RevokedList};
 pub use subject::{BadSubject, OPERATOR_SUBJECT, check_subject};
 pub use token::{CLIENT_TOKEN_PREFIX, ClientToken, ClientTokenError, MAX_CLIENT_TOKEN};

@@ -37,6 +37,10 @@ pub enum ClientTokenError {
         problem: String,
     },
     #[error(
+        "client token field subject: the key that signed it is issuer {issuer}'s, which may name subjects that begin with {subjects:?} alone"
+    )]
+    NotIssuers { issuer: String, subjects: String },
+    #[error(
         "client token field server: it is for {named:?}, and this is {here:?}; have one issued for this server"
     )]
     OtherServer { named: String, here: String },
@@ -63,6 +67,7 @@ impl ClientTokenError {
             Self::Signature(DsseError::Payload(_)) | Self::Key(_) | Self::Field { .. } => {
                 "field-invalid"
             }
+            Self::NotIssuers { .. } => "not-issuers",
             Self::OtherServer { .. } => "other-server",
             Self::Expired { .. } => "expired",
             Self::NotYet { .. } => "not-yet",

@@ -19,6 +19,11 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     Operator,
+    /// Who signs client tokens for the subjects that begin so: an administrator of these alone.
+    Issuer {
+        name: String,
+        subjects: String,
+    },
     Holder(Holder),
 }
 
@@ -79,6 +84,13 @@ fn operators() -> Problem {
     Problem::new(ProblemType::NotEntitled, detail)
 }
 
+fn issuers(name: &str, subjects: &str) -> Problem {
+    let detail = format!(
+        "this token is issuer {name}'s own, which holds no licenses; issue one for a subject that begins with {subjects:?}"
+    );
+    Problem::new(ProblemType::NotEntitled, detail)
+}
+
 /// Judges what a claim shows; `certificate`: whose the connection's is.
 pub fn admit<'a>(
     name: &'a ClaimName,
@@ -89,6 +101,7 @@ pub fn admit<'a>(
 ) -> Result<Admitted<'a>, Problem> {
     let certified = match certificate {
         Some(Who::Operator) => return Err(operators()),
+        Some(Who::Issuer { name, subjects }) => return Err(issuers(&name, &subjects)),
         Some(Who::Holder(h)) => Some(h),
         None => None,
     };
@@ -180,6 +193,7 @@ impl Admission<'_> {
         match who {
             Ok(Who::Holder(holder)) => Ok(self.judge(&holder, opener)),
             Ok(Who::Operator) => Err(operators()),
+            Ok(Who::Issuer { name, subjects }) => Err(issuers(&name, &subjects)),
             Err(p) => Err(self.rejected(p)),
         }
     }

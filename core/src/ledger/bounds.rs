@@ -1,9 +1,12 @@
 //! Bounds on what strangers can make the ledger keep.
 
+use super::quotas::Quotas;
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Claim;
 use super::who::HolderRef;
+use crate::client_token::Issuers;
+use crate::identity::Holder;
 use crate::request::MAX_ITEMS;
 
 impl Ledger {
@@ -17,6 +20,7 @@ impl Ledger {
             }
         }
         self.has_room_for(c)?;
+        self.has_quota_for(c)?;
         let most = self.settings.limits.queue;
         if self.queue.len() >= most {
             return Err(Refusal::QueueFull { most });
@@ -47,5 +51,31 @@ impl Ledger {
             });
         }
         Ok(())
+    }
+
+    /// Which issuers of client tokens there are from now on. Nobody is thrown out: whose subjects
+    /// have more than they may make no new claims until they have less.
+    pub fn set_issuers(&mut self, issuers: &Issuers) {
+        self.quotas = Quotas::new(issuers);
+        for e in self.entries.iter() {
+            self.quotas.count(&e.who, true);
+        }
+    }
+
+    /// Whether its issuer's subjects may have one claim more. A lease of an earlier run comes in
+    /// whatever else has come since: it was counted when it was granted, and its holder runs.
+    fn has_quota_for(&self, c: &Claim) -> Result<(), Refusal> {
+        let Holder::External { subject } = &c.holder else {
+            return Ok(());
+        };
+        match self.quotas.of(subject) {
+            Some(q) if q.is_used_up() && self.shows_lease(c).is_none() => {
+                Err(Refusal::IssuerFull {
+                    issuer: q.issuer.to_string(),
+                    most: q.most,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -22,7 +22,7 @@
 //! | `files` | several license files: each one's pools and products, and which takes whose place |
 //! | `policy`, `tenant`, `groups`, `rights`, `permits`, `recall`, `recalls` | a seat policy, and what another would change; what it leaves to whom: owners, limits, loans; loans that are called back |
 //! | `dates` | pools that begin and end by the wall clock; leases that move when theirs ends |
-//! | `claim`, `bounds`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them; noting a refusal |
+//! | `claim`, `bounds`, `quotas`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them, and on an issuer's subjects; noting a refusal |
 //! | `refusal`, `problem` | why the ledger says no; how the API tells it |
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
 //! | `renew` | renewals, their counter, releases |
@@ -70,6 +70,7 @@ mod pool;
 mod problem;
 mod projects;
 mod queue;
+mod quotas;
 mod recall;
 mod recalls;
 mod refusal;

@@ -24,9 +24,9 @@ impl From<Refusal> for Problem {
             Refusal::ExceedsSeatsTogether | Refusal::ExceedsPolicy { .. } => {
                 (Kind::ExceedsSeats, whole("items"))
             }
-            Refusal::HolderFull { .. } | Refusal::NamespaceFull { .. } => {
-                (Kind::TooManyClaims, None)
-            }
+            Refusal::HolderFull { .. }
+            | Refusal::NamespaceFull { .. }
+            | Refusal::IssuerFull { .. } => (Kind::TooManyClaims, None),
             Refusal::QueueFull { .. } | Refusal::TooManyQuestions(_) => (Kind::Overloaded, None),
             Refusal::Changed { part, .. } => match part {
                 Changed::Items => (Kind::ClaimChanged, whole("items")),
@@ -47,6 +47,7 @@ impl From<Refusal> for Problem {
         let retry_after_secs = match &r {
             Refusal::HolderFull { .. }
             | Refusal::NamespaceFull { .. }
+            | Refusal::IssuerFull { .. }
             | Refusal::QueueFull { .. }
             | Refusal::SeatsEnded { .. } => Some(FULL_AGAIN_SECS),
             Refusal::Changed { lapses, .. } => Some(lapses.as_secs()),

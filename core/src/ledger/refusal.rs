@@ -82,6 +82,11 @@ pub enum Refusal {
     HolderFull { holder: Box<Holder>, most: usize },
     #[error("namespace {namespace} has {most} claims, the most one may have")]
     NamespaceFull { namespace: String, most: usize },
+    /// Of all who its credential's issuer may name.
+    #[error(
+        "the subjects of issuer {issuer} have {most} claims, and may have {most} in all; give one back, or have the license server's administrator raise the issuer's claims"
+    )]
+    IssuerFull { issuer: String, most: usize },
     #[error("the queue has {most} claims, the most it may have")]
     QueueFull { most: usize },
     #[error(

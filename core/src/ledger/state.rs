@@ -10,6 +10,7 @@ use super::handover::Handovers;
 use super::passers::Passers;
 use super::pool::Drawn;
 use super::queue::Queue;
+use super::quotas::Quotas;
 use super::recalls::Recalls;
 use super::refusal::Refusal;
 use super::settling::Settling;
@@ -35,6 +36,7 @@ pub struct Ledger {
     pub(super) wishes: Shared<Wish>,
     pub(super) drawn: Shared<Drawn>,
     pub(super) per_namespace: HashMap<String, usize>,
+    pub(super) quotas: Quotas,
     pub(super) queue: Queue,
     pub(super) sharers: Sharers,
     pub(super) recalls: Recalls,
@@ -67,6 +69,7 @@ impl Ledger {
             wishes: Shared::default(),
             drawn: Shared::default(),
             per_namespace: HashMap::new(),
+            quotas: Quotas::default(),
             queue: Queue::default(),
             sharers: Sharers::default(),
             recalls: Recalls::default(),

@@ -5,6 +5,7 @@ mod backfill;
 mod dates;
 mod families;
 mod files;
+mod issuers;
 mod names;
 mod policy;
 mod projects;

@@ -46,6 +46,7 @@ impl Ledger {
                 None => drop(self.per_namespace.insert(ns.to_owned(), 1)),
             }
         }
+        self.quotas.count(&e.who, true);
         self.tally.enter(&e);
         if let State::Queued(place) = &e.state {
             self.queue.enter(place);
@@ -173,6 +174,7 @@ impl Ledger {
             self.recalls.ended(id);
             self.passers.ended(id, now);
         }
+        self.quotas.count(&e.who, false);
         if let Some(ns) = e.who.namespace()
             && let Some(n) = self.per_namespace.get_mut(ns)
         {

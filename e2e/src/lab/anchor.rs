@@ -60,7 +60,7 @@ impl Anchor {
 }
 
 /// SoftHSM's module on this machine, where it makes the token.
-fn module() -> Result<&'static str> {
+pub fn module() -> Result<&'static str> {
     let places = [
         "/usr/lib/softhsm/libsofthsm2.so",
         "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",

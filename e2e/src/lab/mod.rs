@@ -13,7 +13,7 @@ mod usb;
 mod vendor;
 mod wait;
 
-pub use anchor::{Anchor, PIN};
+pub use anchor::{Anchor, PIN, module};
 pub use apps::{App, Line};
 pub use card::{Card, CardIn};
 pub use command::{Output, run, run_words, words};

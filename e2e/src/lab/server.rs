@@ -117,6 +117,7 @@ impl Server {
         };
         let labels = BTreeMap::from([label]);
         let spec = LicenseServerSpec {
+            external: None,
             licenses: vec![api::LicenseRef::new(format!("{name}-license"))],
             vendor_keys: Some(api::VendorKeys {
                 config_map_name: Some(format!("{name}-keys")),

@@ -1,6 +1,10 @@
-//! The scenarios of several license servers, and of one that may serve from two nodes.
+//! The scenarios of several license servers, of one that may serve from two nodes, of servers
+//! outside of the cluster, and of clients outside of it.
 
+mod mixed;
+mod outside;
 mod pool;
+mod site;
 mod standby;
 mod vendors;
 
@@ -15,5 +19,8 @@ pub fn scenarios() -> Vec<Scenario> {
         vendors::two_hundred_pods_of_two_vendors,
         standby::a_standby_elsewhere_serves_on_proof_alone,
         standby::a_handover_ends_one_side_before_the_other_begins,
+        outside::pods_hold_seats_of_a_server_outside_of_the_cluster,
+        outside::a_machine_outside_holds_a_seat_of_the_clusters_server,
+        mixed::a_server_outside_and_one_within_are_one_pool,
     ]
 }

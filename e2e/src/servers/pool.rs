@@ -102,7 +102,7 @@ pub(super) async fn who_has_the_products_is_found(lab: &Lab) -> Result<()> {
 }
 
 /// Those of the rows that are in this state at this server.
-fn at<'a>(rows: &'a [Row], server: &Server, state: &str) -> Vec<&'a Row> {
+pub(super) fn at<'a>(rows: &'a [Row], server: &Server, state: &str) -> Vec<&'a Row> {
     let of = |r: &&Row| r.server == server.name && r.state == state;
     rows.iter().filter(of).collect()
 }
@@ -172,7 +172,7 @@ pub(super) async fn two_servers_are_one_pool_and_one_goes_for_good(lab: &Lab) ->
 }
 
 /// Waits until pods get these servers.
-async fn known(lab: &Lab, ns: &str, servers: &str) -> Result<()> {
+pub(super) async fn known(lab: &Lab, ns: &str, servers: &str) -> Result<()> {
     let what = format!("a pod that names no server gets {servers}");
     eventually(&what, within(30), async || {
         let got = given(lab, ns, "render", "").await?;

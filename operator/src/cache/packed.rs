@@ -4,9 +4,9 @@
 
 use super::own::{OwnPod, own_pod};
 use crate::gone::{self, Proof};
-use crate::pods::{is_injected, node_name, servers_of, sidecar_env, sidecar_may_have_run};
+use crate::pods::{is_injected, node_name, roots_of_ours, servers_of, sidecar_may_have_run};
 use k8s_openapi::api::core::v1::{EnvVar, Pod};
-use mooring_api::names::{ROOTS_ENV, ServerRef};
+use mooring_api::names::{MOST_ROOTS, ROOTS_ENV, ServerRef};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl PackedPod {
         if servers.is_empty() {
             return None;
         }
-        let roots = sidecar_env(&pod, ROOTS_ENV).filter(|_| is_injected(&pod));
+        let roots = roots_of_ours(&pod).filter(|r| is_injected(&pod) && r.len() <= MOST_ROOTS);
         for c in pod.spec.iter_mut().flat_map(|s| &mut s.init_containers) {
             let variables = c.iter_mut().flat_map(|c| &mut c.env);
             variables.for_each(|env| env.retain(|v: &EnvVar| v.name != ROOTS_ENV));

@@ -13,6 +13,9 @@ pub(super) enum ConnectionError {
     Client(#[from] mooring_net::client::ClientError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The operator could not say who it is to a server outside of the cluster.
+    #[error(transparent)]
+    Token(#[from] mooring_core::client_token::ClientTokenError),
     /// The CA did not sign.
     #[error(transparent)]
     Cert(#[from] crate::certs::CertError),

@@ -3,6 +3,7 @@
 
 use super::evict::{Evictions, evict};
 use super::server::{Connection, Word, since};
+use super::tokens::{GivenTokens, give};
 use super::touched::Batch;
 use crate::cache::{Elsewhere, Stored, Subscription};
 use crate::gone::KEEP_PROOF;
@@ -65,6 +66,7 @@ impl LookMemory {
 pub(super) async fn run(connection: &Connection, mut subscription: Subscription) {
     let memory = Mutex::new(LookMemory::default());
     let evictions = Mutex::new(Evictions::default());
+    let tokens = Mutex::new(GivenTokens::default());
     let mut notice = connection.notice.clone();
     let mut later: BTreeMap<Instant, Vec<HolderKey>> = BTreeMap::new();
     loop {
@@ -93,9 +95,10 @@ pub(super) async fn run(connection: &Connection, mut subscription: Subscription)
             connection.owners_news.notify_one();
         }
         let looks = futures::stream::iter(batch).map(|key| async {
+            let given = tokio::time::timeout(LOOK, give(connection, &tokens, &key)).await;
             let looked = tokio::time::timeout(LOOK, look(connection, &memory, &key)).await;
             let evicted = tokio::time::timeout(LOOK, evict(connection, &evictions, &key)).await;
-            let again = [looked, evicted].map(|after| after.unwrap_or(Some(AGAIN)));
+            let again = [given, looked, evicted].map(|after| after.unwrap_or(Some(AGAIN)));
             (again.into_iter().flatten().min(), key)
         });
         let again: Vec<(Option<Duration>, HolderKey)> =

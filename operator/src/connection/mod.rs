@@ -7,23 +7,27 @@
 //! What is learnt goes into a `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`,
 //! what is done to pods that wait before they are scheduled in `owners`.
 
+mod abroad;
 mod book;
 mod error;
 mod evict;
 mod lease_cache;
 mod mirrors;
+mod outside;
 mod owners;
 mod revocations;
 mod roster;
 mod server;
 mod session;
 mod snapshot;
+mod tokens;
 mod touched;
 mod trial;
 
 pub use book::OwnersBook;
 use book::OwnersPage;
 pub use lease_cache::LeaseCache;
+pub use outside::{BadOutside, Outside};
 pub use server::{ConnectionContext, Endpoint};
 pub use snapshot::{Notice, Snapshot};
 use touched::Touched;
@@ -153,6 +157,7 @@ impl Connections {
             .map(|l| l.target.borrow().clone());
         let nowhere = Endpoint {
             addresses: Vec::new(),
+            outside: None,
             ..before.unwrap_or_default()
         };
         self.ensure(server, nowhere, context);

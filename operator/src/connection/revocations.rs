@@ -7,7 +7,7 @@ use crate::leases::{Listed, RevocationDue, due, is_its_holders};
 use mooring_core::identity::HolderKey;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::calls::server;
-use mooring_core::wire::{ChangeRevocations, RevokedHolders};
+use mooring_core::wire::{ChangeRevocations, RevokedHolder, RevokedHolders};
 use mooring_net::client::{Call, Client};
 use mooring_net::clock;
 use mooring_net::sync::lock;
@@ -27,7 +27,10 @@ impl Connection {
 
     pub(super) async fn take_revocations(&self, client: &Client) -> Result<(), ConnectionError> {
         let list: RevokedHolders = get(client, &server::REVOCATIONS, self.most()).await?;
-        let list = list.revoked.into_iter().map(|r| (r.holder.clone(), r));
+        let list = list.revoked.into_iter().map(|r| {
+            let holder = self.known_here(r.holder);
+            (holder.clone(), RevokedHolder { holder, ..r })
+        });
         *lock(&self.revoked) = Some(list.collect());
         Ok(())
     }
@@ -79,6 +82,15 @@ impl Connection {
         for key in &change.lift {
             tracing::info!(server = %self.server, uid = %key, "a revocation is lifted");
         }
+        let revoke = change.revoke.into_iter().filter_map(|r| {
+            let holder = self.abroad(r.holder)?;
+            Some(RevokedHolder { holder, ..r })
+        });
+        let lift = change.lift.into_iter().filter_map(|k| self.abroad(k));
+        let change = ChangeRevocations {
+            revoke: revoke.collect(),
+            lift: lift.collect(),
+        };
         let told = send(client, &server::CHANGE_REVOCATIONS, &change).await;
         self.refused("revocation", told)?;
         self.take_revocations(client).await?;

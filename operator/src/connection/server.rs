@@ -2,6 +2,7 @@
 
 use super::book::OwnersBook;
 use super::lease_cache::LeaseCache;
+use super::outside::Outside;
 use super::snapshot::{Notice, Snapshot};
 use super::touched::Touched;
 use crate::certs::Ca;
@@ -28,6 +29,21 @@ pub struct Endpoint {
     pub addresses: Vec<String>,
     pub port: u16,
     pub policies: Policies,
+    /// Set where it is outside of the cluster: then it may be found by its name alone.
+    pub outside: Option<Arc<Outside>>,
+}
+
+impl Endpoint {
+    /// Whether it is known where it is.
+    pub(super) fn is_known(&self) -> bool {
+        !self.addresses.is_empty() || self.outside.is_some()
+    }
+
+    /// Whether it is at another place, or is known by something else.
+    pub(super) fn moved(&self, before: &Self) -> bool {
+        let place = |e: &Self| (e.addresses.clone(), e.port, e.outside.clone());
+        place(self) != place(before)
+    }
 }
 
 /// What every connection needs.

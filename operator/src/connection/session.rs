@@ -2,7 +2,7 @@
 
 use super::error::{ConnectionError, tls};
 use super::roster::{lasts, roster};
-use super::server::{Connection, Word};
+use super::server::{Connection, Endpoint, Word};
 use crate::allowance::Allowance;
 use crate::owners::OwnersClock;
 use crate::pods::Standing;
@@ -11,7 +11,7 @@ use mooring_core::identity::HolderKey;
 use mooring_core::names::InstanceId;
 use mooring_core::wire::calls::{CallSpec, ServerCall, server};
 use mooring_core::wire::{
-    Expected, Gone, Leases, Policies, Problem, ProblemType, Products, WatchEvent, WatchPosition,
+    Expected, Gone, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
 };
 use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;
@@ -82,7 +82,7 @@ impl Connection {
     /// Waits until it is known where the server is: it may lack what it needs to start.
     async fn awaits_address(&self) {
         let mut target = self.target.clone();
-        let _ = target.wait_for(|t| !t.addresses.is_empty()).await;
+        let _ = target.wait_for(Endpoint::is_known).await;
     }
 
     async fn session(
@@ -91,11 +91,11 @@ impl Connection {
     ) -> Result<Infallible, ConnectionError> {
         let mut changed = self.target.clone();
         let target = changed.borrow_and_update().clone();
-        let url = format!("https://{}:{API_PORT}", self.server.dns_name());
-        let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
+        let outside = target.outside.as_deref();
+        let client = self.client(&target)?;
         let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
         let instance = products.server.instance;
-        self.begin(&client, &target.policies).await?;
+        self.begin(&client, &target).await?;
         let (mut position, leases) = self.take_list(self.leases(&client).await?);
         self.show(|s| {
             s.connected = true;
@@ -134,6 +134,7 @@ impl Connection {
                     self.take_numbers(&client, instance, handed).await?;
                 }
                 _ = resync.tick() => {
+                    if let Some(outside) = outside { outside.authorize(&client)? }
                     let list = self.leases(&client).await?;
                     if list.position.instance != instance { return Err(ConnectionError::Restarted) }
                     self.take_revocations(&client).await?;
@@ -141,7 +142,7 @@ impl Connection {
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
-                () = owners.due(&self.owners_news) => self.tell_owners(&client).await?,
+                () = owners.due(&self.owners_news), if outside.is_none() => self.tell_owners(&client).await?,
                 word = words.recv() => {
                     let Some(word) = word else { return Err(ConnectionError::Ended) };
                     let more = std::iter::from_fn(|| words.try_recv().ok());
@@ -150,22 +151,63 @@ impl Connection {
                 r = changed.changed() => {
                     if r.is_err() { return Err(ConnectionError::Ended) }
                     let now = changed.borrow_and_update().clone();
-                    if (&now.addresses, now.port) != (&target.addresses, target.port) { return Err(ConnectionError::Ended) }
-                    send(&client, &server::POLICIES, &now.policies).await?;
-                    handed = now.policies.generation;
-                    // Its groups stand otherwise now.
-                    numbers.get_or_insert(allowance.next(Instant::now() + SETTLE_DOWN));
-                    tracing::info!(server = %self.server, "policies handed over");
+                    if let Some(generation) = self.take_target(&client, (&target, now)).await? {
+                        handed = generation;
+                        // Its groups stand otherwise now.
+                        numbers.get_or_insert(allowance.next(Instant::now() + SETTLE_DOWN));
+                    }
                 }
             }
         }
     }
 
+    /// The controller says something new of where it is, or of who may use it; the number of the
+    /// policies that it was handed.
+    async fn take_target(
+        &self,
+        client: &Client,
+        (before, now): (&Endpoint, Endpoint),
+    ) -> Result<Option<u64>, ConnectionError> {
+        if now.moved(before) {
+            return Err(ConnectionError::Ended);
+        }
+        if now.outside.is_some() {
+            // Whom tokens are issued for is decided here.
+            self.touch(self.everyone());
+            return Ok(None);
+        }
+        send(client, &server::POLICIES, &now.policies).await?;
+        tracing::info!(server = %self.server, "policies handed over");
+        Ok(Some(now.policies.generation))
+    }
+
+    /// A client for it: by the operator's certificate, or as the issuer that it is outside.
+    fn client(&self, target: &Endpoint) -> Result<Client, ConnectionError> {
+        if let Some(outside) = &target.outside {
+            return outside.client(target.addresses.clone());
+        }
+        let url = format!("https://{}:{API_PORT}", self.server.dns_name());
+        let tls = tls(&self.context.ca)?;
+        Ok(Client::new(&url, target.addresses.clone(), tls)?)
+    }
+
+    /// A server outside of the cluster is told who is revoked and who is gone, and nothing else:
+    /// who may use it is whom a token is issued for, and it waits for no roster.
+    async fn post_all_gone(&self, client: &Client) -> Result<(), ConnectionError> {
+        let cache = &self.context.writer.cache;
+        let (pods, mirrors) = (cache.pods_of(&self.server), cache.mirrored(&self.server));
+        let proofs = cache.proofs(pods.iter().chain(&mirrors));
+        self.post_gone(client, proofs.into_keys().collect()).await
+    }
+
     /// Says who is revoked, who may use it (owners are judged by that), what owners have; and then
     /// the roster, which may end settling, and so let pods in.
-    async fn begin(&self, client: &Client, policies: &Policies) -> Result<(), ConnectionError> {
+    async fn begin(&self, client: &Client, target: &Endpoint) -> Result<(), ConnectionError> {
         self.begin_revocations(client).await?;
-        send(client, &server::POLICIES, policies).await?;
+        if target.outside.is_some() {
+            return self.post_all_gone(client).await;
+        }
+        send(client, &server::POLICIES, &target.policies).await?;
         self.begin_owners(client).await?;
         self.post_roster(client).await
     }
@@ -206,6 +248,7 @@ impl Connection {
             Ok(WatchEvent::Lease { lease, .. }) => {
                 tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
                 let now = clock::now().wall;
+                let lease = self.at_home(lease);
                 let key = self.lease_cache().event(lease, now, |k| self.is_seen(k));
                 self.touch(key);
                 Ok(Some(allowance.next(soon)))
@@ -229,7 +272,8 @@ impl Connection {
 
     /// From where to watch after it, and how many leases it has. The list itself is not kept: it is
     /// as large as all that is.
-    fn take_list(&self, list: Leases) -> (WatchPosition, usize) {
+    fn take_list(&self, mut list: Leases) -> (WatchPosition, usize) {
+        list.leases = list.leases.into_iter().map(|l| self.at_home(l)).collect();
         let (position, count) = (list.position, list.leases.len());
         let now = clock::now().wall;
         let touched = self.lease_cache().list(list, now, |k| self.is_seen(k));
@@ -297,7 +341,8 @@ impl Connection {
                 tracing::info!(server = %self.server, uid = %key, reason = %proof, "pod reported as gone");
             }
         }
-        send(client, &server::GONE, &Gone { holders: keys }).await
+        let holders = keys.into_iter().filter_map(|k| self.abroad(k)).collect();
+        send(client, &server::GONE, &Gone { holders }).await
     }
 }
 

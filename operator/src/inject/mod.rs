@@ -24,6 +24,7 @@ mod socket;
 mod target;
 #[cfg(test)]
 mod tests;
+mod token;
 mod user;
 
 pub use image::Images;
@@ -35,19 +36,21 @@ pub use rollout::rollout_warning;
 pub use sells::{Part, license_warnings};
 pub use server::{ChoiceContext, NoServer, ServerName, choose};
 pub use sidecar::{InjectContext, Settings};
-pub use target::{SidecarTarget, addresses, cluster_ips};
+pub use target::{SidecarTarget, TokenOf, addresses, cluster_ips};
 
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use mooring_api::names::INJECTED;
-use mooring_api::names::{GATE, KUEUE_MANAGED, KUEUE_QUEUE, SCHEDULING_GATE, SIDECAR};
+use mooring_api::names::{
+    GATE, KUEUE_MANAGED, KUEUE_QUEUE, SCHEDULING_GATE, SIDECAR, TOKEN_VOLUME,
+};
 use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER, RESERVATION, SERVER, WAIT};
 use mooring_core::cut::cut;
 use ours::{Role, others};
 use patch::Document;
 use requested::{Named, Wait};
 use serde_json::{Value, json, to_value};
-use sidecar::{STATE_VOLUME, TOKEN_VOLUME};
+use sidecar::STATE_VOLUME;
 use std::collections::BTreeMap;
 
 /// The annotation of a mirror pod: the API server's image of a kubelet's static pod, which nobody
@@ -197,7 +200,11 @@ fn apply(
         doc.set(&path, json!(raise.to))?;
     }
 
-    for volume in sidecar::volumes(ctx.targets) {
+    let outside = ctx.targets.iter().find_map(|t| t.token.operator());
+    if let Some(server) = outside.filter(|_| requested.wait == Wait::Scheduling) {
+        return Err(Refusal::NotReservedOutside(server.clone()));
+    }
+    for volume in sidecar::volumes(ctx.targets, || token::secret(pod, ctx.review)) {
         doc.upsert(&["spec", "volumes"], "name", to_value(&volume)?)?;
     }
     let user = user::of_ours(doc, spec, ctx.settings.run_as_user);

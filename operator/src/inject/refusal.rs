@@ -2,7 +2,7 @@
 //! what to do.
 
 use super::server::NoServer;
-use mooring_api::names::GATE;
+use mooring_api::names::{GATE, ServerRef};
 use mooring_core::annotation::{CONTAINERS, GATE_AFTER, GROUP, LICENSES, PLACE, WAIT};
 use mooring_core::request::BadRequest;
 
@@ -39,6 +39,11 @@ pub enum Refusal {
         "annotation {GROUP}: expected with {WAIT}: \"scheduling\" only, since pods that are scheduled at once do not wait for each other"
     )]
     GroupAtStartup,
+    /// Of a license server at which the operator holds nothing for pods to come.
+    #[error(
+        "annotation {WAIT}: \"scheduling\" is not for LicenseServer {0}, which is outside of the cluster: expected \"startup\" or \"none\""
+    )]
+    NotReservedOutside(ServerRef),
     /// A place of a pod that waits nowhere.
     #[error(
         "annotation {PLACE}: expected with {WAIT}: \"startup\" or \"scheduling\" only, since a pod that waits nowhere has no place in line"

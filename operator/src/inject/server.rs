@@ -10,7 +10,7 @@ use super::hint::nearest;
 use super::sells::{Part, parts};
 use kube::ResourceExt as _;
 use kube::core::{Selector, SelectorExt as _};
-use mooring_api::names::{MAX_SERVERS, ServerRef};
+use mooring_api::names::{MAX_SERVERS, MOST_ROOTS, ServerRef};
 use mooring_api::{LicenseServer, NamespacesFrom};
 use mooring_core::annotation::{LICENSES, SERVER};
 use mooring_core::request::{Item, print};
@@ -50,6 +50,24 @@ pub enum NoServer {
         from: &'static str,
         /// Those that this namespace may use.
         in_reach: Vec<String>,
+    },
+    /// It is outside of the cluster, and what it is known by is not here.
+    #[error(
+        "LicenseServer {server}: spec.external.roots: ConfigMap {map} is not there, or has no key {key}: create it; it has the certificates that the server outside of the cluster is known by"
+    )]
+    NoRoots {
+        server: ServerRef,
+        map: String,
+        key: String,
+    },
+    /// It is, and a sidecar cannot be told of it.
+    #[error(
+        "LicenseServer {server}: spec.external.roots: ConfigMap {map}, key {key}: expected certificates as PEM of at most {MOST_ROOTS} bytes, and no ';'"
+    )]
+    BadRoots {
+        server: ServerRef,
+        map: String,
+        key: String,
     },
     /// One that was named before, perhaps otherwise.
     #[error(
@@ -166,6 +184,10 @@ pub fn choose(
         MAX_SERVERS / chosen.len().max(1)
     };
     for part in &mut chosen {
+        if context.alone && wishes.is_empty() {
+            // One outside of the cluster reserves nothing.
+            part.servers.sort_by_key(|s| s.spec.external.is_some());
+        }
         part.servers.truncate(most);
     }
     Ok(chosen)

@@ -7,15 +7,15 @@
 use super::image::Images;
 use super::requested::Requested;
 use super::resources::Budget;
-use super::target::SidecarTarget;
+use super::target::{SidecarTarget, TokenOf};
 use crate::container::{confined, empty_dir, seccomp};
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, ProjectedVolumeSource, ResourceRequirements, SecurityContext,
-    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    Container, EnvVar, KeyToPath, ProjectedVolumeSource, ResourceRequirements, SecretProjection,
+    SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use mooring_api::names::{
-    ENTRY_END, GATE, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR,
-    SIDECAR_ARG,
+    ENTRY_END, GATE, LICENSE_SERVER_ENV, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV,
+    SERVER_ENV, SIDECAR, SIDECAR_ARG, ServerRef, TOKEN_VOLUME,
 };
 use mooring_core::annotation::{LICENSES, LOG_LEVEL};
 
@@ -23,8 +23,6 @@ use mooring_core::annotation::{LICENSES, LOG_LEVEL};
 pub(super) const STATE_VOLUME: &str = "mooring-state";
 /// The volume with the socket.
 pub(super) const SOCKET_VOLUME: &str = "mooring-socket";
-/// The volume with the pod's tokens for the license servers: the sidecar's alone.
-pub(super) const TOKEN_VOLUME: &str = "mooring-token";
 /// Where the socket's volume is mounted, in the sidecar and in the application's containers.
 pub(super) const SOCKET_DIR: &str = "/run/mooring";
 pub(super) const SOCKET: &str = "/run/mooring/mooring.sock";
@@ -71,10 +69,12 @@ pub struct Settings {
 pub struct InjectContext<'a> {
     /// In whose lines it stands, in its order; one at least.
     pub targets: &'a [SidecarTarget],
-    /// The certificates that its sidecar trusts, of all of them, PEM.
+    /// The certificates that its sidecar trusts, of all of them that are within the cluster, PEM.
     pub roots: &'a str,
     /// How sidecars are made.
     pub settings: &'a Settings,
+    /// Which review it is; no two have the same. Names what a pod alone may have.
+    pub review: &'a str,
 }
 
 pub(super) fn container(
@@ -134,15 +134,21 @@ fn alike(
 
 /// Of what is said of license servers there is an entry for each.
 fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
-    let (targets, roots, settings) = (ctx.targets, ctx.roots, ctx.settings);
+    let (targets, settings) = (ctx.targets, ctx.settings);
     let each = |of: &dyn Fn(&SidecarTarget) -> String| entries(targets.iter().map(of).collect());
     let servers = each(&|t| t.url.clone());
+    let outside = each(&|t| {
+        t.token
+            .operator()
+            .map_or_else(String::new, ServerRef::to_string)
+    });
+    let roots = each(&|t| t.roots.clone().unwrap_or_else(|| ctx.roots.to_owned()));
     let addresses = each(&|t| {
         let all: Vec<String> = t.addresses.iter().map(ToString::to_string).collect();
         all.join(",")
     });
     let files = token_files(targets);
-    let file = |t: &SidecarTarget| files.iter().find(|(audience, _)| *audience == t.audience);
+    let file = |t: &SidecarTarget| files.iter().find(|(token, _)| **token == t.token);
     let token_files = each(&|t| {
         let name = file(t).map_or("token", |(_, name)| name.as_str());
         format!("{TOKEN_DIR}/{name}")
@@ -164,8 +170,9 @@ fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     }
     let said = [
         (SERVER_ENV, servers.as_str()),
+        (LICENSE_SERVER_ENV, &outside),
         ("MOORING_ADDRESSES", &addresses),
-        (ROOTS_ENV, roots),
+        (ROOTS_ENV, &roots),
         ("MOORING_TOKEN_FILE", &token_files),
         (OPTIMISTIC_START_ENV, &optimistic_start),
         (MAX_GRACE_ENV, &max_grace),
@@ -218,34 +225,47 @@ fn entries(mut all: Vec<String>) -> String {
     }
 }
 
-/// The audiences of a pod's tokens, each with its file, in the servers' order: license servers of
-/// one namespace are shown the same.
-fn token_files(targets: &[SidecarTarget]) -> Vec<(&str, String)> {
-    let mut files: Vec<(&str, String)> = Vec::new();
+/// A pod's tokens, each with its file, in the servers' order: license servers of one namespace are
+/// shown the same.
+fn token_files(targets: &[SidecarTarget]) -> Vec<(&TokenOf, String)> {
+    let mut files: Vec<(&TokenOf, String)> = Vec::new();
     for target in targets {
-        if !files
-            .iter()
-            .any(|(audience, _)| *audience == target.audience)
-        {
+        if !files.iter().any(|(token, _)| **token == target.token) {
             let name = match files.len() {
                 0 => "token".to_owned(),
                 n => format!("token-{}", n + 1),
             };
-            files.push((&target.audience, name));
+            files.push((&target.token, name));
         }
     }
     files
 }
 
-pub(super) fn volumes(targets: &[SidecarTarget]) -> Vec<Volume> {
+/// `secret`: what the Secret with the operator's tokens for this pod is called, where it makes one.
+/// Until they are there the kubelet does not start the pod.
+pub(super) fn volumes(targets: &[SidecarTarget], secret: impl Fn() -> String) -> Vec<Volume> {
     let memory = |name: &str| empty_dir(name, true, Some(VOLUME_SIZE));
-    let token = |(audience, path): (&str, String)| VolumeProjection {
-        service_account_token: Some(ServiceAccountTokenProjection {
-            audience: Some(audience.to_owned()),
-            expiration_seconds: Some(TOKEN_SECONDS),
-            path,
-        }),
-        ..VolumeProjection::default()
+    let token = |(token, path): (&TokenOf, String)| match token {
+        TokenOf::Account { audience } => VolumeProjection {
+            service_account_token: Some(ServiceAccountTokenProjection {
+                audience: Some(audience.clone()),
+                expiration_seconds: Some(TOKEN_SECONDS),
+                path,
+            }),
+            ..VolumeProjection::default()
+        },
+        TokenOf::Operator { server } => VolumeProjection {
+            secret: Some(SecretProjection {
+                name: secret(),
+                items: Some(vec![KeyToPath {
+                    key: server.token_key(),
+                    path,
+                    mode: None,
+                }]),
+                optional: None,
+            }),
+            ..VolumeProjection::default()
+        },
     };
     let tokens = token_files(targets).into_iter().map(token);
     let token = Volume {

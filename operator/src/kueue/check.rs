@@ -50,7 +50,9 @@ pub(super) fn server_of(
     match of_name.as_slice() {
         [] => Err(inactive(
             "ServerNotFound",
-            format!("spec.parameters.name: there is no LicenseServer {name} in any namespace"),
+            format!(
+                "spec.parameters.name: there is no LicenseServer {name} in any namespace (one outside of the cluster reserves nothing)"
+            ),
         )),
         [one] => Ok((*one).clone()),
         [..] => {

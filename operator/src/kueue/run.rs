@@ -128,7 +128,10 @@ impl Listed {
 }
 
 async fn look(client: &Client, book: &OwnersBook, servers: &Store<LicenseServer>, desk: &mut Desk) {
-    let servers: Vec<ServerRef> = servers.state().iter().map(|s| s.reference()).collect();
+    // One outside of the cluster reserves nothing.
+    let servers = servers.state();
+    let inside = servers.iter().filter(|s| s.spec.external.is_none());
+    let servers: Vec<ServerRef> = inside.map(|s| s.reference()).collect();
     let round = desk.look(
         &servers,
         &|server, key| book.stand(server, key),

@@ -47,12 +47,17 @@ impl Writer {
         }
     }
 
-    /// Waits for one's turn to write a mirror; where to, and its namespace.
-    async fn turn(&self, lease: &LicenseLease) -> (Api<LicenseLease>, String) {
+    /// Waits for one's turn to write something about a holder.
+    pub async fn turn(&self) {
         // One's own first: who waits for that takes no turn of the others.
         for pace in self.share.iter().chain([&self.pace]) {
             tokio::time::sleep_until(next(pace)).await;
         }
+    }
+
+    /// The same for a mirror; where to, and its namespace.
+    async fn turn_for(&self, lease: &LicenseLease) -> (Api<LicenseLease>, String) {
+        self.turn().await;
         let namespace = lease.namespace().unwrap_or_default();
         (Api::namespaced(self.client.clone(), &namespace), namespace)
     }
@@ -64,7 +69,7 @@ impl Writer {
         lease: &LicenseLease,
         note: Option<&Note>,
     ) -> Result<(), kube::Error> {
-        let (api, namespace) = self.turn(lease).await;
+        let (api, namespace) = self.turn_for(lease).await;
         match kubernetes::apply(&api, lease).await {
             Ok(mut written) => {
                 written.metadata.managed_fields = None;
@@ -96,7 +101,7 @@ impl Writer {
         lease: &LicenseLease,
         revoked: &Revoked,
     ) -> Result<(), kube::Error> {
-        let (api, namespace) = self.turn(lease).await;
+        let (api, namespace) = self.turn_for(lease).await;
         let meta = json!({ "uid": lease.uid(), "resourceVersion": lease.resource_version() });
         let patch = Patch::Merge(json!({ "metadata": meta, "spec": { "revoked": revoked } }));
         let params = PatchParams::apply(FIELD_MANAGER);
@@ -116,7 +121,7 @@ impl Writer {
         key: &HolderKey,
         lease: &LicenseLease,
     ) -> Result<(), kube::Error> {
-        let (api, namespace) = self.turn(lease).await;
+        let (api, namespace) = self.turn_for(lease).await;
         match kubernetes::delete(&api, lease).await {
             Ok(true) => {
                 self.metrics.mirror_write("delete");

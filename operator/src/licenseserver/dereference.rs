@@ -175,13 +175,13 @@ impl<'a> Names<'a> {
 }
 
 /// Reads objects of one namespace.
-struct Reader<'a> {
-    ctx: &'a ControllerContext,
-    namespace: &'a str,
+pub(super) struct Reader<'a> {
+    pub(super) ctx: &'a ControllerContext,
+    pub(super) namespace: &'a str,
 }
 
 impl Reader<'_> {
-    async fn get<K>(&self, name: &str) -> Result<Option<K>, Error>
+    pub(super) async fn get<K>(&self, name: &str) -> Result<Option<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + DeserializeOwned
@@ -264,7 +264,12 @@ async fn named<'a>(
 }
 
 /// What is wrong with an object that a field names; `there`: its keys.
-fn need(field: &str, what: &str, key: Option<&str>, there: Option<Vec<String>>) -> Option<Missing> {
+pub(super) fn need(
+    field: &str,
+    what: &str,
+    key: Option<&str>,
+    there: Option<Vec<String>>,
+) -> Option<Missing> {
     let message = match (there, key) {
         (None, key) => {
             let with = key.map(|k| format!(" with key {k}")).unwrap_or_default();
@@ -314,7 +319,7 @@ async fn seats(
 
 /// `allowedNamespaces`, resolved by the API server: a list that could not be read is an error, and
 /// never an empty one.
-async fn allowed_namespaces(
+pub(super) async fn allowed_namespaces(
     server: &LicenseServer,
     reference: &ServerRef,
     ctx: &ControllerContext,

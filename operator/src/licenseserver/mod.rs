@@ -11,6 +11,7 @@ mod context;
 mod controller;
 mod dead_node;
 pub mod dereference;
+pub mod external;
 pub mod facts;
 pub mod ownership;
 pub mod placement;

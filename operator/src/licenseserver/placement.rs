@@ -132,6 +132,13 @@ pub struct Whereabouts {
     pub message: String,
 }
 
+impl Whereabouts {
+    /// Of a server outside of the cluster, of which no condition speaks.
+    pub fn elsewhere() -> Self {
+        said(true, NODE_FOUND, "outside of the cluster".to_owned())
+    }
+}
+
 fn said(found: bool, reason: &'static str, message: String) -> Whereabouts {
     Whereabouts {
         found,

@@ -29,9 +29,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How often a LicenseServer is looked at without a change: Secrets are not watched (that would
 /// take the right to list them).
-const LOOK: Duration = Duration::from_secs(15);
+pub(super) const LOOK: Duration = Duration::from_secs(15);
 /// The same while something that it needs is not there.
-const LOOK_SOON: Duration = Duration::from_secs(5);
+pub(super) const LOOK_SOON: Duration = Duration::from_secs(5);
 /// How long one reconciliation may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the objects are written although nothing changed.
@@ -78,10 +78,10 @@ pub(super) async fn reconcile(
 }
 
 /// One LicenseServer that is looked at.
-struct Pass<'a> {
-    server: &'a LicenseServer,
-    reference: &'a ServerRef,
-    ctx: &'a ControllerContext,
+pub(super) struct Pass<'a> {
+    pub(super) server: &'a LicenseServer,
+    pub(super) reference: &'a ServerRef,
+    pub(super) ctx: &'a ControllerContext,
     /// With a standby elsewhere: which side serves, once that is known.
     serving: Option<&'a Serving>,
 }
@@ -113,6 +113,9 @@ impl Pass<'_> {
             return Ok(Action::await_change());
         }
         ctx.cache().complete().await;
+        if let Some(external) = &server.spec.external {
+            return Box::pin(self.followed(external)).await;
+        }
         let memory = self.recall();
         let snapshot = ctx.connections.snapshot(reference);
         let refusal = self.refusal();
@@ -181,6 +184,7 @@ impl Pass<'_> {
             pod: facts.pod.as_ref(),
             cordoned: &placement::cordoned(&facts.nodes, &labels),
             node: node.map(str::to_owned),
+            outside: false,
             node_down: placement::down(&facts.nodes, node),
             stuck: verdict.stuck().cloned().zip(verdict.words()),
             endpoint: server.endpoint(),
@@ -281,7 +285,7 @@ impl Pass<'_> {
     }
 
     /// What it asks for and may not have here.
-    fn refusal(&self) -> Option<validate::Invalid> {
+    pub(super) fn refusal(&self) -> Option<validate::Invalid> {
         let (defaults, own) = (&self.ctx.defaults, &self.ctx.namespace);
         platform::refusal(self.server, &defaults.platform, own, &defaults.images())
     }
@@ -333,7 +337,11 @@ impl Pass<'_> {
     }
 
     /// Writes the status where it changed, and says what changed.
-    async fn report(&self, judged: &status::Judged<'_>, in_force: Duration) -> Result<(), Error> {
+    pub(super) async fn report(
+        &self,
+        judged: &status::Judged<'_>,
+        in_force: Duration,
+    ) -> Result<(), Error> {
         self.tell_policy(judged);
         let before = newest_status(self.server, &self.recall());
         let now = status::status(judged, before.as_ref(), in_force);
@@ -600,6 +608,7 @@ fn target(server: &LicenseServer, facts: &ServerFacts) -> Option<Endpoint> {
         addresses: addresses.iter().map(ToString::to_string).collect(),
         port,
         policies: facts.policies.clone(),
+        outside: None,
     })
 }
 

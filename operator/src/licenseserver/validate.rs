@@ -3,13 +3,15 @@
 
 use mooring_api::names::MAX_SERVER_NAME;
 use mooring_api::{
-    AuditSettings, LeaseSettings, LicenseServer, LicenseServerSpec, NamespacesFrom, Placement, Span,
+    AuditSettings, External, LeaseSettings, LicenseServer, LicenseServerSpec, NamespacesFrom,
+    Placement, Span,
 };
 use mooring_core::audit::{FILE_COUNTS, FILE_SIZES};
-use mooring_core::client_token::check_subject;
+use mooring_core::client_token::{check_prefix, check_subject};
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 /// A field that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +43,10 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
         );
         return Err(invalid("metadata.name", format!("{name:?}"), expected));
     }
+    if let Some(external) = &spec.external {
+        check_external(external)?;
+        return check_namespaces(spec);
+    }
     if spec.anchor.kind().is_none() {
         return Err(invalid(
             "spec.anchor",
@@ -64,6 +70,10 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
         ));
     }
     check_outside(spec)?;
+    check_namespaces(spec)
+}
+
+fn check_namespaces(spec: &LicenseServerSpec) -> Result<(), Invalid> {
     let by_selector = spec.allowed_namespaces.from == NamespacesFrom::Selector;
     if by_selector != spec.allowed_namespaces.selector.is_some() {
         return Err(invalid(
@@ -73,6 +83,36 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
         ));
     }
     Ok(())
+}
+
+/// Where a server outside of the cluster is, and what its pods are called there.
+fn check_external(external: &External) -> Result<(), Invalid> {
+    let host = external.address.strip_prefix("https://");
+    let host = host.and_then(|a| a.rsplit_once(':')).map(|(host, _)| host);
+    // By such a name pods know a server within the cluster.
+    let service =
+        host.is_none_or(|h| h.rsplit('.').next() == Some("svc") || h.ends_with(".cluster.local"));
+    if service || external.port().is_none_or(|p| p == 0) {
+        return Err(invalid(
+            "spec.external.address",
+            format!("{:?}", external.address),
+            "https://‹name or IP address›:‹port›, and no name of a Service of this cluster",
+        ));
+    }
+    let mut addresses = external.addresses.iter();
+    if let Some(bad) = addresses.find(|a| a.parse::<SocketAddr>().is_err()) {
+        let expected = "ip:port, an IPv6 address in brackets";
+        return Err(invalid(
+            "spec.external.addresses",
+            format!("{bad:?}"),
+            expected,
+        ));
+    }
+    let subjects = &external.issuer.subjects;
+    check_prefix(subjects).map_err(|expected| {
+        let found = format!("{subjects:?}");
+        invalid("spec.external.issuer.subjects", found, expected)
+    })
 }
 
 /// A second anchor, on the same node or on another.

@@ -197,3 +197,71 @@ fn a_pod_waits_to_be_replaced_by_a_later_one_of_its_deployment() {
     goes.metadata.deletion_timestamp = goes.metadata.creation_timestamp.clone();
     assert!(!waits_to_be_replaced(&goes, &new), "it goes already");
 }
+
+#[test]
+fn a_server_outside_of_the_cluster_is_known_by_its_license_server() {
+    let with = |url: &str, name: Option<&str>| {
+        let mut env = vec![json!({ "name": "MOORING_SERVER", "value": url })];
+        env.extend(name.map(|n| json!({ "name": "MOORING_LICENSE_SERVER", "value": n })));
+        watched(&pod(|v| v["spec"]["initContainers"][0]["env"] = json!(env)))
+    };
+    let outside = with("https://license.example.com:8443", Some("licensing/main"));
+    assert_eq!(servers_of(&outside), [main()]);
+    for nobody in [None, Some("licensing"), Some("a/b/c"), Some("/main")] {
+        let pod = with("https://license.example.com:8443", nobody);
+        assert_eq!(servers_of(&pod), [], "{nobody:?}");
+    }
+    // A Service's name counts, whatever was added: its holders are on its roster.
+    let inside = with("https://main.licensing.svc:8443", Some("licensing/other"));
+    assert_eq!(servers_of(&inside), [main()]);
+}
+
+#[test]
+fn one_of_a_pods_servers_may_be_outside_and_only_the_others_go_by_the_operators_ca() {
+    let told = |urls: &str, names: &str, roots: &str| {
+        let of = |(name, value)| json!({ "name": name, "value": value });
+        let env = [
+            ("MOORING_SERVER", urls),
+            ("MOORING_LICENSE_SERVER", names),
+            ("MOORING_ROOTS", roots),
+            ("MOORING_MAX_GRACE", "1h;2h"),
+        ];
+        watched(&pod(|v| {
+            v["spec"]["initContainers"][0]["env"] = json!(env.map(of));
+        }))
+    };
+    let (out, within) = (
+        "https://license.example.com:8443",
+        "https://main.licensing.svc:8443",
+    );
+    let other = ServerRef::new("licensing", "out");
+    let mixed = told(&format!("{out};{within}"), "licensing/out;", "THEIRS;OURS");
+    assert_eq!(servers_of(&mixed), [other.clone(), main()]);
+    let grace = |s| told_of(&mixed, "MOORING_MAX_GRACE", s);
+    assert_eq!(grace(&other).as_deref(), Some("1h"));
+    assert_eq!(grace(&main()).as_deref(), Some("2h"));
+    assert_eq!(roots_of_ours(&mixed).as_deref(), Some("OURS"));
+    assert_eq!(roots_of_ours(&told(out, "licensing/out", "THEIRS")), None);
+    // Whoever is not named is nobody's, and the others' entries stay theirs.
+    let half = told(&format!("{out};{within}"), ";", "THEIRS;OURS");
+    assert_eq!(servers_of(&half), [main()]);
+    assert_eq!(roots_of_ours(&half).as_deref(), Some("OURS"));
+}
+
+#[test]
+fn the_secret_with_a_pods_token_is_one_that_the_webhook_names() {
+    let with = |name: &str, secret: &str| {
+        let volume =
+            json!({ "name": name, "projected": { "sources": [{ "secret": { "name": secret } }] } });
+        let others = json!({ "name": "data", "emptyDir": {} });
+        watched(&pod(|v| v["spec"]["volumes"] = json!([others, volume])))
+    };
+    let given = with("mooring-token", "mooring-token-0123456789abcdef-01234567");
+    assert_eq!(
+        token_secret(&given),
+        Some("mooring-token-0123456789abcdef-01234567")
+    );
+    assert_eq!(token_secret(&with("mooring-token", "db-password")), None);
+    assert_eq!(token_secret(&with("token", "mooring-token-x")), None);
+    assert_eq!(token_secret(&watched(&pod(|_| ()))), None);
+}

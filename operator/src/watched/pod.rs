@@ -6,7 +6,7 @@ use crate::gone::DISRUPTION;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
     ContainerStateWaiting, ContainerStatus, EnvVar, Pod, PodCondition, PodSchedulingGate, PodSpec,
-    PodStatus,
+    PodStatus, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
@@ -19,10 +19,12 @@ use std::borrow::Cow;
 /// How much of a variable or an argument is kept.
 const KEPT: usize = 512;
 /// The same of its license servers: as many as it may have, with the longest names.
-const KEPT_SERVERS: usize = 2048;
-/// The most that a pod's roots have: a cut certificate is none. The webhook writes two at most.
-/// What it asks for is likewise kept whole, or not at all.
+const KEPT_SERVERS: usize = 2560;
+/// The most that it asks for: that is kept whole, or not at all.
 const MOST_WHOLE: usize = 8192;
+/// The same of its roots: a cut certificate is none. Of each server outside of the cluster it has
+/// at most [`names::MOST_ROOTS`].
+const MOST_OF_ALL_ROOTS: usize = names::MAX_SERVERS * (names::MOST_ROOTS + 1);
 
 /// A pod of which only that much was read. It is the k8s type, so that rules need no other.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +47,75 @@ struct Spec {
     init_containers: Vec<Sidecar>,
     #[serde(deserialize_with = "kept")]
     scheduling_gates: Vec<Gate>,
+    #[serde(deserialize_with = "kept")]
+    volumes: Vec<Token>,
+}
+
+/// The volume with the operator's token, of a pod whose license server is outside of the cluster.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Token {
+    name: String,
+    projected: Option<Projected>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Projected {
+    #[serde(deserialize_with = "kept")]
+    sources: Vec<Source>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Source {
+    secret: Option<Named>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: String,
+}
+
+impl Keep for Token {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        kept.is_empty() && next.name == names::TOKEN_VOLUME && next.secret().is_some()
+    }
+}
+
+impl Keep for Source {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        kept.is_empty() && next.secret.is_some()
+    }
+}
+
+impl Token {
+    fn secret(&self) -> Option<&str> {
+        let first = self.projected.as_ref()?.sources.first()?;
+        first.secret.as_ref().map(|s| s.name.as_str())
+    }
+}
+
+impl From<Token> for Volume {
+    fn from(t: Token) -> Self {
+        let secret = t.secret().map(|name| SecretProjection {
+            name: cut(name),
+            ..SecretProjection::default()
+        });
+        let source = VolumeProjection {
+            secret,
+            ..VolumeProjection::default()
+        };
+        Self {
+            name: t.name,
+            projected: Some(ProjectedVolumeSource {
+                sources: Some(vec![source]),
+                ..ProjectedVolumeSource::default()
+            }),
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -109,6 +180,7 @@ impl Keep for Variable {
     fn keep(kept: &[Self], next: &Self) -> bool {
         let wanted = [
             names::SERVER_ENV,
+            names::LICENSE_SERVER_ENV,
             LICENSES.variable(),
             START.variable(),
             OPTIMISTIC_START_ENV,
@@ -215,7 +287,7 @@ fn cut(text: &str) -> String {
 
 fn cut_variable(v: &Variable) -> Option<String> {
     let most = match v.name.as_str() {
-        names::SERVER_ENV => KEPT_SERVERS,
+        names::SERVER_ENV | names::LICENSE_SERVER_ENV => KEPT_SERVERS,
         _ => KEPT,
     };
     let value = v.value.as_ref()?;
@@ -248,7 +320,9 @@ impl From<Spec> for PodSpec {
         let gates: Vec<PodSchedulingGate> = gates
             .map(|g| PodSchedulingGate { name: cut(&g.name) })
             .collect();
+        let volumes: Vec<Volume> = s.volumes.into_iter().map(Volume::from).collect();
         Self {
+            volumes: Some(volumes).filter(|v| !v.is_empty()),
             node_name: s.node_name,
             service_account_name: s.service_account_name,
             init_containers: Some(sidecar).filter(|s| !s.is_empty()),
@@ -261,7 +335,11 @@ impl From<Spec> for PodSpec {
 impl From<Sidecar> for Container {
     fn from(c: Sidecar) -> Self {
         let kept = |v: &Variable| v.name == ROOTS_ENV || v.name == LICENSES.variable();
-        let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= MOST_WHOLE);
+        let most = |v: &Variable| match v.name.as_str() {
+            ROOTS_ENV => MOST_OF_ALL_ROOTS,
+            _ => MOST_WHOLE,
+        };
+        let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= most(v));
         let env = c.env.into_iter().filter(|v| !kept(v) || whole(v));
         let env = env.map(|v| EnvVar {
             value: if kept(&v) { v.value } else { cut_variable(&v) },

@@ -7,15 +7,15 @@
 use crate::inject::{ChoiceContext, NoServer, Part, Requested, SidecarTarget, choose};
 use crate::watch::watch;
 use futures::StreamExt as _;
-use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use kube::api::ListParams;
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
-use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_api::names::{ENTRY_END, MOST_ROOTS, ServerRef};
+use mooring_api::{External, LicenseServer, NamespacesFrom};
 use mooring_core::request::Item;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -102,21 +102,68 @@ impl Lookup {
             }
             other => other?,
         };
-        let each = parts.iter();
-        let each = each.flat_map(|p| p.servers.iter().map(|s| self.target(&p.items, s)));
-        let targets = try_join_all(each).await?;
+        let named = !requested.servers.is_empty();
+        let each = parts.into_iter().map(|p| self.targets(p, named));
+        let (mut parts, mut targets) = (Vec::new(), Vec::new());
+        for found in join_all(each).await {
+            let (part, of_part) = found?;
+            parts.push(part);
+            targets.extend(of_part);
+        }
         Ok((parts, targets))
+    }
+
+    /// A part with what a sidecar must know of its servers. One that nobody `named`, and of which
+    /// that is not to be had, is left out where others have the same.
+    async fn targets(
+        &self,
+        part: Part,
+        named: bool,
+    ) -> Result<(Part, Vec<SidecarTarget>), LookupError> {
+        let Part { items, servers } = part;
+        let each = servers.iter().map(|s| self.target(&items, s));
+        let mut found: Vec<_> = servers.iter().cloned().zip(join_all(each).await).collect();
+        if !named && found.iter().any(|(_, target)| target.is_ok()) {
+            found.retain(|(_, target)| !matches!(target, Err(LookupError::Server(_))));
+        }
+        let found = found.into_iter().map(|(s, target)| Ok((s, target?)));
+        let (servers, targets) = found.collect::<Result<_, LookupError>>()?;
+        Ok((Part { items, servers }, targets))
     }
 
     async fn target(
         &self,
         items: &[Item],
         server: &LicenseServer,
-    ) -> Result<SidecarTarget, kube::Error> {
+    ) -> Result<SidecarTarget, LookupError> {
+        if let Some(external) = &server.spec.external {
+            let roots = self.roots(server, external).await?;
+            return Ok(SidecarTarget::outside(items, server, external, roots));
+        }
         let name = server.reference();
         let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
         let service = services.get_opt(&name.name).await?;
         Ok(SidecarTarget::new(items, server, service.as_ref()))
+    }
+
+    /// What a server outside of the cluster is known by.
+    async fn roots(
+        &self,
+        server: &LicenseServer,
+        external: &External,
+    ) -> Result<String, LookupError> {
+        let (name, of) = (server.reference(), &external.roots);
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &name.namespace);
+        let map = maps.get_opt(&of.config_map_name).await?;
+        let pem = map.and_then(|m| m.data?.remove(&of.key));
+        let (server, map, key) = (name, of.config_map_name.clone(), of.key.clone());
+        let Some(pem) = pem else {
+            return Err(NoServer::NoRoots { server, map, key }.into());
+        };
+        if pem.len() > MOST_ROOTS || pem.contains(ENTRY_END) || !pem.contains("-----BEGIN") {
+            return Err(NoServer::BadRoots { server, map, key }.into());
+        }
+        Ok(pem)
     }
 
     async fn choose(

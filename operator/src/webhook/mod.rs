@@ -361,11 +361,12 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
             return Verdict::Failed(text);
         }
     };
-    let roots = app.ca.roots_pem();
+    let ours = app.ca.roots_pem();
     let ctx = inject::InjectContext {
         targets: &targets,
-        roots: &roots,
+        roots: &ours,
         settings: &app.config.settings,
+        review: question.id(),
     };
     question.verdict(&requested, &parts, &ctx)
 }

@@ -1,7 +1,7 @@
 //! One AdmissionReview in, one out (admission.k8s.io/v1): of a pod, or of a workload that makes
 //! pods. Pure: who finds the license server is in between.
 
-use crate::inject::{self, InjectContext, Part, Refusal, Requested};
+use crate::inject::{self, InjectContext, Part, Refusal, Requested, SidecarTarget};
 use json_patch::Patch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
@@ -182,6 +182,11 @@ impl Question {
         generated.unwrap_or(&self.request.name)
     }
 
+    /// Which review it is: no two have the same.
+    pub fn id(&self) -> &str {
+        &self.request.uid
+    }
+
     /// Whether nothing will be kept.
     pub const fn is_dry_run(&self) -> bool {
         self.request.dry_run
@@ -222,7 +227,7 @@ impl Question {
         warnings.extend(inject::alone_warning(pod, requested));
         let servers = parts.iter().flat_map(|p| &p.servers);
         let names: Vec<ServerRef> = servers.map(|s| s.reference()).collect();
-        if ctx.targets.iter().all(|t| t.addresses.is_empty()) {
+        if ctx.targets.iter().all(SidecarTarget::is_unfound) {
             warnings.extend(names.iter().map(no_address));
         }
         match inject::mutate(raw.clone(), pod, requested, ctx) {

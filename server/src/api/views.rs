@@ -1,12 +1,14 @@
 //! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator and the
 //! administrators see everything; a holder that may use the server sees the products and its own
-//! claims, since who else runs what, and whose the license is, is no business of a tenant's.
+//! claims, an issuer of client tokens those of its subjects, since who else runs what, and whose
+//! the license is, is no business of a tenant's.
 
 use super::asked::Asked;
 use super::watch;
 use crate::app::{App, Reader};
 use crate::auth::Who;
 use http::{Response, StatusCode};
+use mooring_core::identity::Holder;
 use mooring_core::ledger::Ledger;
 use mooring_core::wire::{Leases, Problem, Products, WatchPosition};
 use mooring_net::head::{Query, bad_field};
@@ -45,8 +47,8 @@ pub(super) async fn leases(
         return watch::watch(app, query.after, reader);
     }
     let (seq, mut leases) = app.engine.views();
-    if let Some(k) = reader.only() {
-        leases.retain(|v| v.holder.key() == *k);
+    if reader.only().is_some() {
+        leases.retain(|v| reader.sees(&v.holder.key()));
     }
     let instance = app.chain.instance;
     let position = WatchPosition { instance, seq };
@@ -58,6 +60,10 @@ async fn reader(app: &App, asked: &Asked) -> Result<Reader, Problem> {
     match app.auth.identify(&asked.peer, &asked.headers).await? {
         Who::Operator => Ok(Reader::Operator),
         who if app.auth.is_admin(&who) => Ok(Reader::Admin),
+        Who::Issuer { subjects, .. } => {
+            let itself = Holder::External { subject: subjects };
+            Ok(Reader::Issuer(itself.key()))
+        }
         Who::Holder(h) => app.policies.entitled(&h).map(|()| Reader::Holder(h.key())),
     }
 }

@@ -111,8 +111,7 @@ impl Watch {
         for e in events {
             self.seq = e.seq;
             let lease = e.view(now);
-            let only = self.reader.only();
-            if only.is_none_or(|k| *k == lease.holder.key()) {
+            if self.reader.sees(&lease.holder.key()) {
                 let position = WatchPosition {
                     instance: self.app.chain.instance,
                     seq: e.seq,

@@ -21,6 +21,10 @@ impl Known {
             Who::Holder(h) => Credential::Certificate {
                 subject: h.to_string(),
             },
+            // Never: an issuer is known by its tokens.
+            Who::Issuer { subjects, .. } => Credential::Certificate {
+                subject: subjects.clone(),
+            },
         };
         Self {
             who,

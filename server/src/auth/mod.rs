@@ -63,7 +63,8 @@ impl Auth {
         let revoked = Arc::new(revoked);
         let clients = config.clients.as_ref().map(|files| {
             let (files, revoked) = (files.clone(), revoked.clone());
-            ClientTokens::load(&config.name, files, revoked, metrics.clone())
+            let server = (&*config.name, &*config.admins);
+            ClientTokens::load(server, files, revoked, metrics.clone())
         });
         Ok(Self {
             certificates: config.tls.client_ca.is_some(),
@@ -164,7 +165,15 @@ impl Auth {
         match who {
             Who::Operator => true,
             Who::Holder(Holder::External { subject }) => self.admins.contains(subject),
-            Who::Holder(Holder::Pod { .. } | Holder::Owner { .. }) => false,
+            Who::Holder(Holder::Pod { .. } | Holder::Owner { .. }) | Who::Issuer { .. } => false,
+        }
+    }
+
+    /// Tells the ledger whose subjects have so many claims in all.
+    pub(crate) fn bound(&self, engine: &Engine) {
+        if let Some(clients) = &self.clients {
+            let issuers = clients.issuers();
+            engine.act(|l, _| l.set_issuers(&issuers));
         }
     }
 
@@ -173,8 +182,10 @@ impl Auth {
     pub(crate) async fn follow(&self, engine: &Engine, shutdown: &Shutdown) {
         let mut files = self.clients.as_ref().map(|c| (c, c.watched()));
         loop {
-            if let Some((clients, watched)) = &mut files {
-                clients.look(watched);
+            if let Some((clients, watched)) = &mut files
+                && clients.look(watched)
+            {
+                self.bound(engine);
             }
             self.bar(engine);
             tokio::select! {

@@ -201,11 +201,17 @@ impl Revoked {
         self.keep(&inner).map(|()| true)
     }
 
-    /// Lifts the revocation that was made with this lease. `false`: there is none.
-    pub(crate) fn lift(&self, lease: LeaseId, by: &Credential) -> Result<bool, Problem> {
+    /// Lifts the revocation that was made with this lease, of a holder that this one `may` speak
+    /// of. `false`: there is none.
+    pub(crate) fn lift(
+        &self,
+        lease: LeaseId,
+        by: &Credential,
+        may: impl Fn(&HolderKey) -> bool,
+    ) -> Result<bool, Problem> {
         let mut inner = self.lock();
         let made = inner.made.iter();
-        let lifted = made.filter(|(_, r)| r.lease == Some(lease));
+        let lifted = made.filter(|(key, r)| r.lease == Some(lease) && may(key));
         let lifted: Vec<HolderKey> = lifted.map(|(key, _)| key.clone()).collect();
         if lifted.is_empty() {
             return Ok(false);

@@ -18,6 +18,7 @@ mod clients;
 mod clones;
 mod edges;
 mod files;
+mod issuers;
 mod leases;
 mod outlives;
 mod owners;

@@ -63,10 +63,11 @@ calls! {
     REVOCATIONS = Revocations "revocations", "GET" "/v1/revocations", Administrator, None,
         [200 Json("RevokedHolders")], [Unauthenticated, OperatorOnly, Revoked, Overloaded];
 
-    /// Revokes holders, and lifts that, whether or not they were heard.
-    CHANGE_REVOCATIONS = ChangeRevocations "changeRevocations", "POST" "/v1/revocations", Operator,
-        Required("ChangeRevocations"), [204 Nothing],
-        [BadRequest, TooLarge, OperatorOnly, Overloaded];
+    /// Revokes holders, and lifts that, whether or not they were heard: the operator, or an issuer
+    /// of client tokens for its own subjects.
+    CHANGE_REVOCATIONS = ChangeRevocations "changeRevocations", "POST" "/v1/revocations",
+        Administrator, Required("ChangeRevocations"), [204 Nothing],
+        [BadRequest, TooLarge, Unauthenticated, OperatorOnly, Revoked, Overloaded];
 
     /// Holders proven gone.
     GONE = Gone "gone", "POST" "/v1/holders/gone", Administrator, Required("Gone"), [204 Nothing],

@@ -7,6 +7,7 @@
 )]
 
 mod any;
+mod outside;
 mod pods;
 mod pools;
 mod refusals;
@@ -77,6 +78,7 @@ pub(super) fn inject_for(
         targets,
         roots: "PEM",
         settings,
+        review: "a-review",
     };
     let patch = mutate(pod.clone(), &typed, &requested, &ctx)?;
     // What the API server does with it.

@@ -258,11 +258,13 @@ fn a_sidecar_goes_on_no_longer_than_its_server_would_let_it() {
 fn a_target_without_a_service_is_resolved_by_name() {
     let t = SidecarTarget::new(&[], &server("licensing", "main", all()), None);
     assert_eq!(
-        (t.url.as_str(), t.addresses.len(), t.audience.as_str()),
+        (t.url.as_str(), t.addresses.len(), &t.token),
         (
             "https://main.licensing.svc:8443",
             0,
-            "mooring.dev/licensing"
+            &TokenOf::Account {
+                audience: "mooring.dev/licensing".into()
+            }
         )
     );
 }

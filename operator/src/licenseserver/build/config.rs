@@ -3,8 +3,8 @@
 use super::anchor;
 use super::inputs::Inputs;
 use super::paths::{
-    CLIENT_KEYS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE, STATE_DIR, VENDOR_KEYS_DIR,
-    mounted as at,
+    CLIENT_KEYS_FILE, ISSUERS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE, STATE_DIR,
+    VENDOR_KEYS_DIR, mounted as at,
 };
 use super::state::STATE;
 use super::volumes::license_file;
@@ -54,6 +54,7 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         operator_knows_all: spec.clients.is_none(),
         clients: spec.clients.as_ref().map(|_| Clients {
             keys: Some(at(CLIENT_KEYS_FILE)),
+            issuers: Some(at(ISSUERS_FILE)),
             revoked: Some(at(REVOKED_FILE)),
         }),
         admins: spec.admins.clone(),

@@ -10,6 +10,7 @@ pub const POLICIES_FILE: &str = "policies.yaml";
 pub(super) const REVOCATIONS_FILE: &str = "license/revocations.mooring";
 /// Whose client tokens count, and which do not.
 pub(super) const CLIENT_KEYS_FILE: &str = "clients/keys";
+pub(super) const ISSUERS_FILE: &str = "clients/issuers";
 pub(super) const REVOKED_FILE: &str = "clients/revoked";
 /// Where all that the server reads is mounted, but for the vendor's keys.
 pub(super) const DIR: &str = "/etc/mooring";

@@ -131,7 +131,7 @@ fn clients_outside_the_cluster_are_known_by_their_keys_and_end_what_only_the_ope
         let (config, _) = case.config();
         assert_eq!(
             config["clients"],
-            json!({ "keys": "/etc/mooring/clients/keys", "revoked": "/etc/mooring/clients/revoked" })
+            json!({ "keys": "/etc/mooring/clients/keys", "issuers": "/etc/mooring/clients/issuers", "revoked": "/etc/mooring/clients/revoked" })
         );
         assert_eq!(config["admins"], json!(["ann"]));
         assert_eq!(
@@ -143,7 +143,7 @@ fn clients_outside_the_cluster_are_known_by_their_keys_and_end_what_only_the_ope
         let config = volume(&pod, "config").unwrap();
         let sources = config["projected"]["sources"].as_array().unwrap().clone();
         let keys = sources.iter().find(|s| s[kind]["name"] == "ours").unwrap();
-        let items = json!([{ "key": "client-keys", "path": "clients/keys" }, { "key": "no", "path": "clients/revoked" }]);
+        let items = json!([{ "key": "client-keys", "path": "clients/keys" }, { "key": "issuers", "path": "clients/issuers" }, { "key": "no", "path": "clients/revoked" }]);
         assert_eq!(keys[kind]["items"], items);
         assert_eq!(keys[kind]["optional"], json!(true));
     }

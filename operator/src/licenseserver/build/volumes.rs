@@ -2,7 +2,9 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{CLIENT_KEYS_FILE, CONFIG_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE};
+use super::paths::{
+    CLIENT_KEYS_FILE, CONFIG_FILE, ISSUERS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE,
+};
 use crate::container::{empty_dir, host_path};
 use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::api::core::v1::{
@@ -118,6 +120,7 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
         // Optional as a whole: a key that is not there leaves the other.
         let keys = [
             (c.keys_key.as_str(), CLIENT_KEYS_FILE),
+            (c.issuers_key.as_str(), ISSUERS_FILE),
             (c.revoked_key.as_str(), REVOKED_FILE),
         ];
         sources.extend(c.secret_name.as_ref().map(|n| secret(n, &keys, true)));

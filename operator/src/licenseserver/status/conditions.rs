@@ -36,6 +36,8 @@ pub struct Judged<'a> {
     pub pod: Option<&'a Pod>,
     /// The nodes that carry the placement's labels and take no new pods.
     pub cordoned: &'a [String],
+    /// It is outside of the cluster: no pod, node or device of this one is its own.
+    pub outside: bool,
     /// The node its pod is on.
     pub node: Option<String>,
     /// The same, where that is not ready: why, in words.
@@ -87,7 +89,7 @@ pub(super) fn untried(j: &Judged<'_>) -> bool {
     let s = j.snapshot;
     let asked = s.connected || s.problem.is_some() || s.state.is_some();
     let wanting = j.invalid.is_some() || !j.missing.is_empty() || !j.taken.is_empty();
-    !asked && !wanting && j.pod.is_some()
+    !asked && !wanting && (j.pod.is_some() || j.outside)
 }
 
 /// The conditions, with the times of transition of those that stayed.
@@ -102,9 +104,10 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
         (ANCHOR_PRESENT, anchor(j)),
         (LICENSE_VALID, license(j)),
         (SETTLING, settling(j)),
-        (PLACED, placed(j)),
     ];
+    let placed = (!j.outside).then(|| (PLACED, placed(j)));
     all.into_iter()
+        .chain(placed)
         .chain(policy(j.named).map(|w| (POLICY_READY, w)))
         .chain(primary_serves(j).map(|w| (PRIMARY_SERVES, w)))
         .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
@@ -283,6 +286,9 @@ fn ready(j: &Judged<'_>) -> Word {
         let all: Vec<&str> = j.missing.iter().map(|m| m.message.as_str()).collect();
         return word("False", m.reason, all.join("; "));
     }
+    if j.outside {
+        return not_connected(j);
+    }
     if let Some(text) = &j.node_down {
         let text = match &j.stuck {
             Some((_, until)) => format!("{text}. {until}"),
@@ -308,6 +314,10 @@ fn ready(j: &Judged<'_>) -> Word {
             _ => word("False", reason, message),
         };
     }
+    not_connected(j)
+}
+
+fn not_connected(j: &Judged<'_>) -> Word {
     let problem = j.snapshot.problem.as_deref();
     let problem = problem.unwrap_or("the operator has not reached it yet");
     let text = format!("the server does not answer the operator: {problem}");
@@ -369,7 +379,7 @@ fn container_trouble(c: &ContainerStatus, before: bool) -> Option<String> {
 }
 
 fn no_contact(j: &Judged<'_>) -> Word {
-    let (reason, text) = if j.pod.is_none() && j.snapshot.state.is_none() {
+    let (reason, text) = if j.pod.is_none() && j.snapshot.state.is_none() && !j.outside {
         (NOT_STARTED, "the server has not been started yet")
     } else {
         let text = "the server does not answer the operator; its holders run on under their leases and grace";

@@ -44,6 +44,7 @@ struct Case {
     whereabouts: Whereabouts,
     pod: Option<Pod>,
     cordoned: Vec<String>,
+    outside: bool,
     node_down: Option<String>,
     stuck: Option<(StuckPod, String)>,
     trust: Vec<Group>,
@@ -68,6 +69,7 @@ impl Default for Case {
             },
             pod: None,
             cordoned: vec![],
+            outside: false,
             node_down: None,
             stuck: None,
             trust: vec![],
@@ -105,6 +107,7 @@ impl Case {
             pod: self.pod.as_ref(),
             cordoned: &self.cordoned,
             node: Some("node-a".into()),
+            outside: self.outside,
             node_down: self.node_down.clone(),
             stuck: self.stuck.clone(),
             endpoint: "https://main.licensing.svc:8443".into(),
@@ -878,6 +881,31 @@ fn a_policy_that_is_missing_changes_nothing_and_is_said_with_what_to_do() {
     );
     let away = Case::default().status(Some(&gone));
     assert!(away.condition("PolicyReady").is_none());
+}
+
+#[test]
+fn of_a_server_outside_of_the_cluster_neither_node_nor_pod_is_spoken_of() {
+    let outside = |snapshot: Snapshot| Case {
+        snapshot,
+        outside: true,
+        ..Case::default()
+    };
+    let s = outside(snapshot(|_| ())).status(None);
+    let ready = s.condition("Ready").unwrap();
+    assert_eq!((&*ready.status, &*ready.reason), ("True", "Serving"));
+    assert!(s.condition("Placed").is_none(), "{:?}", s.conditions);
+    let cut_off = Snapshot {
+        problem: Some("cannot connect to license.example.com:8443".into()),
+        ..Snapshot::default()
+    };
+    let cut = outside(cut_off).status(Some(&s));
+    let ready = cut.condition("Ready").unwrap();
+    assert_eq!((&*ready.status, &*ready.reason), ("False", "NotConnected"));
+    assert!(ready.message.contains("license.example.com"), "{ready:?}");
+    assert_eq!(cut.condition("AnchorPresent").unwrap().reason, "NoContact");
+    // An operator that has just started says what the one before it said.
+    let unheard = outside(Snapshot::default()).status(Some(&s));
+    assert_eq!(unheard.conditions, s.conditions);
 }
 
 #[test]

@@ -116,3 +116,49 @@ fn each_refusal_names_the_field_and_what_was_expected() {
         );
     }
 }
+
+fn outside(change: impl FnOnce(&mut Value)) -> Result<(), String> {
+    let mut v = json!({
+        "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": { "name": "main" },
+        "spec": { "external": {
+            "address": "https://license.example.com:8443", "roots": { "configMapName": "roots" },
+            "issuer": { "secretName": "issuer", "subjects": "pod:cluster-a/" }
+        } }
+    });
+    change(&mut v["spec"]);
+    validate(&serde_json::from_value(v).unwrap()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn one_outside_of_the_cluster_needs_no_anchor_and_no_place() {
+    assert_eq!(outside(|_| ()), Ok(()));
+    let addresses = json!(["172.30.0.9:8443", "[fd00::9]:8443"]);
+    assert_eq!(outside(|s| s["external"]["addresses"] = addresses), Ok(()));
+    let address = "https://172.30.0.9:8443";
+    assert_eq!(
+        outside(|s| s["external"]["address"] = json!(address)),
+        Ok(())
+    );
+    for (bad, field) in [
+        (json!("http://license.example.com:8443"), "address"),
+        (json!("https://license.example.com"), "address"),
+        (json!("https://license.example.com:0"), "address"),
+        (json!("https://main.licensing.svc:8443"), "address"),
+        (
+            json!("https://main.licensing.svc.cluster.local:8443"),
+            "address",
+        ),
+        (json!(["license.example.com:8443"]), "addresses"),
+        (json!(["172.30.0.9"]), "addresses"),
+    ] {
+        let e = outside(|s| s["external"][field] = bad.clone()).unwrap_err();
+        assert!(e.starts_with(&format!("spec.external.{field}: ")), "{e}");
+    }
+    let e = outside(|s| s["external"]["issuer"]["subjects"] = json!("pod:a")).unwrap_err();
+    assert!(
+        e.starts_with("spec.external.issuer.subjects: \"pod:a\""),
+        "{e}"
+    );
+    let e = outside(|s| s["allowedNamespaces"] = json!({ "from": "Selector" })).unwrap_err();
+    assert!(e.starts_with("spec.allowedNamespaces"), "{e}");
+}

@@ -29,12 +29,19 @@ fn keys_and_revocations_change_while_it_runs_and_bad_files_change_nothing() {
     fs::write(path("revoked"), "").unwrap();
     let files = Clients {
         keys: Some(path("keys")),
+        issuers: Some(path("issuers")),
         revoked: Some(path("revoked")),
     };
     let revoked = Arc::new(Revoked::default());
     let metrics = Arc::new(Metrics::new().unwrap());
-    let load =
-        |f: &Clients| ClientTokens::load("main", f.clone(), revoked.clone(), metrics.clone());
+    let load = |f: &Clients| {
+        ClientTokens::load(
+            ("main", &["ops".to_owned()]),
+            f.clone(),
+            revoked.clone(),
+            metrics.clone(),
+        )
+    };
     let tokens = load(&files).unwrap();
     let mut files_seen = tokens.watched();
     tokens.look(&mut files_seen);
@@ -83,4 +90,33 @@ fn keys_and_revocations_change_while_it_runs_and_bad_files_change_nothing() {
 
     let e = load(&files).err().unwrap().to_string();
     assert!(e.contains("clients.keys") && e.contains("line 1"), "{e}");
+}
+
+#[test]
+fn a_list_of_revoked_ones_need_not_be_there_and_lifts_nothing_when_it_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |n: &str| dir.path().join(n);
+    let key = SigningKey::from_seed(&[1; 32]).unwrap();
+    let now = at("2026-06-01T00:00:00Z");
+    fs::write(path("keys"), key.public().to_string()).unwrap();
+    let files = Clients {
+        keys: Some(path("keys")),
+        issuers: Some(path("issuers")),
+        revoked: Some(path("revoked")),
+    };
+    let (revoked, metrics) = (
+        Arc::new(Revoked::default()),
+        Arc::new(Metrics::new().unwrap()),
+    );
+    let tokens = ClientTokens::load(("main", &[]), files, revoked, metrics).unwrap();
+    let mut seen = tokens.watched();
+    tokens.look(&mut seen);
+    let farm = token("farm", "t-1", &key);
+    assert!(tokens.verify(&farm, now).is_ok());
+    fs::write(path("revoked"), "t-1").unwrap();
+    tokens.look(&mut seen);
+    assert!(tokens.verify(&farm, now).is_err());
+    fs::remove_file(path("revoked")).unwrap();
+    tokens.look(&mut seen);
+    assert!(tokens.verify(&farm, now).is_err());
 }

@@ -44,11 +44,15 @@ fn a_revocation_outlives_a_restart_and_ends_when_lifted_or_in_time() {
     );
     let r = open();
     assert_eq!(
-        r.lift(LeaseId::from_bytes([2; 16]), &Credential::Operator),
+        r.lift(LeaseId::from_bytes([2; 16]), &Credential::Operator, |_| {
+            true
+        }),
         Ok(false)
     );
     assert_eq!(
-        r.lift(LeaseId::from_bytes([1; 16]), &Credential::Operator),
+        r.lift(LeaseId::from_bytes([1; 16]), &Credential::Operator, |_| {
+            true
+        }),
         Ok(true)
     );
     assert!(r.check(&farm(), at(1)).is_ok() && open().len() == 0);
@@ -95,7 +99,7 @@ fn whoever_asked_is_named_once_and_a_file_or_time_is_nobody() {
     revoke(&r, revocation(&farm(), 2, None)).unwrap();
     assert_eq!(told(6).len(), 1);
     let lease = LeaseId::from_bytes([2; 16]);
-    assert_eq!(r.lift(lease, &Credential::Operator), Ok(true));
+    assert_eq!(r.lift(lease, &Credential::Operator, |_| true), Ok(true));
     assert_eq!(told(7), [(false, operator())]);
     r.set_list(RevokedList::parse("subject:farm").unwrap());
     assert_eq!(told(8), [(true, None)]);
