@@ -66,6 +66,8 @@ pub struct Drive {
     release: Option<Release>,
     /// It begins anew once it was given back.
     comes_back: bool,
+    /// It was lost with another part.
+    lost: bool,
 }
 
 /// The names of the claims that go on, but for the one of this name: what its request tells the
@@ -104,6 +106,7 @@ impl Drive {
             staged: None,
             release: None,
             comes_back: false,
+            lost: false,
         }
     }
 
@@ -213,6 +216,7 @@ impl Drive {
                 return self.kept();
             }
             self.comes_back = false;
+            self.lost = false;
             // What was left over is given back; the application still needs its claim. Its requests
             // are numbered on, so that no late answer to the old one's is taken for an answer to
             // them.
@@ -341,6 +345,17 @@ impl Drive {
         // Until it begins anew a crash must not take it for one that its application gave back.
         self.ending = Ending::No;
         self.comes_back = true;
+    }
+
+    /// The same, since another part of its claim is lost, and that with it.
+    pub(super) fn come_back_lost(&mut self) {
+        self.come_back();
+        self.lost = true;
+    }
+
+    /// It was lost with another part, and has not begun anew since.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// How it is to stand in line from now on; whether that is news.

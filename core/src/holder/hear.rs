@@ -8,7 +8,7 @@ use crate::policy::OptimisticStart;
 use crate::receipt::Sealed;
 use crate::secret::Secret;
 use crate::time::{BootTime, LONGEST_GRACE, MAX_LEASE};
-use crate::wire::{Grant, HoldState, Problem, ProblemType, Renewed, Stance, Waiting};
+use crate::wire::{Grant, HoldState, Problem, ProblemType, Renewed, Waiting};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -278,10 +278,6 @@ impl Claimant {
         self.s.called_back = None;
         self.s.server = Some(w.server);
         self.knows_part = self.said_part;
-        self.rests_since = match self.told_stance {
-            Stance::Rests => Some(self.rests_since.unwrap_or(now)),
-            Stance::Gathers | Stance::Yields => None,
-        };
         // A place in line shows that a revocation was lifted; a copy does not ask any more.
         self.s.barred = None;
         self.s.max_contested = w.max_contested;

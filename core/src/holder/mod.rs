@@ -301,8 +301,6 @@ pub struct Claimant {
     /// server has answered one that said so.
     said_part: bool,
     knows_part: bool,
-    /// Since when it rests in line, as the server knows.
-    rests_since: Option<BootTime>,
     place: Option<u32>,
     reason: Option<WaitReason>,
     retry_in: Duration,
@@ -427,7 +425,6 @@ impl Claimant {
             told_stance: Stance::default(),
             said_part: spec_is_part,
             knows_part: spec_is_part,
-            rests_since: None,
             place: None,
             reason: None,
             retry_in: Duration::ZERO,

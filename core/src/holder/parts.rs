@@ -7,8 +7,7 @@
 //!
 //! - All parts stand in line from the begin, and *rest* there: they keep their places, and nobody
 //!   waits for them.
-//! - Only who is the first in the line of its last server takes seats, or has rested there for
-//!   [`PART_WAITS`], so that one who never takes any is in nobody's way; and takes them in the
+//! - Only who is the first in the line of its last server takes seats, and takes them in the
 //!   order of the servers' own ids, which is the same for everybody: while it waits for one it has
 //!   only such as come before. A part that it has lost is taken again before those: what comes
 //!   after goes back in line.
@@ -118,15 +117,15 @@ fn break_up(parts: &mut [Vec<&mut Drive>], changed: &mut [Vec<LineChange>], now:
         for (line, changed) in part.iter_mut().zip(changed) {
             line.holder_mut().is_whole(false);
             line.holder_mut().is_chosen(false, now);
-            // What is lost has nothing to give back, and says so; a copy asks no more.
-            if line.holder().is_copy() || state_of(line, now) == HoldState::Lost {
+            // Who is told that it is a copy asks no more.
+            if line.holder().is_copy() {
                 changed.save = true;
                 continue;
             }
             if !line.is_out() {
                 let _ = line.stay_out(now);
             }
-            line.come_back();
+            line.come_back_lost();
             (changed.save, changed.wake) = (true, true);
         }
     }
@@ -159,7 +158,7 @@ fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<Turn> {
         return None;
     }
     let (_, last) = order.last()?;
-    let is_first = there(last) || stands(part(last)).any(|l| l.holder().has_its_turn(now));
+    let is_first = there(last) || stands(part(last)).any(|l| l.holder().has_its_turn());
     if !is_first && !mutant::on(Mutant::PartsTakenEarly) {
         return None;
     }
@@ -253,6 +252,15 @@ pub fn status(parts: &[Vec<&Drive>], now: BootTime) -> Option<ClaimStatus> {
         status.for_ms = each.iter().filter_map(|s| s.for_ms).min();
         let held = each.iter().filter_map(|s| s.held_until_boot_ms).min();
         status.held_until_boot_ms = held.filter(|_| status.state == HoldState::Held);
+    } else if parts.iter().flatten().any(|l| l.is_lost()) {
+        // Until what there was is given back, and asked for anew.
+        status.state = HoldState::Lost;
+        status.licensed = false;
+        (
+            status.until_boot_ms,
+            status.for_ms,
+            status.held_until_boot_ms,
+        ) = (None, None, None);
     } else if status.licensed {
         // One has an answer, and others have none.
         status.state = HoldState::Waiting;

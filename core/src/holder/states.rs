@@ -1,7 +1,6 @@
 //! What time alone changes, and what the application is told.
 
 use super::Claimant;
-use super::parts::PART_WAITS;
 use crate::time::{BootTime, whole_millis};
 use crate::wire::{ClaimKind, ClaimStatus, HoldState, Stance, WaitReason};
 
@@ -61,10 +60,9 @@ impl Claimant {
         self.s.state == HoldState::Waiting && served && self.reason.is_some_and(grants)
     }
 
-    /// Nobody stands before it in that line, or it has rested there for long enough.
-    pub(super) fn has_its_turn(&self, now: BootTime) -> bool {
-        let rested = self.rests_since.map(|t| now.since(t));
-        self.place == Some(1) || rested.is_some_and(|d| d >= PART_WAITS)
+    /// Nobody stands before it in that line.
+    pub(super) fn has_its_turn(&self) -> bool {
+        self.place == Some(1)
     }
 
     /// All parts of its claim are there, or are not any more.
