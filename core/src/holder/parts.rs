@@ -1,18 +1,19 @@
 //! One claim for what several license servers have together, as of two vendors
 //! (docs/protocol.md, "Over several servers").
 //!
-//! Its *parts* are what it asks of each; a part whose servers are several is a pool ([`lines`]). Here
-//! is when which part is taken, so that two claims never wait for each other and few seats idle:
+//! Its *parts* are what it asks of each; a part whose servers are several is a pool ([`lines`]).
+//! Here is when which part is taken, so that two claims never wait for each other and few seats
+//! idle:
 //!
 //! - All parts stand in line from the begin, and *rest* there: they keep their places, and nobody
 //!   waits for them.
 //! - Only who is the first in the line of its last server takes seats, and takes them in the order
 //!   of the servers' own ids, which is the same for everybody: while it waits for one it has only
-//!   such as come before.
-//!   A part that it has lost again is taken again before those: what comes after goes back in line.
-//! - What it has is *reserved*: nothing is told, shown or proven before all are there. That is saved
-//!   in one step with all parts, before anybody is told.
-//! - A part waits for the others for [`PART_WAITS`] at most; then it goes back to its place in line.
+//!   such as come before. If one of those is lost, what comes after it goes back in line.
+//! - What it has is *reserved*: nothing is told, shown or proven before all are there. That is
+//!   saved in one step with all parts, before anybody is told.
+//! - A part waits for the others for [`PART_WAITS`] at most; then it goes back to its place in
+//!   line.
 //! - Lost at one is lost, and given back at all.
 
 use super::drive::Drive;
