@@ -1,7 +1,7 @@
 //! Promise 20: a claim in the lines of several servers; promise 21: one for what several have
-//! together. A judge of its own, of the worlds of several servers ([`crate::lines`]); of promise 1 it
-//! counts each server's seats at the holders,
-//! and of promise 15 it has the part that is about all servers.
+//! together. A judge of its own, of the worlds of several servers ([`crate::lines`]); of promise 1
+//! it counts each server's seats at the holders, and of promise 15 it has the part that is about
+//! all servers.
 //!
 //! | file | what it holds |
 //! |---|---|
