@@ -7,10 +7,9 @@
 //!
 //! - All parts stand in line from the begin, and *rest* there: they keep their places, and nobody
 //!   waits for them.
-//! - Only who is the first in the line of its last server takes seats, and takes them in the
-//!   order of the servers' own ids, which is the same for everybody: while it waits for one it has
-//!   only such as come before. A part that it has lost is taken again before those: what comes
-//!   after goes back in line.
+//! - Only who is the first in the line of its last server takes seats, and takes them in the order
+//!   of the servers' own ids, which is the same for everybody: while it waits for one it has only
+//!   such as come before. If one of those is lost, what comes after it goes back in line.
 //! - What it has is *reserved*: nothing is told, shown or proven before all are there. That is
 //!   saved in one step with all parts, before anybody is told.
 //! - A part waits for the others for [`PART_WAITS`] at most; then it goes back to its place in
@@ -139,7 +138,7 @@ struct Turn {
 }
 
 /// Which part is to take its seats now, if one is: the first in the servers' order that has none,
-/// once the last of them has nobody before this claim, and all can be had as far as is known.
+/// once the last of them has nobody before this claim, and that one can be had as far as is known.
 fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<Turn> {
     let asked = parts.iter().enumerate();
     let asked = asked.filter(|(_, p)| has(p, now) != Has::Silence);
@@ -164,7 +163,8 @@ fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<Turn> {
     }
     let mut order = order.into_iter().map(|(_, i)| i);
     let takes = order.find(|i| has(part(i), now) == Has::Nothing)?;
-    Some(Turn {
+    let can = stands(part(&takes)).next().is_some();
+    can.then(|| Turn {
         takes,
         later: order.collect(),
     })

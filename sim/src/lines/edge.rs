@@ -1,6 +1,6 @@
 //! What reaches a server and what it answers.
 
-use super::history::{Answered, Sends, SiteFact, Stands};
+use super::history::{Answered, LineStance, Sends, SiteFact};
 use super::net::Way;
 use super::servers::PRODUCT;
 use super::state::{Site, SitePacket};
@@ -20,9 +20,9 @@ pub(super) fn sends(r: &Request) -> Sends {
     match r {
         Request::Claim { body, .. } => Sends::Claim {
             stands: match body.stance {
-                Stance::Gathers => Stands::Gathers,
-                Stance::Yields => Stands::Yields,
-                Stance::Rests => Stands::Rests,
+                Stance::Gathers => LineStance::Gathers,
+                Stance::Yields => LineStance::Yields,
+                Stance::Rests => LineStance::Rests,
             },
             shows: body.ticket.is_some() || body.held.is_some(),
         },

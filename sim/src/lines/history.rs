@@ -23,7 +23,7 @@ pub struct SiteAt {
 
 /// How a claim is to stand in a line, as its holder says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stands {
+pub enum LineStance {
     /// Free seats are to gather for it there.
     Gathers,
     /// It keeps none from others.
@@ -36,7 +36,7 @@ pub enum Stands {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sends {
     Claim {
-        stands: Stands,
+        stands: LineStance,
         /// It shows a lease or a place that it was given.
         shows: bool,
     },
@@ -92,7 +92,8 @@ pub enum Of {
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SiteFact {
-    /// A pod comes, and claims at these servers: as many seats for each part, of one of its servers.
+    /// A pod comes, and claims at these servers: so many seats for each part, of one of its
+    /// servers.
     Comes {
         pod: PodNo,
         parts: Vec<Vec<ServerNo>>,
@@ -142,7 +143,7 @@ pub enum SiteFact {
         told: AppTold,
     },
     /// A run of a server starts: D, how long it settles, for how long an application may run on
-    /// after the last request that was answered with a lease, and for how long who is contested may.
+    /// after the last request that was answered with a lease, and for how long a contested one may.
     Starts {
         server: ServerNo,
         lease_for: Ms,

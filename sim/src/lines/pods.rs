@@ -104,7 +104,8 @@ impl Site {
         self.spins();
     }
 
-    /// Applies the rules of several parts and lines, and saves what they change; `false` if the sidecar does
+    /// Applies the rules of several parts and lines, and saves what they change; `false` if the
+    /// sidecar does
     /// not run, or crashes amid that.
     fn settles(&mut self, no: PodNo) -> bool {
         let now = self.now;

@@ -2,21 +2,14 @@
 //! licensed by it, crash or not, but from `Contested` to one that has a seat; to the limit that
 //! they were told; and that what ends at one server ends nothing at another.
 
-use super::{AppTold, Lines, Ms, Of, Pod, PodNo, Verdict, slack};
+use super::{AppTold, Lines, Ms, Of, Pod, PodNo, Verdict, is_licensed, slack};
 use crate::history::Says;
 
 /// An application is told another thing than before.
-pub(super) struct Change {
-    pub(super) pod: PodNo,
-    pub(super) before: AppTold,
-    pub(super) now: AppTold,
-}
-
-pub(super) fn is_licensed(says: Says) -> bool {
-    matches!(
-        says,
-        Says::Held | Says::Grace | Says::Contested | Says::Optimistic
-    )
+struct Change {
+    pod: PodNo,
+    before: AppTold,
+    now: AppTold,
 }
 
 impl Lines {
@@ -76,9 +69,9 @@ impl Lines {
     }
 
     /// Whether the application is licensed by what it was told before.
-    pub(super) fn still_licensed(&self, c: &Change) -> bool {
-        let by_time = c.before.limit.is_some_and(|t| self.now + slack(t) < t);
-        by_time && is_licensed(c.before.says)
+    pub(super) fn still_licensed(&self, before: &AppTold) -> bool {
+        let by_time = before.limit.is_some_and(|t| self.now + slack(t) < t);
+        by_time && is_licensed(before.says)
     }
 
     fn is_one_lease(&mut self, c: &Change) -> Verdict {
@@ -86,7 +79,7 @@ impl Lines {
             |t: &AppTold| matches!(t.says, Says::Held | Says::Grace | Says::Contested);
         // Who started without a server is contested by all of them.
         let is_chosen = c.before.chosen;
-        if !self.still_licensed(c) || !is_licensed(c.now.says) || !by_a_server(&c.before) {
+        if !self.still_licensed(&c.before) || !is_licensed(c.now.says) || !by_a_server(&c.before) {
             return Ok(());
         }
         let same = c.before.server == c.now.server;
@@ -104,7 +97,11 @@ impl Lines {
     }
 
     fn is_not_cut_short(&mut self, c: &Change) -> Verdict {
-        let Some(pod) = self.pods.get(&c.pod).filter(|_| self.still_licensed(c)) else {
+        let Some(pod) = self
+            .pods
+            .get(&c.pod)
+            .filter(|_| self.still_licensed(&c.before))
+        else {
             return Ok(());
         };
         let limits = (c.before.limit.unwrap_or(0), c.now.limit.unwrap_or(0));

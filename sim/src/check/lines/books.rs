@@ -3,7 +3,8 @@
 //! gather there.
 
 use super::{
-    Entry, Heard, InBooks, Lines, Ms, Pod, PodNo, Sends, SentNo, Server, ServerNo, Stands, Verdict,
+    Entry, Heard, InBooks, LineStance, Lines, Ms, Pod, PodNo, Sends, SentNo, Server, ServerNo,
+    Verdict,
 };
 use crate::history::Says;
 
@@ -133,7 +134,7 @@ impl Lines {
                 return None;
             };
             // Who rests asks for nothing yet.
-            let asks = e.heard.stands != Stands::Rests;
+            let asks = e.heard.stands != LineStance::Rests;
             asks.then_some((no, e, runs, *self.wants.get(no)?))
         });
         let line: Vec<_> = line.collect();
@@ -178,7 +179,7 @@ impl Lines {
 impl Heard {
     /// Free seats gather for it.
     pub(super) fn gathers(&self) -> bool {
-        self.stands == Stands::Gathers
+        self.stands == LineStance::Gathers
     }
 }
 
@@ -188,7 +189,7 @@ impl Entry {
         Self {
             book: InBooks::Gone,
             heard: Heard {
-                stands: Stands::Rests,
+                stands: LineStance::Rests,
                 msg: SentNo::default(),
                 received: now,
                 arrival: None,

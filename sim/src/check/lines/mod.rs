@@ -1,6 +1,7 @@
 //! Promise 20: a claim in the lines of several servers; promise 21: one for what several have
-//! together. A judge of its own, of the worlds of several servers ([`crate::lines`]); of promise 1 it counts each server's seats at the holders,
-//! and of promise 15 it has the part that is about all servers.
+//! together. A judge of its own, of the worlds of several servers ([`crate::lines`]); of promise 1
+//! it counts each server's seats at the holders, and of promise 15 it has the part that is about
+//! all servers.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -21,11 +22,10 @@ mod starts;
 
 use super::Seen;
 use super::measure::{Verdict, margin, slack};
-use crate::history::{Broken, Ms};
+use crate::history::{Broken, Ms, Says};
 use crate::lines::history::{
-    Answered, AppTold, InBooks, Of, PodNo, Sends, SentNo, ServerNo, SiteAt, SiteFact, Stands,
+    Answered, AppTold, InBooks, LineStance, Of, PodNo, Sends, SentNo, ServerNo, SiteAt, SiteFact,
 };
-use parts::Part;
 use std::collections::BTreeMap;
 
 /// The judge.
@@ -74,7 +74,7 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     /// How it is to stand, as it said last.
-    stands: Stands,
+    stands: LineStance,
     /// The last message of it that is no late one, and when it came.
     msg: SentNo,
     received: Ms,
@@ -97,6 +97,38 @@ struct Pod {
     lines: BTreeMap<ServerNo, Line>,
 }
 
+/// One part of a claim, and what its pod has heard of it.
+#[derive(Debug, Default)]
+struct Part {
+    servers: Vec<ServerNo>,
+    /// One of them has answered.
+    answered: bool,
+    /// All were silent for long enough, in one process of its sidecar.
+    all_silent: bool,
+    /// Until when its application may run that was started without them.
+    started: Option<Ms>,
+    leases: BTreeMap<ServerNo, Lease>,
+}
+
+/// What a pod has at a server, as it has heard.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    since: Ms,
+    /// Until when its application may run by it.
+    until: Ms,
+    /// Another part is lost since then: it is to be given back.
+    over: Option<Ms>,
+}
+
+impl Part {
+    fn of(servers: &[ServerNo]) -> Self {
+        Self {
+            servers: servers.to_vec(),
+            ..Self::default()
+        }
+    }
+}
+
 /// What a sidecar's present process knows of one server.
 #[derive(Debug, Default)]
 struct Line {
@@ -111,6 +143,13 @@ struct Line {
     place: Option<u32>,
     /// It has a place there: until when its application may run on by that, if it still does.
     place_until: Option<Ms>,
+}
+
+fn is_licensed(says: Says) -> bool {
+    matches!(
+        says,
+        Says::Held | Says::Grace | Says::Contested | Says::Optimistic
+    )
 }
 
 impl Server {
@@ -129,9 +168,8 @@ impl Pod {
     /// The server whose lease its application goes by now; none while it runs without, or not, or
     /// goes by those of several.
     fn holds_at(&self) -> Option<ServerNo> {
-        use crate::history::Says::{Grace, Held};
         let told = self.told.as_ref().filter(|_| self.parts.len() < 2)?;
-        matches!(told.says, Held | Grace).then_some(told.server)
+        matches!(told.says, Says::Held | Says::Grace).then_some(told.server)
     }
 }
 

@@ -5,13 +5,12 @@
 //! A part that several servers may give has the least of their ids that the sidecar knows of: what
 //! depends on that is judged only where it is sure.
 
-use super::apps::{Change, is_licensed};
 use super::{
-    Answered, AppTold, InBooks, Lines, Ms, Pod, PodNo, Sends, Server, ServerNo, Stands, Verdict,
+    Answered, AppTold, InBooks, Lease, LineStance, Lines, Ms, Part, Pod, PodNo, Sends, Server,
+    ServerNo, Verdict,
 };
-use super::{margin, slack};
+use super::{is_licensed, margin, slack};
 use crate::history::Says;
-use std::collections::BTreeMap;
 
 /// How long a part may wait for the others.
 const PART_WAITS: Ms = 60_000;
@@ -20,37 +19,7 @@ const ATTEMPT: Ms = 15_000;
 /// What the last free seat takes to find who waits for it.
 const AT_REST: Ms = 10_000;
 
-/// One part of a claim, and what its pod has heard of it.
-#[derive(Debug, Default)]
-pub(super) struct Part {
-    pub(super) servers: Vec<ServerNo>,
-    /// One of them has answered.
-    pub(super) answered: bool,
-    /// All were silent for long enough, in one process of its sidecar.
-    pub(super) all_silent: bool,
-    /// Until when its application may run that was started without them.
-    started: Option<Ms>,
-    leases: BTreeMap<ServerNo, Lease>,
-}
-
-/// What a pod has at a server, as it has heard.
-#[derive(Clone, Copy, Debug)]
-struct Lease {
-    since: Ms,
-    /// Until when its application may run by it.
-    until: Ms,
-    /// Another part is lost since then: it is to be given back.
-    over: Option<Ms>,
-}
-
 impl Part {
-    pub(super) fn of(servers: &[ServerNo]) -> Self {
-        Self {
-            servers: servers.to_vec(),
-            ..Self::default()
-        }
-    }
-
     /// Until when the application may run by it.
     fn limit(&self) -> Option<Ms> {
         let leases = self.leases.values().map(|l| l.until).max();
@@ -136,8 +105,10 @@ impl Lines {
                 part.started = None;
             }
             Answered::Place(_) if whole => {
-                part.leases.get_mut(&server).map(|l| sooner(&mut l.until));
-                part.started.as_mut().map(sooner);
+                if let Some(lease) = part.leases.get_mut(&server) {
+                    sooner(&mut lease.until);
+                }
+                part.started.iter_mut().for_each(sooner);
             }
             Answered::Place(_) | Answered::Refusal => {
                 part.leases.remove(&server);
@@ -159,12 +130,7 @@ impl Lines {
         if is_licensed(now.says) {
             self.has_all_parts(no, now, !was)?;
         } else if let Some(before) = before.filter(|_| was) {
-            let change = Change {
-                pod: no,
-                before,
-                now,
-            };
-            self.is_ended_by_a_part(&change)?;
+            self.is_ended_by_a_part(no, (before, now))?;
             self.all_are_over(no);
         }
         Ok(())
@@ -202,8 +168,9 @@ impl Lines {
     }
 
     /// It was to be licensed for longer: one of its servers has ended that, or it gives all back.
-    fn is_ended_by_a_part(&self, c: &Change) -> Verdict {
-        let Some(pod) = self.pods.get(&c.pod).filter(|_| self.still_licensed(c)) else {
+    fn is_ended_by_a_part(&self, no: PodNo, (before, now): (AppTold, AppTold)) -> Verdict {
+        let runs = self.still_licensed(&before);
+        let Some(pod) = self.pods.get(&no).filter(|_| runs) else {
             return Ok(());
         };
         let over = |t: Ms| t <= self.now + slack(t);
@@ -213,8 +180,8 @@ impl Lines {
             return Ok(());
         }
         let what = format!(
-            "the application of {:?} is licensed until {:?} ms, and is told {:?}, though none of its parts has ended: {:?}",
-            c.pod, c.before.limit, c.now.says, pod.parts
+            "the application of {no:?} is licensed until {:?} ms, and is told {:?}, though none of its parts has ended: {:?}",
+            before.limit, now.says, pod.parts
         );
         self.broken(21, what)
     }
@@ -247,12 +214,12 @@ impl Lines {
         let rests = matches!(
             what,
             Sends::Claim {
-                stands: Stands::Rests,
+                stands: LineStance::Rests,
                 ..
             }
         );
         match what {
-            Sends::Claim { stands, .. } if stands != Stands::Rests => self.takes(no, server)?,
+            Sends::Claim { stands, .. } if stands != LineStance::Rests => self.takes(no, server)?,
             Sends::Renewal => {}
             _ => self.asks_no_more(no, server),
         }
@@ -373,8 +340,8 @@ impl Lines {
     }
 
     /// What is wrong with how a claim of several parts stands in the end: it rests, though all that
-    /// it asks for is free, and nobody stands before it at its last server. Where it asks for a part
-    /// it is judged with all who do.
+    /// it asks for is free, and nobody stands before it at its last server. Where it asks for a
+    /// part it is judged with all who do.
     pub(super) fn parts_not_at_rest(&self, no: PodNo, pod: &Pod) -> Option<String> {
         let told = pod.told?;
         if is_licensed(told.says) {
@@ -385,7 +352,7 @@ impl Lines {
         }
         let asks = |s: &ServerNo| {
             let e = self.servers.get(s)?.books.get(&no)?;
-            Some(matches!(e.book, InBooks::Line { .. }) && e.heard.stands != Stands::Rests)
+            Some(matches!(e.book, InBooks::Line { .. }) && e.heard.stands != LineStance::Rests)
         };
         let asks = pod.lines.keys().any(|s| asks(s) == Some(true));
         if asks || !pod.is_first_at_last(self.now).all(|first| first) {

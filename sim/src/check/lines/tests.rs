@@ -82,14 +82,14 @@ impl Told {
 
     fn claims(&mut self, pod: PodNo, server: ServerNo, gathers: bool) -> &mut Self {
         let stands = if gathers {
-            Stands::Gathers
+            LineStance::Gathers
         } else {
-            Stands::Yields
+            LineStance::Yields
         };
         self.stands(pod, server, stands)
     }
 
-    fn stands(&mut self, pod: PodNo, server: ServerNo, stands: Stands) -> &mut Self {
+    fn stands(&mut self, pod: PodNo, server: ServerNo, stands: LineStance) -> &mut Self {
         let shows = false;
         self.sends(pod, server, Sends::Claim { stands, shows })
     }
