@@ -64,12 +64,22 @@ impl Pod {
     /// Whether it stands first in the line of its last server, or has what it asks for there: of
     /// each that may be the last.
     fn is_first_at_last(&self, now: Ms) -> impl Iterator<Item = bool> {
+        self.last_parts().map(move |p| {
+            let mut servers = p.servers.iter();
+            p.has(now) || servers.any(|s| self.is_first_at(*s))
+        })
+    }
+
+    /// Each part that may be the last.
+    fn last_parts(&self) -> impl Iterator<Item = &Part> {
         let asked = |p: &&Part| !self.may_be_silent(p);
         let is_last = move |p: &&Part| !self.parts.iter().filter(asked).any(|o| p.is_before(o));
-        self.parts.iter().filter(is_last).map(move |p| {
-            let mut lines = p.servers.iter().filter_map(|s| self.lines.get(s));
-            p.has(now) || lines.any(|l| l.place == Some(1))
-        })
+        self.parts.iter().filter(is_last)
+    }
+
+    /// Whether it was told so, the last time that it heard of that server.
+    fn is_first_at(&self, server: ServerNo) -> bool {
+        self.lines.get(&server).is_some_and(|l| l.place == Some(1))
     }
 }
 
@@ -355,7 +365,10 @@ impl Lines {
             Some(matches!(e.book, InBooks::Line { .. }) && e.heard.stands != LineStance::Rests)
         };
         let asks = pod.lines.keys().any(|s| asks(s) == Some(true));
-        if asks || !pod.is_first_at_last(self.now).all(|first| first) {
+        // What a server that is not there any more has told counts for nothing.
+        let is_first = |s: &ServerNo| self.sells(*s, pod).is_some() && pod.is_first_at(*s);
+        let first = |p: &Part| p.has(self.now) || p.servers.iter().any(is_first);
+        if asks || !pod.last_parts().all(first) {
             return None;
         }
         let free = |p: &Part| p.servers.iter().any(|s| self.has_room(*s, no, pod));
