@@ -220,10 +220,13 @@ impl Drive {
             // What was left over is given back; the application still needs its claim. Its requests
             // are numbered on, so that no late answer to the old one's is taken for an answer to
             // them.
-            let (tags, answered) = (self.holder.tags, self.saved().answered);
-            let (stance, begun) = (self.holder.stance, self.saved().begun);
+            let (tags, stance) = (self.holder.tags, self.holder.stance);
+            let s = self.saved();
+            let (answered, begun, whole) = (s.answered, s.begun, s.whole);
             self.holder = Claimant::new(self.spec.clone(), random.secret(), now);
             (self.holder.tags, self.holder.stance) = (tags, stance);
+            // A line of a pool that comes back is one of a claim of which all parts are there.
+            self.holder.s.whole = whole;
             self.holder.s.answered = answered && !mutant::on(Mutant::AnswerForgottenInRestart);
             if self.spec.is_a_part && !answered {
                 // What an application may do without a server is no longer for that.

@@ -385,3 +385,103 @@ fn nothing_is_taken_while_the_last_server_is_away_whatever_place_it_told() {
     site.run(60_000);
     assert_eq!(site.held(), [pod]);
 }
+
+/// A claim of two parts, of which two servers may give the first: what each line has under way.
+struct PoolAndOther {
+    lines: [Drive; 3],
+    sent: [Option<(Tag, Request)>; 3],
+    now: u64,
+    r: Steady,
+}
+
+impl PoolAndOther {
+    fn new() -> Self {
+        let line = |items: &str, n: u8| {
+            let spec = Spec {
+                is_a_line: true,
+                is_a_part: true,
+                ..Spec::new(
+                    ClaimName::pod(),
+                    crate::request::parse(items).unwrap(),
+                    Start::Licensed,
+                )
+            };
+            Drive::new(spec, ClaimKind::Pod, Secret::from_bytes([n; 32]), at(0))
+        };
+        let mut this = Self {
+            lines: [line("a", 1), line("a", 2), line("b", 3)],
+            sent: [None, None, None],
+            now: 0,
+            r: Steady(9),
+        };
+        this.goes_on();
+        this
+    }
+
+    fn goes_on(&mut self) {
+        loop {
+            let [one, two, other] = &mut self.lines;
+            settle(&mut [vec![one, two], vec![other]], at(self.now));
+            let mut idle = true;
+            for (line, sent) in self.lines.iter_mut().zip(&mut self.sent) {
+                match line.next(at(self.now), &mut self.r) {
+                    Do::Save => idle = false,
+                    Do::Send { tag, request, .. } => (*sent, idle) = (Some((tag, request)), false),
+                    Do::Sleep { .. } | Do::Done | Do::Kept => {}
+                }
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    fn answers(&mut self, line: usize, answer: Answer) -> &mut Self {
+        let (tag, _) = self.sent[line].take().expect("nothing is under way");
+        self.lines[line].landed(at(self.now), tag, answer, &mut self.r);
+        self.goes_on();
+        self
+    }
+
+    /// Whether the line's claim says that other parts are not there.
+    fn claims_a_part(&self, line: usize) -> bool {
+        match &self.sent[line] {
+            Some((_, Request::Claim { body, .. })) => body.part,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn state(&self) -> HoldState {
+        let [one, two, other] = &self.lines;
+        let status = status(&[vec![one, two], vec![other]], at(self.now));
+        status.unwrap().state
+    }
+}
+
+#[test]
+fn a_part_that_moves_to_another_server_of_its_pool_is_one_of_a_whole_there() {
+    let mut c = PoolAndOther::new();
+    for line in 0..3 {
+        c.answers(line, waiting(line, 1));
+    }
+    c.answers(0, grant(1)).answers(1, Answer::Released);
+    assert_eq!(c.state(), HoldState::Waiting);
+    c.answers(2, grant(1));
+    assert_eq!(c.state(), HoldState::Held);
+    // Both servers hear that all is there.
+    c.answers(0, grant(2)).answers(2, grant(2));
+    // Its seat is gone, and the other server of the pool has one.
+    let no_lease = || no(ProblemType::UnknownLease);
+    c.now = 10_000;
+    c.goes_on();
+    c.answers(0, no_lease()).answers(0, waiting(0, 1));
+    assert_eq!(c.state(), HoldState::Contested);
+    assert!(!c.claims_a_part(1));
+    c.answers(1, grant(1));
+    assert_eq!(c.state(), HoldState::Held);
+    // There it may be gone again, as anywhere: its application runs on.
+    c.now = 20_000;
+    c.goes_on();
+    c.answers(1, no_lease()).answers(1, waiting(1, 1));
+    assert_eq!(c.state(), HoldState::Contested);
+}
