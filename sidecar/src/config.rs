@@ -144,17 +144,13 @@ fn items(args: &HoldArgs) -> Result<Vec<Vec<Item>>, ConfigError> {
         request::parse(text).map_err(|e| bad(VARIABLE, format!("{text:?}: {e}")))
     };
     let all = (0..count).map(of).collect::<Result<Vec<_>, _>>()?;
-    let parts = parts(&all);
+    let mut seen = HashSet::new();
     for (n, items) in all.iter().enumerate() {
-        let others = all
-            .iter()
-            .zip(&parts)
-            .filter(|(_, p)| Some(*p) != parts.get(n));
-        let mut others = others.flat_map(|(items, _)| items);
-        let twice = items
-            .iter()
-            .find(|i| others.any(|o| o.product == i.product));
-        if let Some(item) = twice {
+        // Those with the same entry are one part.
+        if all.iter().position(|other| other == items) != Some(n) {
+            continue;
+        }
+        if let Some(item) = items.iter().find(|i| !seen.insert(&i.product)) {
             let problem = format!(
                 "{}: is asked of several servers in entries that differ; expected each product in one entry, or in entries that are the same",
                 item.product
@@ -167,13 +163,15 @@ fn items(args: &HoldArgs) -> Result<Vec<Vec<Item>>, ConfigError> {
 
 /// Which part of the claim each server's entry is: those that ask for the same are one.
 pub(crate) fn parts(items: &[Vec<Item>]) -> Vec<usize> {
-    let first = |i: &Vec<Item>| items.iter().position(|o| o == i).unwrap_or(0);
-    let firsts: Vec<usize> = items.iter().map(first).collect();
-    let mut known: Vec<usize> = firsts.clone();
-    known.sort_unstable();
-    known.dedup();
-    let number = |f: &usize| known.iter().position(|k| k == f).unwrap_or(0);
-    firsts.iter().map(number).collect()
+    let mut known: Vec<&Vec<Item>> = Vec::new();
+    let number = |entry| {
+        let at = known.iter().position(|k| *k == entry);
+        at.unwrap_or_else(|| {
+            known.push(entry);
+            known.len() - 1
+        })
+    };
+    items.iter().map(number).collect()
 }
 
 /// Each server once, and not too many: a claim stands in the lines of all of them.
@@ -198,7 +196,7 @@ fn servers(args: &HoldArgs, mode: Mode) -> Result<Vec<ServerConfig>, ConfigError
 /// The n-th of them.
 fn server(args: &HoldArgs, n: usize, mode: Mode) -> Result<ServerConfig, ConfigError> {
     let count = args.server.entries().len();
-    let of = |list: &'_ Each, variable| {
+    let of = |list: &Each, variable| {
         let entry = list.of(n, count).map(str::to_owned);
         entry.map_err(|e| bad(variable, e))
     };

@@ -131,3 +131,24 @@ fn outside_of_a_pod_somebody_must_say_who_this_is() {
     let e = exec(|a| a.max_grace = "x".into());
     assert!(e.starts_with("--grace, MOORING_MAX_GRACE: "), "{e}");
 }
+
+#[test]
+fn a_product_of_several_vendors_servers_stands_in_one_entry_or_in_the_same() {
+    let of = |licenses: &str| {
+        let several = |a: &mut HoldArgs| {
+            a.server = "https://a:8443;https://b:8443;https://c:8443".into();
+            a.addresses = "".into();
+            a.licenses = licenses.into();
+        };
+        told(Mode::Run, several).map(|c| parts(&c.items))
+    };
+    assert_eq!(of("render"), Ok(vec![0, 0, 0]));
+    assert_eq!(of("x;y;x"), Ok(vec![0, 1, 0]));
+    assert_eq!(of("x;y;z"), Ok(vec![0, 1, 2]));
+    for (licenses, product) in [("x;x:2;y", "x"), ("x,y;z,y;w", "y"), ("w;x,y;v,X", "X")] {
+        let said = of(licenses).unwrap_err();
+        let start = format!("MOORING_LICENSES: {product}: is asked of several servers");
+        assert!(said.starts_with(&start), "{licenses}: {said}");
+    }
+    assert!(of("x;y").unwrap_err().contains("has 2 entries"));
+}
