@@ -558,33 +558,29 @@ impl Slot {
         self.lines.iter().any(|l| l.drive.is_leaving())
     }
 
-    /// The line that speaks for it, and the number of its server.
-    fn speaker(&self, now: BootTime) -> Option<(usize, &Line)> {
+    /// How it stands, and the number of the server whose line speaks for it.
+    fn stands(&self, now: BootTime) -> Option<(usize, ClaimStatus)> {
         // Mostly there is one server, and this is looked at with each request.
         if let [line] = &*self.lines {
-            return Some((0, line));
+            return Some((0, line.drive.holder().status(now)));
         }
         let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
-        let (_, speaks) = parts::speaker(&drives, now)?;
-        let mut lines = self.lines.iter().enumerate();
-        lines.find(|(_, l)| std::ptr::eq(&raw const l.drive, speaks))
+        let speaks = parts::speaker(&drives, now)?;
+        let mut lines = self.lines.iter();
+        let server = lines.position(|l| std::ptr::eq(&raw const l.drive, speaks))?;
+        Some((server, parts::status(&drives, now)?))
     }
 
     fn timeless(&self, servers: &[String], now: BootTime) -> Option<ClaimStatus> {
-        let (server, line) = self.speaker(now)?;
-        let status = if self.lines.len() > 1 {
-            let drives = grouped(self.lines.iter().map(|l| &l.drive), &self.parts);
-            parts::status(&drives, now)?
-        } else {
-            line.drive.holder().status(now)
-        };
+        let (server, status) = self.stands(now)?;
+        let problem = self.lines.get(server)?.problem.clone();
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
         let several = servers.len() > 1;
         Some(ClaimStatus {
             name: self.about.name.clone(),
             kind: self.about.kind,
             server: servers.get(server).filter(|_| several).cloned(),
-            problem: line.problem.clone().filter(|_| ended),
+            problem: problem.filter(|_| ended),
             for_ms: None,
             ..status
         })

@@ -2,8 +2,8 @@
 //! asks (docs/protocol.md, "Over several servers").
 //!
 //! Each line is a [`Drive`] of its own, under one name at each server. Here is what they are to
-//! each other, as rules about how they stand; what a rule changes is saved and sent by each for
-//! itself.
+//! each other, as rules about how they stand; what these change is saved for all in one step, and
+//! sent by each for itself.
 //!
 //! - The first that holds is *chosen*, which is saved before anybody is told, and the others are
 //!   given back. It stays the claim's for as long as its application is licensed by it.
@@ -27,8 +27,7 @@ pub struct LineChange {
 }
 
 /// Applies the rules to all lines of a claim, after something has happened to one of them; what has
-/// changed of each, in their order. A claim
-/// with one line, or one that ends, is left as it is.
+/// changed of each, in their order. A claim with one line, or one that ends, is left as it is.
 pub fn settle(lines: &mut [&mut Drive], now: BootTime) -> Vec<LineChange> {
     let mut changed = vec![LineChange::default(); lines.len()];
     if lines.len() < 2 || lines.iter().any(|l| l.is_ending()) {
@@ -196,22 +195,10 @@ pub fn speaker<'a>(lines: &[&'a Drive], now: BootTime) -> Option<&'a Drive> {
 /// What the application is told of the claim at `now`.
 pub fn status(lines: &[&Drive], now: BootTime) -> Option<ClaimStatus> {
     let line = speaker(lines, now)?;
-    let mut status = line.holder().status(now);
+    let status = line.holder().status(now);
     if status.licensed && !is_licensed(&lines.iter().copied(), now) {
         // Its server alone is silent, and that of another may not be.
-        status.state = HoldState::Seeking;
-        status.licensed = false;
-        (
-            status.until_boot_ms,
-            status.for_ms,
-            status.held_until_boot_ms,
-        ) = (None, None, None);
+        return Some(status.unlicensed(HoldState::Seeking));
     }
     Some(status)
-}
-
-/// When what it is told changes by time alone; [`BootTime::NEVER`] if it does not.
-pub fn changes_at(lines: &[&Drive], now: BootTime) -> BootTime {
-    let each = lines.iter().map(|l| l.holder().changes_at(now));
-    each.min().unwrap_or(BootTime::NEVER)
 }

@@ -1,5 +1,5 @@
 //! One claim for what several license servers have together, as of two vendors
-//! (docs/protocol.md, "Over several servers").
+//! (docs/protocol.md, "All parts or nothing").
 //!
 //! Its *parts* are what it asks of each; a part whose servers are several is a pool ([`lines`]).
 //! Here is when which part is taken, so that two claims never wait for each other and few seats
@@ -138,7 +138,7 @@ struct Turn {
 }
 
 /// Which part is to take its seats now, if one is: the first in the servers' order that has none,
-/// once the last of them has nobody before this claim, and that one can be had as far as is known.
+/// once the last of them has nobody before this claim, and all can be had as far as is known.
 fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<Turn> {
     let asked = parts.iter().enumerate();
     let asked = asked.filter(|(_, p)| has(p, now) != Has::Silence);
@@ -150,10 +150,8 @@ fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<Turn> {
     }
     let part = |i: &usize| parts.get(*i).map_or(&[][..], Vec::as_slice);
     let there = |i: &usize| has(part(i), now) == Has::Seats;
-    if !order
-        .iter()
-        .all(|(_, i)| there(i) || stands(part(i)).next().is_some())
-    {
+    let can_be_had = |i: &usize| there(i) || stands(part(i)).next().is_some();
+    if !order.iter().all(|(_, i)| can_be_had(i)) {
         return None;
     }
     let (_, last) = order.last()?;
@@ -163,8 +161,7 @@ fn turn(parts: &[Vec<&mut Drive>], now: BootTime) -> Option<Turn> {
     }
     let mut order = order.into_iter().map(|(_, i)| i);
     let takes = order.find(|i| has(part(i), now) == Has::Nothing)?;
-    let can = stands(part(&takes)).next().is_some();
-    can.then(|| Turn {
+    Some(Turn {
         takes,
         later: order.collect(),
     })
@@ -201,16 +198,15 @@ fn back_in_line(
     }
 }
 
-/// Which of a claim's parts speaks for it, by its number, and which line of that: the one that the
-/// claim waits for; of a licensed one the first that ends.
-pub fn speaker<'a>(parts: &[Vec<&'a Drive>], now: BootTime) -> Option<(usize, &'a Drive)> {
-    let each = parts.iter().enumerate();
-    let each = each.filter_map(|(i, p)| Some((i, lines::speaker(p, now)?)));
+/// Which of a claim's lines speaks for it: that of the part that it waits for; of a licensed one of
+/// the first that ends.
+pub fn speaker<'a>(parts: &[Vec<&'a Drive>], now: BootTime) -> Option<&'a Drive> {
+    let mut each = parts.iter().filter_map(|p| lines::speaker(p, now));
     if parts.len() < 2 {
-        return each.into_iter().next();
+        return each.next();
     }
     if is_licensed_in_all(parts, now) {
-        let rank = |(_, l): &(usize, &Drive)| {
+        let rank = |l: &&Drive| {
             let status = l.holder().status(now);
             let holds = status.state == HoldState::Held;
             (!status.licensed, holds, status.until_boot_ms)
@@ -218,7 +214,7 @@ pub fn speaker<'a>(parts: &[Vec<&'a Drive>], now: BootTime) -> Option<(usize, &'
         return each.min_by_key(rank);
     }
     // What it cannot have, what was lost, what it waits for; last what it has.
-    let rank = |(_, l): &(usize, &Drive)| match state_of(l, now) {
+    let rank = |l: &&Drive| match state_of(l, now) {
         HoldState::Refused => 0,
         HoldState::Lost => 1,
         HoldState::Waiting => 2,
@@ -241,8 +237,7 @@ pub fn status(parts: &[Vec<&Drive>], now: BootTime) -> Option<ClaimStatus> {
     if let [one] = parts {
         return lines::status(one, now);
     }
-    let (_, line) = speaker(parts, now)?;
-    let mut status = line.holder().status(now);
+    let mut status = speaker(parts, now)?.holder().status(now);
     let all = parts.iter().filter_map(|p| Some(p.first()?.items()));
     status.items = all.flatten().cloned().collect();
     if is_licensed_in_all(parts, now) {
@@ -254,22 +249,10 @@ pub fn status(parts: &[Vec<&Drive>], now: BootTime) -> Option<ClaimStatus> {
         status.held_until_boot_ms = held.filter(|_| status.state == HoldState::Held);
     } else if parts.iter().flatten().any(|l| l.is_lost()) {
         // Until what there was is given back, and asked for anew.
-        status.state = HoldState::Lost;
-        status.licensed = false;
-        (
-            status.until_boot_ms,
-            status.for_ms,
-            status.held_until_boot_ms,
-        ) = (None, None, None);
+        status = status.unlicensed(HoldState::Lost);
     } else if status.licensed {
         // One has an answer, and others have none.
-        status.state = HoldState::Waiting;
-        status.licensed = false;
-        (
-            status.until_boot_ms,
-            status.for_ms,
-            status.held_until_boot_ms,
-        ) = (None, None, None);
+        status = status.unlicensed(HoldState::Waiting);
     }
     Some(status)
 }

@@ -115,6 +115,21 @@ pub struct ClaimStatus {
     pub problem: Option<Problem>,
 }
 
+impl ClaimStatus {
+    /// The same of one that is not licensed: in this state.
+    #[must_use]
+    pub fn unlicensed(self, state: HoldState) -> Self {
+        Self {
+            state,
+            licensed: false,
+            until_boot_ms: None,
+            for_ms: None,
+            held_until_boot_ms: None,
+            ..self
+        }
+    }
+}
+
 /// `GET /v1/status`, and each event of `/v1/events`. The top fields speak of the claims of kind
 /// [`ClaimKind::Pod`] alone: the first one's state; `licensed` only if each is. A sidecar without
 /// one says `Released`.

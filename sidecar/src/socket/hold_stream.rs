@@ -85,14 +85,7 @@ impl HoldStream {
         let claim = match self.claims.registry.claim(self.id, clock::boot()) {
             Some(c) => c,
             // Given back by name.
-            None => ClaimStatus {
-                state: HoldState::Released,
-                licensed: false,
-                until_boot_ms: None,
-                for_ms: None,
-                held_until_boot_ms: None,
-                ..self.last.clone()?
-            },
+            None => self.last.clone()?.unlicensed(HoldState::Released),
         };
         self.over = matches!(claim.state, HoldState::Refused | HoldState::Released);
         let comparable = timeless(&claim);

@@ -10,7 +10,6 @@ use crate::clock::Clock;
 use crate::history::Ms;
 use crate::world::{Dice, lease_no, says};
 use mooring_core::holder::drive::{Do, Drive};
-use mooring_core::holder::lines::changes_at;
 use mooring_core::holder::parts::{settle, speaker, status};
 use mooring_core::holder::{Answer, Random as _, Request, Spec, Tag};
 use mooring_core::names::ClaimName;
@@ -142,9 +141,13 @@ impl Site {
                 } => self.sends(no, line, tag, request, timeout),
                 Do::Sleep { until } => {
                     sleeps = sleeps.min(until);
-                    self.is_heard(no, line)
+                    self.is_heard(no, line);
+                    true
                 }
-                Do::Done | Do::Kept => self.is_heard(no, line),
+                Do::Done | Do::Kept => {
+                    self.is_heard(no, line);
+                    true
+                }
             };
             if !goes_on {
                 return Round::Crashed;
@@ -186,16 +189,18 @@ impl Site {
             }
         }
         let lines = pod.lines.len();
-        (0..lines).all(|line| self.is_heard(no, line))
+        for line in 0..lines {
+            self.is_heard(no, line);
+        }
+        true
     }
 
     /// What was heard is saved, or changes nothing.
-    fn is_heard(&mut self, no: PodNo, line: usize) -> bool {
+    fn is_heard(&mut self, no: PodNo, line: usize) {
         let pod = self.pods.get_mut(&no);
         if let Some(fact) = pod.and_then(|p| p.lines.get_mut(line)?.heard.take()) {
             self.state(fact);
         }
-        true
     }
 
     fn sleeps(&mut self, no: PodNo, until: BootTime) {
@@ -203,7 +208,6 @@ impl Site {
         let Some(pod) = self.pods.get_mut(&no) else {
             return;
         };
-        let until = until.min(changes_at(&pod.drives(), pod.clock.read(now)));
         pod.wake += 1;
         let of = (pod.life, pod.wake);
         let Some(t) = pod.clock.when(until) else {
@@ -227,7 +231,7 @@ impl Site {
         if drives.iter().any(|d| d.is_unsaved()) {
             return;
         }
-        let (Some(s), Some((_, by))) = (status(&parts, clock), speaker(&parts, clock)) else {
+        let (Some(s), Some(by)) = (status(&parts, clock), speaker(&parts, clock)) else {
             return;
         };
         let line = drives.iter().position(|d| std::ptr::eq(*d, by));
