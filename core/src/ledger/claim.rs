@@ -239,7 +239,7 @@ impl Ledger {
         }
         let place = Queued {
             rank,
-            group: self.group_by(Self::asker(c).is_owner(), &c.items, (tenant, c.stance)),
+            group: self.group_by(Self::asker(c).is_owner(), &c.items, tenant, c.stance),
             runs_until,
             passed,
         };

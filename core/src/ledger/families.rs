@@ -15,7 +15,6 @@
 use super::count_by::Share;
 use super::entry::{Entry, State};
 use super::pool::Draws;
-use super::queue::GroupAt;
 use super::refusal::{Changed, Refusal};
 use super::state::Ledger;
 use super::types::Claim;
@@ -25,8 +24,7 @@ use crate::identity::{Holder, HolderKey};
 use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::{EndReason, Stance};
-use std::cmp::Reverse;
+use crate::wire::EndReason;
 use std::time::Duration;
 
 /// For how long what an owner has is kept without a word of the operator.
@@ -180,7 +178,7 @@ impl Ledger {
                 self.wish(id, &c.items);
                 let keys = self.capacity.share_keys(&c.items, Self::asker(c));
                 self.sharers.enter(place.rank, keys);
-                let group = self.group_of_owner(&c.items, tenant, c.stance);
+                let group = self.group_by(true, &c.items, tenant, c.stance);
                 self.stands_in(id, group);
                 self.refuse_if_impossible(id, now);
             }
@@ -221,48 +219,6 @@ impl Ledger {
             project: before.project.as_ref(),
         };
         e.wish = wish.one(&mut self.wishes);
-        self.tally.enter(e);
-    }
-
-    /// A claim of the queue stands otherwise from now on.
-    pub(super) fn stands(&mut self, id: LeaseId, stance: Stance, now: BootTime) {
-        let Some(e) = self.entries.get(&id) else {
-            return;
-        };
-        let State::Queued(place) = &e.state else {
-            return;
-        };
-        let known = self.queue.stance(place.group);
-        if known.unwrap_or_default() == stance {
-            return;
-        }
-        let before = **place;
-        let (items, tenant) = (e.items().to_vec(), self.capacity.rights.tenant(e.asks()));
-        let group = self.group_by(e.is_owner(), &items, (tenant, stance));
-        self.queue.leave(&before);
-        self.stands_in(id, group);
-        if stance != Stance::Gathers {
-            // Nothing is called back for who keeps nothing, and nobody has passed it.
-            self.recalls.lift(id);
-            self.passers.waits_no_more(id, now);
-        }
-        self.refuse_if_impossible(id, now);
-    }
-
-    /// A claim that is in no group of the queue enters this one. A policy that came while it rested
-    /// has ranked those alone that were in one.
-    fn stands_in(&mut self, id: LeaseId, group: GroupAt) {
-        let Some(e) = self.entries.get_mut(&id) else {
-            return;
-        };
-        let rights = &self.capacity.rights;
-        let priority = rights.priority(rights.tenant(e.asks()));
-        self.tally.leave(e);
-        if let State::Queued(place) = &mut e.state {
-            place.rank.priority = Reverse(priority);
-            place.group = group;
-            self.queue.enter(place);
-        }
         self.tally.enter(e);
     }
 }

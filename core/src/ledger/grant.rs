@@ -4,14 +4,13 @@ use super::backfill::Yields;
 use super::count_by::{Share, ShareKey};
 use super::entry::State;
 use super::pool::{Draws, Plan};
-use super::queue::{GroupAt, Next, Rank};
+use super::queue::{Next, Rank};
 use super::rights::Limit;
 use super::state::Ledger;
 use super::tenant::Tenant;
 use super::types::Claim;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
-use crate::request::Item;
 use crate::time::BootTime;
 use crate::wire::Stance;
 use std::cmp::Reverse;
@@ -301,54 +300,6 @@ impl Ledger {
             if let Some(plan) = plan.filter(|p| self.capacity.allows(tenant, p)) {
                 self.seat(id, plan, now);
             }
-        }
-    }
-
-    /// Which group a tenant's claim for these items waits in.
-    pub(super) fn group_for(&mut self, items: &[Item], tenant: Tenant, stance: Stance) -> GroupAt {
-        // With no license in force nothing can be judged.
-        let judged = !self.capacity.products.is_empty();
-        if judged && self.capacity.check(items, tenant).is_err() {
-            return GroupAt::Aside;
-        }
-        let pools = self.capacity.pools_of(items);
-        let rights = &self.capacity.rights;
-        let may_be_passed = pools.iter().any(|p| rights.patience(*p).is_some());
-        let seats = items.iter().map(|i| u64::from(i.seats.get()));
-        let owned = rights.owned_by_word(tenant, &pools);
-        let may_be_own = owned.is_some_and(|owned| seats.sum::<u64>() <= owned)
-            && !mutant::on(Mutant::OwnersWaitBehindTheirOwn);
-        // One that cannot be served must not keep those behind it from what is there.
-        let yields = stance == Stance::Yields;
-        let alike = (may_be_passed || may_be_own || yields).then_some(items);
-        let alike = alike.filter(|_| stance != Stance::Rests);
-        self.queue.group_of(pools, tenant, alike, stance)
-    }
-
-    /// The same of an owner's, which is counted by none where it rests.
-    pub(super) fn group_of_owner(
-        &mut self,
-        items: &[Item],
-        tenant: Tenant,
-        stance: Stance,
-    ) -> GroupAt {
-        match stance {
-            Stance::Rests if !mutant::on(Mutant::GhostGathers) => GroupAt::Resting,
-            _ => self.group_for(items, tenant, Stance::Gathers),
-        }
-    }
-
-    /// Which group a claim waits in.
-    pub(super) fn group_by(
-        &mut self,
-        is_owner: bool,
-        items: &[Item],
-        at: (Tenant, Stance),
-    ) -> GroupAt {
-        if is_owner {
-            self.group_of_owner(items, at.0, at.1)
-        } else {
-            self.group_for(items, at.0, at.1)
         }
     }
 }

@@ -27,6 +27,7 @@
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
 //! | `renew` | renewals, their counter, releases |
 //! | `queue`, `sorted`, `sharers`, `grant` | ranks and places, counting them; who may share others' seats; who is granted next |
+//! | `stance` | how claims stand in line: whether seats gather for them |
 //! | `backfill`, `passers` | claims that were granted past others which did not fit |
 //! | `families` | owners, whose pods take their shares over |
 //! | `handover`, `rollout` | pods that replace others which have not gone yet: leases beyond the seats |
@@ -84,6 +85,7 @@ mod settling;
 mod shared;
 mod sharers;
 mod sorted;
+mod stance;
 mod state;
 mod tally;
 mod tenant;
