@@ -1,6 +1,7 @@
 //! Names that the operator's parts and other programs share (docs/contracts.md).
 
 pub use mooring_config::{API_PORT, METRICS_PORT};
+pub use mooring_core::annotation::{ENTRY_END, MAX_SERVERS};
 use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,10 +51,6 @@ pub const SCHEDULING_GATE: &str = "mooring.dev/license";
 /// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`. Of several,
 /// in whose lines it stands, it is a list.
 pub const SERVER_ENV: &str = "MOORING_SERVER";
-/// What stands between the entries of a sidecar's lists, of which each is one server's.
-pub const ENTRY_END: char = ';';
-/// The most license servers that a pod stands in line at: each is asked, and renewed with, anew.
-pub const MAX_SERVERS: usize = 8;
 /// The variable that names a LicenseServer outside of the cluster, `namespace/name`: there
 /// [`SERVER_ENV`] is its address. Of several it is a list, with an empty entry for one within.
 pub const LICENSE_SERVER_ENV: &str = "MOORING_LICENSE_SERVER";

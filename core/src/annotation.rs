@@ -20,6 +20,11 @@ pub struct Annotation {
 
 pub const PREFIX: &str = "mooring.dev/";
 
+/// What stands between the entries of a list of the sidecar's, of which each is one server's.
+pub const ENTRY_END: char = ';';
+/// The most license servers that a claim stands in line at: each is asked, and renewed with, anew.
+pub const MAX_SERVERS: usize = 8;
+
 const PLAIN: Annotation = Annotation {
     key: PREFIX,
     env: None,

@@ -9,6 +9,7 @@ use crate::paths::{Paths, PathsError};
 use crate::users::Users;
 use crate::voucher::{OfflineStart, VoucherSource, read_at_most};
 use clap::Args as _;
+use mooring_core::annotation::MAX_SERVERS;
 use mooring_core::names::ProjectName;
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::{self, Item};
@@ -23,8 +24,6 @@ use std::time::Duration;
 /// Where the service-account token lies in a pod.
 const POD_TOKEN: &str = "/var/run/secrets/mooring.dev/token";
 const MAX_ROOTS: u64 = 1024 * 1024;
-/// Each has its share of what one sidecar keeps and asks.
-const MAX_SERVERS: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}{variable}: {problem}", if *flag { flag_of(variable) } else { String::new() })]

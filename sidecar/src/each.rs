@@ -1,6 +1,7 @@
 //! Settings that each license server has its own of, where there are several: entries with `;`
 //! between them, the n-th for the n-th server; one entry is for all.
 
+use mooring_core::annotation::ENTRY_END;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -20,7 +21,7 @@ impl From<&str> for Each {
         if text.is_empty() {
             return Self::default();
         }
-        let entries = text.split(';').map(|e| e.trim().to_owned());
+        let entries = text.split(ENTRY_END).map(|e| e.trim().to_owned());
         Self(entries.collect())
     }
 }
