@@ -14,13 +14,12 @@ pub use mirrors::{Mirrors, Stored, key_in};
 pub use own::{OwnPod, own_pod};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{PodFact, fact_of, is_pod, key_of, node_name, servers_of, told_of};
+use crate::pods::{PodFact, fact_of, is_pod, key_of, node_name, servers_of};
 use elsewhere::{Other, elsewhere};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseLease, LicenseLeaseStatus};
-use mooring_core::annotation::LICENSES;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_net::sync::lock;
@@ -89,15 +88,9 @@ impl Inner {
         let Some(at) = pod.servers.iter().position(|s| s == server) else {
             return Elsewhere::Nowhere;
         };
-        if pod.servers.len() < 2 {
-            return Elsewhere::Nowhere;
-        }
         // What another vendor's server has of it is another part.
-        let whole = pod.unpacked();
-        let part = told_of(&whole, LICENSES.variable(), server);
-        let alike = |s: &ServerRef| told_of(&whole, LICENSES.variable(), s) == part;
         let others = pod.servers.iter().enumerate();
-        let others = others.filter(|(i, s)| *i != at && alike(s));
+        let others = others.filter(|(i, _)| *i != at && pod.are_one_part(*i, at));
         let others = others.filter_map(|(i, other)| {
             let status = self.status(other, key)?;
             let earlier = i < at;

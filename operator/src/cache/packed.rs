@@ -4,9 +4,12 @@
 
 use super::own::{OwnPod, own_pod};
 use crate::gone::{self, Proof};
-use crate::pods::{is_injected, node_name, roots_of_ours, servers_of, sidecar_may_have_run};
+use crate::pods::{
+    is_injected, node_name, roots_of_ours, servers_of, sidecar_may_have_run, told_of,
+};
 use k8s_openapi::api::core::v1::{EnvVar, Pod};
 use mooring_api::names::{MOST_ROOTS, ROOTS_ENV, ServerRef};
+use mooring_core::annotation::LICENSES;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -34,6 +37,8 @@ pub(super) struct PackedPod {
     text: Box<[u8]>,
     /// In whose lines it stands, in its own order.
     pub(super) servers: Box<[ServerRef]>,
+    /// What it asks of each of them, where that is not the same.
+    asks: Option<Box<[Option<String>]>>,
     /// Where it is bound to.
     pub(super) node: Option<Box<str>>,
     /// What its sidecar trusts, if the webhook made that.
@@ -53,6 +58,7 @@ impl PackedPod {
         if servers.is_empty() {
             return None;
         }
+        let asks = asks_of(&pod, &servers);
         let roots = roots_of_ours(&pod).filter(|r| is_injected(&pod) && r.len() <= MOST_ROOTS);
         for c in pod.spec.iter_mut().flat_map(|s| &mut s.init_containers) {
             let variables = c.iter_mut().flat_map(|c| &mut c.env);
@@ -61,6 +67,7 @@ impl PackedPod {
         Some(Self {
             text: serde_json::to_vec(&pod).ok()?.into(),
             servers,
+            asks,
             node: node_name(&pod).map(Into::into),
             roots: roots.map(|r| all.once(r)),
             may_have_run: sidecar_may_have_run(&pod),
@@ -74,11 +81,26 @@ impl PackedPod {
         self.servers.contains(server)
     }
 
+    /// Whether it asks the same of both, by their numbers: else one has another part of it.
+    pub(super) fn are_one_part(&self, one: usize, other: usize) -> bool {
+        let asks = self.asks.as_ref();
+        asks.is_none_or(|all| all.get(one) == all.get(other))
+    }
+
     /// As it was but for its roots.
     pub(super) fn unpacked(&self) -> Pod {
         // It was written by the same types.
         serde_json::from_slice(&self.text).unwrap_or_default()
     }
+}
+
+fn asks_of(pod: &Pod, servers: &[ServerRef]) -> Option<Box<[Option<String>]>> {
+    if servers.len() < 2 {
+        return None;
+    }
+    let of = |s: &ServerRef| told_of(pod, LICENSES.variable(), s);
+    let all: Box<[Option<String>]> = servers.iter().map(of).collect();
+    all.windows(2).any(|w| w.first() != w.last()).then_some(all)
 }
 
 #[cfg(test)]
