@@ -18,6 +18,7 @@ use mooring_api::names::{
     SERVER_ENV, SIDECAR, SIDECAR_ARG, ServerRef, TOKEN_VOLUME,
 };
 use mooring_core::annotation::{LICENSES, LOG_LEVEL};
+use std::borrow::Cow;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
 pub(super) const STATE_VOLUME: &str = "mooring-state";
@@ -135,41 +136,38 @@ fn alike(
 /// Of what is said of license servers there is an entry for each.
 fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     let (targets, settings) = (ctx.targets, ctx.settings);
-    let each = |of: &dyn Fn(&SidecarTarget) -> String| entries(targets.iter().map(of).collect());
-    let servers = each(&|t| t.url.clone());
-    let outside = each(&|t| {
-        t.token
-            .operator()
-            .map_or_else(String::new, ServerRef::to_string)
+    let servers = each(targets, |t| t.url.as_str().into());
+    let outside = each(targets, |t| {
+        let server = t.token.operator().map(ServerRef::to_string);
+        server.unwrap_or_default().into()
     });
-    let roots = each(&|t| t.roots.clone().unwrap_or_else(|| ctx.roots.to_owned()));
-    let addresses = each(&|t| {
+    let roots = each(targets, |t| t.roots.as_deref().unwrap_or(ctx.roots).into());
+    let addresses = each(targets, |t| {
         let all: Vec<String> = t.addresses.iter().map(ToString::to_string).collect();
-        all.join(",")
+        all.join(",").into()
     });
     let files = token_files(targets);
     let file = |t: &SidecarTarget| files.iter().find(|(token, _)| **token == t.token);
-    let token_files = each(&|t| {
+    let token_files = each(targets, |t| {
         let name = file(t).map_or("token", |(_, name)| name.as_str());
-        format!("{TOKEN_DIR}/{name}")
+        format!("{TOKEN_DIR}/{name}").into()
     });
-    let optimistic_start = each(&|t| t.optimistic_start.clone().unwrap_or_default());
-    let max_grace = each(&|t| t.max_grace.to_string());
-    let voucher = each(&|t| t.voucher.clone().unwrap_or_default());
+    let optimistic_start = each(targets, |t| {
+        t.optimistic_start.as_deref().unwrap_or_default().into()
+    });
+    let max_grace = each(targets, |t| t.max_grace.to_string().into());
+    let voucher = each(targets, |t| t.voucher.as_deref().unwrap_or_default().into());
+    let licenses = each(targets, |t| t.licenses.as_str().into());
     let told = requested.told.iter();
     let mut all: Vec<(&str, &str)> = told.map(|(name, value)| (*name, value.as_str())).collect();
-    // As its author writes it, where all are asked for all.
-    let parts = targets
-        .windows(2)
-        .any(|w| w.first().map(|t| &t.licenses) != w.last().map(|t| &t.licenses));
-    let licenses = each(&|t| t.licenses.clone());
     for (name, value) in &mut all {
-        if parts && *name == LICENSES.variable() {
+        // As its author writes it, where all are asked for all.
+        if licenses.contains(ENTRY_END) && *name == LICENSES.variable() {
             *value = &licenses;
         }
     }
     let said = [
-        (SERVER_ENV, servers.as_str()),
+        (SERVER_ENV, &*servers),
         (LICENSE_SERVER_ENV, &outside),
         ("MOORING_ADDRESSES", &addresses),
         (ROOTS_ENV, &roots),
@@ -215,13 +213,21 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-/// A list's value: where all entries are alike one stands for all, and is nothing where there is
-/// none.
-fn entries(mut all: Vec<String>) -> String {
+/// What is said of each license server: where that is alike one entry stands for all, and is nothing
+/// where there is none.
+fn each<'a>(
+    targets: &'a [SidecarTarget],
+    of: impl Fn(&'a SidecarTarget) -> Cow<'a, str>,
+) -> Cow<'a, str> {
+    // Mostly there is one.
+    if let [one] = targets {
+        return of(one);
+    }
+    let mut all: Vec<Cow<'a, str>> = targets.iter().map(of).collect();
     if all.windows(2).all(|w| w.first() == w.last()) {
         all.pop().unwrap_or_default()
     } else {
-        all.join(&ENTRY_END.to_string())
+        all.join(&ENTRY_END.to_string()).into()
     }
 }
 
