@@ -213,8 +213,8 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-/// What is said of each license server: where that is alike one entry stands for all, and is nothing
-/// where there is none.
+/// What is said of each license server: where that is alike one entry stands for all, and is
+/// nothing where there is none.
 fn each<'a>(
     targets: &'a [SidecarTarget],
     of: impl Fn(&'a SidecarTarget) -> Cow<'a, str>,
