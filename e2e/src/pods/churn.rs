@@ -103,7 +103,11 @@ pub(crate) async fn start(
     let make = async |(name, licenses): &(String, &str)| {
         let spec = "  restartPolicy: Never\n";
         let yaml = App::yaml(lab, ns, name, licenses, None, "", spec);
-        let yaml = yaml.replace("args: [run]", "args: [run, --for=8s]");
+        let yaml = yaml
+            .replace("args: [run]", "args: [run, --for=8s]")
+            // As Kubernetes has it by default: on nodes this busy five seconds are too short for a
+            // sidecar to give its seat back.
+            .replace("GracePeriodSeconds: 5", "GracePeriodSeconds: 30");
         let pod: Pod = serde_yaml::from_str(&yaml)?;
         let api = Api::<Pod>::namespaced(lab.client.clone(), ns);
         eventually("a pod is made", within(120), async || {
