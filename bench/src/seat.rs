@@ -147,7 +147,6 @@ impl Seat {
             stance: Stance::Gathers,
             part: false,
             clock_ahead_secs: None,
-            receipts: true,
             ticket: self.ticket.clone(),
             held,
             secret: vouched.then(|| self.secret.clone()),
@@ -296,7 +295,7 @@ impl Seat {
         };
         let receipt = Sealed::try_from(papers.receipt.clone());
         Ok(Some(HeldProof {
-            receipt: Some(receipt.map_err(anyhow::Error::msg)?),
+            receipt: receipt.map_err(anyhow::Error::msg)?,
             sent_ago: Some(papers.sent.elapsed()),
             delegation: papers.bundle.delegation.clone(),
             lease: papers.bundle.lease.clone(),

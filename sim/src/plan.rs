@@ -55,8 +55,8 @@ pub struct Pod {
     pub optimistic: bool,
     /// The longest grace on its side.
     pub max_grace: Ms,
-    /// Its sidecar is of a version that knows no receipts.
-    pub knows_receipts: bool,
+    /// Its sidecar tells with a renewal what it has (`have`).
+    pub says_what_it_has: bool,
     /// Which of the owners that came has it run.
     pub owner: Option<usize>,
     /// Whom it replaces there, and whether it never comes up.
@@ -344,14 +344,14 @@ fn pod(r: &mut Rng, lease_for: Ms, (products, most): (usize, u32), grace: Ms) ->
             .collect(),
         optimistic: r.u8(..3) == 0,
         max_grace: pick(r, &[8 * 3_600_000, 120_000, 600_000]).min(grace),
-        knows_receipts: knows_receipts(r),
+        says_what_it_has: says_what_it_has(r),
         owner: None,
         replaces: None,
     }
 }
 
 /// Whether a pod's sidecar does.
-fn knows_receipts(r: &mut Rng) -> bool {
+fn says_what_it_has(r: &mut Rng) -> bool {
     // Pods had priorities once: worlds are as they were with them.
     if r.u8(..4) == 0 {
         r.u8(..4);

@@ -247,8 +247,7 @@ impl Admission<'_> {
 }
 
 impl Proven {
-    /// The lease that a claim shows: by its receipt; its token decides where there is none, and
-    /// else says what the time must be.
+    /// The lease that a claim shows, by its receipt. Its token says what the time must be.
     fn lease(
         &mut self,
         h: &HeldProof,
@@ -261,23 +260,12 @@ impl Proven {
             shown.counts(&o.token, opener.identity())?;
             Ok(o)
         });
-        // One that answers an application's question is dated then, and not at a renewal.
-        let opened = opened.and_then(|o| match (&o.token.nonce, &h.receipt) {
-            (Some(_), None) => Err(BadProof("field nonce: it answers a question".into())),
-            _ => Ok(o),
-        });
-        let opened = self.note("lease", opened);
-        if let Some(o) = &opened {
+        if let Some(o) = self.note("lease", opened) {
             let date = o.token.issued_at;
             let licenses = o.licenses.iter().cloned();
             self.dates.extend(licenses.map(|l| (l, date)));
         }
-        let Some(receipt) = &h.receipt else {
-            let token = opened?.token;
-            self.claims = token.claims.or(self.claims);
-            return Some(HeldLease::by_token(token, h, here));
-        };
-        let receipt = LeaseReceipt::open(receipt, opener.identity(), shown);
+        let receipt = LeaseReceipt::open(&h.receipt, opener.identity(), shown);
         let receipt = self.note("receipt", receipt)?;
         self.claims = receipt.claims.or(self.claims);
         let said = (h.sent_ago, h.counter);

@@ -70,7 +70,6 @@ fn body(n: u8) -> ClaimRequest {
         stance: Stance::Gathers,
         part: false,
         clock_ahead_secs: None,
-        receipts: true,
         ticket: None,
         held: None,
         secret: None,

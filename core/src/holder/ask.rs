@@ -111,7 +111,7 @@ impl Claimant {
         let reserved = self.is_a_part() && self.s.state == HoldState::Held;
         let held = papers.filter(|_| standing == Standing::Held || reserved);
         let held = held.map(|p| HeldProof {
-            receipt: Some(p.receipt.clone()),
+            receipt: p.receipt.clone(),
             sent_ago: Some(now.since(p.sent)),
             delegation: p.bundle.delegation.clone(),
             lease: p.bundle.lease.clone(),
@@ -134,7 +134,6 @@ impl Claimant {
             stance: self.stance,
             part: self.said_part,
             clock_ahead_secs: None,
-            receipts: true,
             items: self.s.items.clone(),
             secret_hash: self.secret_hash,
             bind: self.spec.bind,

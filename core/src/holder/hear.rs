@@ -380,7 +380,8 @@ impl Claimant {
             | T::NotFound
             | T::MethodNotAllowed
             | T::TooLarge
-            | T::OperatorOnly => {
+            | T::OperatorOnly
+            | T::Other => {
                 self.told(p.to_string(), sent);
                 // The old claim under this name lapses by itself; asking faster would not help.
                 self.back_off(now, retry.or(Some(Duration::from_secs(2))), fraction);

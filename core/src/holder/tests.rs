@@ -320,7 +320,8 @@ fn each_problem_does_to_each_state_what_the_page_says_and_starts_nothing() {
         S::Lost,
     ];
     for state in states {
-        for kind in ProblemType::ALL.iter().copied() {
+        let kinds = ProblemType::ALL.iter().copied();
+        for kind in kinds.chain([ProblemType::Other]) {
             let mut w = World::in_state(state);
             w.h.spec.start = Start::Optimistic;
             let at_once = if state == S::Held { 1 } else { LATER };

@@ -1,14 +1,14 @@
 //! What the ledger is told and what it answers: plain data.
 
 use crate::identity::{Holder, HolderKey};
-use crate::license::{Digest, LeaseToken, TokenDraw, TokenPart};
+use crate::license::{Digest, TokenDraw};
 use crate::names::{BootId, ClaimName, InstanceId, LeaseId, PoolName, ProjectName, RequestId};
 use crate::policy::Reclaim;
 use crate::receipt::{HandoverBefore, LeaseReceipt, PartBefore, Ticket};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::{BootTime, Now, Timestamp, margin};
-use crate::wire::{ClaimRequest, HeldProof, LeaseView, Problem, Stance, Standing, WaitReason};
+use crate::wire::{ClaimRequest, LeaseView, Problem, Stance, Standing, WaitReason};
 use std::time::Duration;
 
 /// What a ledger is told once, at its start.
@@ -226,29 +226,6 @@ impl HeldLease {
                 h => h.saturating_add(ago),
             }),
         }
-    }
-
-    /// By the token that a holder without receipts showed.
-    pub fn by_token(t: LeaseToken, shown: &HeldProof, here: (Now, BootId)) -> Self {
-        let part = |p: TokenPart| PartBefore {
-            license: p.id,
-            draws: p.draws,
-        };
-        let receipt = LeaseReceipt {
-            lease: t.lease,
-            instance: t.instance,
-            given: t.given(),
-            lease_for: t.lease_for,
-            run_for: t.run_for,
-            counter: t.counter,
-            claims: t.claims,
-            parts: t.parts.into_iter().map(part).collect(),
-            // Who shows tokens alone is of before owners.
-            family: None,
-            handover: None,
-            handed_ago: None,
-        };
-        Self::by_receipt(receipt, (shown.sent_ago, shown.counter), here)
     }
 
     /// When it was given, at the latest.

@@ -82,16 +82,8 @@ pub struct ClaimRequest {
     /// kept for it, and nothing runs by them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub part: bool,
-    /// Its sender keeps tickets as text. A sidecar of before is given a document.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub receipts: bool,
     /// The place in line an earlier answer gave.
-    #[serde(
-        default,
-        deserialize_with = "super::before::ticket",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Sealed>"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Sealed>,
     /// The lease this holder has from this server or an earlier instance of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,15 +96,13 @@ pub struct ClaimRequest {
     pub holder: Option<Holder>,
 }
 
-/// An earlier lease, shown to be reinstated: by its receipt, or by its token where there is no
-/// receipt.
+/// An earlier lease, shown to be reinstated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HeldProof {
     /// The last receipt of the lease.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<Sealed>,
+    pub receipt: Sealed,
     /// How long ago the request was sent that the receipt answered, by the holder's boot clock, in
     /// milliseconds.
     #[serde(
@@ -125,8 +115,8 @@ pub struct HeldProof {
     pub sent_ago: Option<Duration>,
     /// The signed delegation of the server that gave the token.
     pub delegation: Envelope,
-    /// The last lease token. Beside a receipt it decides nothing: it shows a second server, and
-    /// what the time must be at least.
+    /// The last lease token. It decides nothing: it shows a second server, and what the time must
+    /// be at least.
     pub lease: Envelope,
     /// The holder's renewal counter, as last used.
     #[serde(deserialize_with = "crate::whole::read")]
@@ -261,6 +251,9 @@ pub enum WaitReason {
     AnchorLost,
     /// The server grants nothing, since no license is in force, or its clock is wrong.
     LicenseInvalid,
+    /// One that a later version has.
+    #[serde(other)]
+    Other,
 }
 
 impl WaitReason {
@@ -278,6 +271,7 @@ impl WaitReason {
             }
             Self::AnchorLost => "the license server's hardware anchor is not there",
             Self::LicenseInvalid => "the license server has no valid license",
+            Self::Other => "for a reason that this version does not know",
         }
     }
 }

@@ -6,7 +6,6 @@
 
 #![warn(missing_docs)]
 
-pub mod before;
 pub mod calls;
 mod claim;
 mod operator;

@@ -10,25 +10,30 @@ macro_rules! problems {
     ($($(#[$doc:meta])* $v:ident = $name:literal, $status:literal, $title:literal;)*) => {
         /// The kinds of problems, with their status codes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum ProblemType { $($(#[$doc])* $v,)* }
+        pub enum ProblemType {
+            $($(#[$doc])* $v,)*
+            /// One that this version does not know: its words are for people, and nothing is done
+            /// by it. Said to nobody.
+            Other,
+        }
 
         impl ProblemType {
-            /// All of them.
+            /// All that this version knows.
             pub const ALL: &'static [Self] = &[$(Self::$v,)*];
 
             /// The last part of its URI.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$v => $name,)* }
+                match self { $(Self::$v => $name,)* Self::Other => "other" }
             }
 
             /// Its HTTP status.
             pub const fn status(self) -> u16 {
-                match self { $(Self::$v => $status,)* }
+                match self { $(Self::$v => $status,)* Self::Other => 500 }
             }
 
             /// Its title.
             pub const fn title(self) -> &'static str {
-                match self { $(Self::$v => $title,)* }
+                match self { $(Self::$v => $title,)* Self::Other => "A problem that this version does not know" }
             }
         }
     };
@@ -103,14 +108,22 @@ impl<'de> Deserialize<'de> for ProblemType {
         let s = std::borrow::Cow::<str>::deserialize(d)?;
         let name = s.strip_prefix(BASE).unwrap_or(&s);
         let found = Self::ALL.iter().copied().find(|t| t.name() == name);
-        found.ok_or_else(|| serde::de::Error::custom(format!("unknown problem type {name:?}")))
+        Ok(found.unwrap_or(Self::Other))
+    }
+}
+
+/// A problem in a word, if this version has one for it.
+fn short(kind: ProblemType, title: &str) -> &str {
+    match kind {
+        ProblemType::Other => title,
+        known => known.name(),
     }
 }
 
 /// An RFC 9457 problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[error("{}: {detail}", kind.name())]
+#[error("{}: {detail}", short(*kind, title))]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// What a holder acts on.
@@ -174,5 +187,15 @@ mod tests {
         assert_eq!(v, Some(want));
         let back = serde_json::from_str::<Problem>(&serde_json::to_string(&p).unwrap_or_default());
         assert!(back.is_ok_and(|b| b == p));
+    }
+
+    #[test]
+    fn a_type_of_a_later_version_is_read_with_its_words() {
+        let later = r#"{"type": "https://mooring.dev/problems/too-early", "title": "Too early",
+            "status": 425, "detail": "come back tomorrow"}"#;
+        let read = serde_json::from_str::<Problem>(later).ok();
+        let read = read.map(|p| (p.kind, p.status, p.to_string()));
+        let words = "Too early: come back tomorrow".to_owned();
+        assert_eq!(read, Some((ProblemType::Other, 425, words)));
     }
 }

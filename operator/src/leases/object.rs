@@ -202,6 +202,7 @@ fn waits_for(reason: WaitReason) -> &'static str {
         WaitReason::Elsewhere => "Elsewhere",
         WaitReason::AnchorLost => "AnchorLost",
         WaitReason::LicenseInvalid => "LicenseInvalid",
+        WaitReason::Other => "Other",
     }
 }
 

@@ -8,14 +8,12 @@ use crate::engine::Asker;
 use crate::metrics::count;
 use http::{HeaderMap, Response, StatusCode};
 use mooring_core::audit::Credential;
-use mooring_core::frontend::{self, Admitted, InForce, Proven, Signer as _, answer};
+use mooring_core::frontend::{self, Admitted, Proven, Signer as _, answer};
 use mooring_core::ledger::Claimed;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::receipt::BadProof;
 use mooring_core::secret::Secret;
-use mooring_core::wire::{
-    self, COUNTER_HEADER, ClaimRequest, Problem, ProblemType, SECRET_HEADER, Waiting,
-};
+use mooring_core::wire::{COUNTER_HEADER, ClaimRequest, Problem, ProblemType, SECRET_HEADER};
 use mooring_net::head::prefer_wait;
 use mooring_net::http::{self as net, Body};
 use mooring_net::serve::Peer;
@@ -53,19 +51,9 @@ pub(super) async fn put(
         }
         Claimed::Waiting(p) => {
             let waiting = answer::waiting(chain.run(), &f, p, now);
-            if !body.receipts {
-                return Ok(net::json(StatusCode::ACCEPTED, &before(&waiting, &f)));
-            }
             Ok(net::json(StatusCode::ACCEPTED, &waiting))
         }
     }
-}
-
-/// The same for a sidecar of before receipts.
-fn before(waiting: &Waiting, f: &InForce) -> serde_json::Value {
-    let mut said = serde_json::to_value(waiting).unwrap_or_default();
-    said["ticket"] = wire::before::wrapped(&waiting.ticket, &f.envelope);
-    said
 }
 
 /// Who claims, and which of the things shown count: asks the credential's issuer only where they do

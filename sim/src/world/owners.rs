@@ -80,7 +80,7 @@ impl World {
             claims: vec![(ClaimKind::Pod, vec![(plan.product, 1)])],
             optimistic: false,
             max_grace: plan.max_grace,
-            knows_receipts: true,
+            says_what_it_has: true,
             owner: Some(no),
             replaces,
         };

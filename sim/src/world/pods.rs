@@ -7,12 +7,10 @@ use crate::clock::Clock;
 use crate::history::{
     ClaimNo, CopyNo, Fact, GroupNo, HolderNo, Items, Ms, Msg, MsgNo, Reply, Says,
 };
-use crate::papers::paper_no;
 use crate::plan::Pod;
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Request, Spec, Tag};
 use mooring_core::identity::Holder;
-use mooring_core::license::LeaseToken;
 use mooring_core::names::{ClaimName, Seats};
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
@@ -24,18 +22,6 @@ use std::time::Duration;
 
 /// For how long a hold of before a crash waits for its connection, as the sidecar has it.
 const ORPHANED: Ms = 10_000;
-/// A request as a sidecar sends it that knows no receipts.
-fn as_before_receipts(request: &mut Request) {
-    match request {
-        Request::Claim { body, .. } => {
-            if let Some(held) = &mut body.held {
-                (held.receipt, held.sent_ago) = (None, None);
-            }
-        }
-        Request::Renew(r) => r.have = None,
-        Request::Release { .. } => {}
-    }
-}
 
 /// When an application asks again whose sidecar was not there.
 const ASKS_AGAIN: Ms = 500;
@@ -336,8 +322,10 @@ impl World {
         if let Request::Claim { body, .. } = &mut request {
             body.others = others(copy.claims.iter().filter_map(|c| c.drive.as_ref()), &name);
         }
-        if !copy.plan.knows_receipts {
-            as_before_receipts(&mut request);
+        if let Request::Renew(r) = &mut request
+            && !copy.plan.says_what_it_has
+        {
+            r.have = None;
         }
         let msg = self.new_msg();
         let what = self.describe(&request);
@@ -450,25 +438,9 @@ impl World {
         }
     }
 
-    /// What is shown of a lease: by its receipt, else by its token.
+    /// What is shown of a lease.
     fn held(&self, h: &wire::HeldProof) -> Option<SealedFor> {
-        if let Some(receipt) = &h.receipt {
-            return self.sealed.get(receipt).copied();
-        }
-        let token = paper_no(&h.lease).and_then(|no| self.tokens.get(&no))?;
-        Some(SealedFor {
-            lease: lease_no(token.lease),
-            given: self.given(token),
-        })
-    }
-
-    /// When a token was given, in true time, and its grace.
-    fn given(&self, t: &LeaseToken) -> Option<(Ms, Ms)> {
-        let stamp = t.issued_boot.as_ref()?;
-        let mut machines = self.server.machines.iter();
-        let machine = machines.find(|m| m.boot == stamp.boot)?;
-        let grace = u64::try_from(t.run_for.as_millis()).unwrap_or(Ms::MAX);
-        Some((machine.clock.when(stamp.ms)?, grace))
+        self.sealed.get(&h.receipt).copied()
     }
 
     /// Items as the history has them.

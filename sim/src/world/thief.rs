@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 impl World {
     /// Somebody reads a holder's papers off the wire and shows them as its own, several times: the
-    /// token, the receipt or a forged one, with a secret of its own or with none.
+    /// receipt or a forged one, with a secret of its own or with none.
     pub(super) fn steals(&mut self, from: CopyNo, lasts: Ms) {
         let Some(copy) = self.copies.get(&from) else {
             return;
@@ -69,11 +69,10 @@ impl World {
         }
         // Its hash stands in each token.
         let (receipt, hash, knows) = match self.rng.u8(..5) {
-            0 => (None, secret.hash(), self.rng.bool()),
-            1 => (Some(receipt.clone()), secret.hash(), true),
-            2 => (Some(receipt.clone()), *hash, false),
-            3 => (Some(Sealed::from_bytes(&forged)), secret.hash(), true),
-            _ => (None, *hash, false),
+            0 => (receipt.clone(), secret.hash(), self.rng.bool()),
+            1 => (receipt.clone(), secret.hash(), true),
+            2 => (receipt.clone(), *hash, false),
+            _ => (Sealed::from_bytes(&forged), secret.hash(), true),
         };
         wire::ClaimRequest {
             items: spec.items.clone(),
@@ -89,7 +88,6 @@ impl World {
             stance: Stance::Gathers,
             part: false,
             clock_ahead_secs: None,
-            receipts: true,
             ticket: None,
             held: Some(wire::HeldProof {
                 receipt,

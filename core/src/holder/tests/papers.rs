@@ -123,7 +123,7 @@ fn the_lease_is_shown_by_its_receipt_with_how_long_ago_it_was_asked_for() {
         panic!("a claim: {request:?}");
     };
     let held = body.held.unwrap();
-    assert_eq!(held.receipt.as_ref(), Some(&sealed(1)));
+    assert_eq!(held.receipt, sealed(1));
     assert_eq!(held.sent_ago, Some(Duration::from_millis(again - sent)));
     assert_eq!(held.lease, bundle().lease);
 }

@@ -88,7 +88,6 @@ impl TestClaim {
             stance: Stance::Gathers,
             part: false,
             clock_ahead_secs: None,
-            receipts: true,
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
             bind: None,
@@ -141,7 +140,7 @@ impl TestClaim {
                 self.ticket = None;
                 let (delegation, lease) = (g.token.delegation.clone(), g.token.lease.clone());
                 self.held = Some(HeldProof {
-                    receipt: Some(g.receipt.clone()),
+                    receipt: g.receipt.clone(),
                     sent_ago: None,
                     delegation,
                     lease,
