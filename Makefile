@@ -29,7 +29,7 @@ sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=100
 fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|message|admission|route|socket|answer|worker] [SECONDS=60]
 	e2e/fuzz "$(or $(T),all)" "$(or $(SECONDS),60)"
 
-e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage|anchors|devices|pods|kueue|revoke|servers|strangers|rotation] [ONLY=name]
+e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage|anchors|devices|pods|kueue|revoke|servers|strangers|rotation|skew] [ONLY=name]
 	e2e/run scenarios $(or $(T),main_job) $(ONLY)
 
 e2e-versions: ## the same on the other versions of Kubernetes that are supported: make e2e-versions [MOORING_K8S="1.34.4 1.36.3"]

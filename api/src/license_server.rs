@@ -60,6 +60,12 @@ use std::collections::BTreeMap;
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
     printcolumn(
+        name = "Version",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.version"
+    ),
+    printcolumn(
         name = "Endpoint",
         type_ = "string",
         priority = 1,

@@ -10,9 +10,10 @@ use mooring_core::names::{ClaimName, LeaseId, RequestId, TermsId};
 use mooring_core::receipt::Sealed;
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::server;
+use mooring_core::wire::version::WIRE;
 use mooring_core::wire::{
     COUNTER_HEADER, ClaimRequest, Have, HeldProof, Problem, ProblemType, RenewResponse, Renewed,
-    SECRET_HEADER, Stance, Standing, Waiting,
+    SECRET_HEADER, Stance, Standing, WIRE_HEADER, Waiting,
 };
 use serde::Deserialize;
 use std::io::Write as _;
@@ -206,7 +207,7 @@ impl Seat {
         write!(
             out,
             "{} {path} HTTP/1.1\r\nhost: localhost\r\n{SECRET_HEADER}: {secret}\r\n\
-             {COUNTER_HEADER}: {counter}\r\nif-match: \"{lease}\"\r\nuser-agent: {AGENT}\r\n\r\n",
+             {COUNTER_HEADER}: {counter}\r\nif-match: \"{lease}\"\r\nuser-agent: {AGENT}\r\n{WIRE_HEADER}: {WIRE}\r\n\r\n",
             spec.method
         )?;
         Ok(())
@@ -327,7 +328,7 @@ fn refused(answer: Answer<'_>) -> Result<Took> {
 fn with_body(out: &mut Vec<u8>, body: &[u8]) -> Result<()> {
     write!(
         out,
-        "user-agent: {AGENT}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "user-agent: {AGENT}\r\n{WIRE_HEADER}: {WIRE}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )?;
     out.extend_from_slice(body);

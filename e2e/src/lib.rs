@@ -16,6 +16,8 @@
 //! | [`kueue`] | the scenarios of Kueue's Workloads that need a license |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
 //! | [`servers`] | the scenarios of many servers: outside of the cluster, and clients outside of it |
+//! | [`skew`] | this version and the one before it on one cluster |
+//! | [`kept`] | whether an API's description still says what the one of the version before said |
 //! | [`strangers`] | what pods, people and servers without a right do, and that others are unharmed |
 //! | [`rotation`] | the scenarios of the operator's CA: replaced, deleted, lost, restored |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
@@ -28,6 +30,7 @@ pub mod corpus;
 pub mod demo;
 pub mod devices;
 pub mod gate;
+pub mod kept;
 pub mod kueue;
 pub mod lab;
 pub mod leases;
@@ -39,5 +42,6 @@ pub mod revoke;
 pub mod rotation;
 pub mod seats;
 pub mod servers;
+pub mod skew;
 pub mod strangers;
 pub mod suite;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use mooring_e2e::{
     anchors, corpus, demo, devices, gate, kueue, lab::Lab, leases, main_job, outage, pods,
-    processes, revoke, rotation, servers, strangers, suite,
+    processes, revoke, rotation, servers, skew, strangers, suite,
 };
 
 /// Runs Mooring on a real Kubernetes, and as processes.
@@ -24,8 +24,8 @@ enum What {
     /// Runs the scenarios of topics.
     Scenarios {
         /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `pods`, `kueue`, `revoke`, `anchors`,
-        /// `devices`, `servers`, `rotation`, `strangers`, or `soak`; several with commas between
-        /// them.
+        /// `devices`, `servers`, `rotation`, `strangers`, `skew`, or `soak`; several with commas
+        /// between them.
         topics: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -90,7 +90,7 @@ async fn run(topics: &str, only: &[String]) -> Result<bool> {
 }
 
 fn scenarios(topic: &str) -> Result<Vec<suite::Scenario>> {
-    let known = "main_job, gate, corpus, leases, outage, pods, kueue, revoke, anchors, devices, servers, rotation, strangers, soak";
+    let known = "main_job, gate, corpus, leases, outage, pods, kueue, revoke, anchors, devices, servers, rotation, strangers, skew, soak";
     Ok(match topic {
         "main_job" => main_job::scenarios(),
         "gate" => gate::scenarios(),
@@ -105,6 +105,7 @@ fn scenarios(topic: &str) -> Result<Vec<suite::Scenario>> {
         "servers" => servers::scenarios(),
         "rotation" => rotation::scenarios(),
         "strangers" => strangers::scenarios(),
+        "skew" => skew::scenarios(),
         "soak" => pods::soak(),
         other => bail!("no topic is called {other:?}; there are: {known}"),
     })

@@ -13,6 +13,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use mooring_core::wire::calls::CallSpec;
+use mooring_core::wire::version::{self, WIRE};
+use mooring_core::wire::{Problem, WIRE_HEADER};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use serde::de::DeserializeOwned;
@@ -25,6 +27,7 @@ use tokio_rustls::TlsConnector;
 /// How long connecting to one address may take, the handshake with it included.
 const CONNECT: Duration = Duration::from_secs(6);
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+const SPEAKS: HeaderName = HeaderName::from_static(WIRE_HEADER);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -47,6 +50,9 @@ pub enum ClientError {
     },
     #[error("the answer cannot be read: {0}")]
     Answer(String),
+    /// The answer is in a version of the messages that is not understood here.
+    #[error("{0}")]
+    Version(Box<Problem>),
 }
 
 #[derive(Debug)]
@@ -94,13 +100,15 @@ impl Call {
         }
     }
 
-    /// A request of this call; `arg` is what stands in its path in the place of the braces, if it
-    /// has any.
+    /// A request of this call, in this program's version of the messages; `arg` is what stands in
+    /// its path in the place of the braces, if it has any.
     pub fn of<C>(spec: &CallSpec<C>, arg: impl std::fmt::Display) -> Self {
         // The tables have no other methods than those of RFC 9110, so the default never comes
         // about.
         let method = spec.method.parse().unwrap_or_default();
-        Self::new(method, spec.path_of(arg))
+        let mut call = Self::new(method, spec.path_of(arg));
+        call.headers.push((SPEAKS, HeaderValue::from(WIRE)));
+        call
     }
 
     /// With a query, of characters that need no escape.
@@ -266,7 +274,12 @@ impl Client {
                 None => self.connect(time).await?,
             };
             match sender.try_send_request(self.request(call)?).await {
-                Ok(r) => return Ok((sender, r)),
+                Ok(r) => {
+                    let speaks = r.headers().get(SPEAKS).map(HeaderValue::as_bytes);
+                    let understood = version::understood(speaks);
+                    understood.map_err(|e| ClientError::Version(e.of_the_server().into()))?;
+                    return Ok((sender, r));
+                }
                 // Given back unsent: the kept connection had ended meanwhile.
                 Err(e) if reused && e.message().is_some() => {}
                 Err(e) => return Err(ClientError::Broken(e.into_error().to_string())),

@@ -6,7 +6,7 @@ use mooring_core::policy::SeatPolicy;
 use mooring_core::wire::{
     ChangeRevocations, ClaimRequest, ClaimStatus, Expected, Gone, Grant, Leases, NonceRequest,
     Owners, OwnersAnswer, Policies, PolicyTest, Problem, Products, RenewRequest, RenewResponse,
-    Revoke, RevokedHolders, SocketClaim, Status, TokenResponse, Waiting, WatchEvent,
+    Revoke, RevokedHolders, SocketClaim, Status, TokenResponse, Versions, Waiting, WatchEvent,
 };
 use schemars::generate::SchemaGenerator;
 use serde_json::{Value, json};
@@ -15,9 +15,7 @@ macro_rules! by_name {
     ($g:ident, $name:ident; $($t:ident)*) => {
         match $name {
             $(stringify!($t) => $g.subschema_for::<$t>().to_value(),)*
-            // Without a type of their own: the one is written in place, the other is a document.
-            "Versions" => json!({"type": "object", "required": ["versions"],
-                "properties": {"versions": {"type": "array", "items": {"type": "string"}}}}),
+            // A document, and so without a type of its own.
             "OpenApi" => json!({"type": "object"}),
             other => bail!("the table of calls names {other:?}, of which there is no schema here"),
         }
@@ -29,5 +27,5 @@ pub(crate) fn schema(g: &mut SchemaGenerator, name: &str) -> Result<Value> {
     Ok(by_name!(g, name;
         Bundle ChangeRevocations ClaimRequest ClaimStatus Envelope Expected Gone Grant Leases NonceRequest Owners OwnersAnswer Policies PolicyTest
         Problem Products RenewRequest RenewResponse Revoke RevokedHolders SeatPolicy SocketClaim Status
-        TokenResponse Waiting WatchEvent))
+        TokenResponse Versions Waiting WatchEvent))
 }

@@ -5,6 +5,7 @@ use mooring_core::frontend::Authority;
 use mooring_core::ledger::{Ledger, ProjectSeats};
 use mooring_core::names::{PoolName, ProjectName};
 use mooring_core::time::{BootTime, Now, Timestamp};
+use mooring_core::wire::version::WIRE;
 use mooring_core::wire::{GroupUse, PolicyView, Problem};
 use prometheus::{
     Counter, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -83,6 +84,8 @@ metrics! {
         "When a pool's seats end, where they do so before the license.";
     requests: IntCounterVec, "mooring_requests_total" ["call", "status"],
         "Requests by call and status.";
+    wire: IntCounterVec, "mooring_wire_requests_total" ["version"],
+        "Requests by the version of the messages that they are in; later: than this server's.";
     problems: IntCounterVec, "mooring_problems_total" ["type"], "Problems answered, by type.";
     token_reviews: IntCounterVec, "mooring_token_reviews_total" ["outcome"],
         "Service-account tokens looked at, by outcome.";
@@ -116,6 +119,12 @@ impl Metrics {
         this.build_info.with_label_values(&version).set(1);
         this.standby_left.set(f64::INFINITY);
         Ok(this)
+    }
+
+    /// Counts a request in this version of the messages, which is one that is understood.
+    pub(crate) fn speaks(&self, version: u16) {
+        let own = (version <= WIRE).then(|| version.to_string());
+        count(&self.wire, &[own.as_deref().unwrap_or("later")]);
     }
 
     /// Counts a problem that was answered.

@@ -120,6 +120,7 @@ impl ServerClient {
                 }
                 answer
             }
+            Err(ClientError::Version(problem)) => Answer::Problem(*problem),
             Err(ClientError::Cut { headers, problem }) if is_the_servers(&headers) => {
                 Answer::Unreadable(problem)
             }

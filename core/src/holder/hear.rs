@@ -336,7 +336,11 @@ impl Claimant {
         use ProblemType as T;
         let retry = p.retry_after_secs.map(Duration::from_secs);
         match p.kind {
-            T::AnchorLost | T::LicenseInvalid | T::Overloaded | T::TooManyClaims => {
+            T::AnchorLost
+            | T::LicenseInvalid
+            | T::Overloaded
+            | T::TooManyClaims
+            | T::UpgradeRequired => {
                 // Who started in silence hears that there is no seat for it.
                 let no_seat = matches!(p.kind, T::LicenseInvalid | T::TooManyClaims);
                 if no_seat && self.s.state == HoldState::Optimistic {

@@ -15,6 +15,7 @@ mod problem;
 mod renew;
 mod second;
 mod socket;
+pub mod version;
 mod view;
 
 pub use claim::{ClaimRequest, Grant, HeldProof, Stance, Standing, WaitReason, Waiting};
@@ -31,6 +32,7 @@ pub use renew::{
 };
 pub use second::{counted_twice, replaced, still_replaced};
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};
+pub use version::{VERSIONS, Versions, WIRE_HEADER};
 pub use view::{
     AnchorView, ClockSkew, EndReason, LeaseView, Leases, LicenseFileView, PoolView, ProductView,
     Products, SeatChange, SecondServer, ServerState, ViewState, WatchEvent, WatchPosition,
@@ -44,5 +46,3 @@ pub const COUNTER_HEADER: &str = "mooring-counter";
 /// Header of every response of a license server: the run that answers. What comes without it is
 /// somebody else's word, as a proxy's in front of a server that is away, and no answer.
 pub const INSTANCE_HEADER: &str = "mooring-instance";
-/// The API versions a server speaks, as `GET /v1/versions` lists them.
-pub const VERSIONS: &[&str] = &["v1"];

@@ -80,6 +80,8 @@ problems! {
     MethodNotAllowed = "method-not-allowed", 405, "The path does not take this method";
     /// The body is too large.
     TooLarge = "too-large", 413, "The body is too large";
+    /// One side speaks a version of the messages that the other does not take any more.
+    UpgradeRequired = "upgrade-required", 400, "The versions are too far apart";
     /// This call is the operator's.
     OperatorOnly = "operator-only", 403, "This call is for the operator";
 }

@@ -15,7 +15,8 @@ pub(super) async fn a_standby_keeps_its_count_over_pods(lab: &Lab) -> Result<()>
     let spare = Card::make(lab, "standby-spare", PIN).await?;
     let mut server = Server::new(&ns, 2);
     server.anchored = Some(Card::anchored(lab)?);
-    let license = license(lab, &server, &first, &spare).await?;
+    let (first, standby) = (&first.description, &spare.description);
+    let license = server.license_with_standby(lab, first, standby).await?;
     server.apply_with(lab, &license, PIN).await?;
     let mut inserted = spare.insert(lab, &server).await?;
     let mut before = used(lab, &server, 0).await?;
@@ -35,23 +36,6 @@ pub(super) async fn a_standby_keeps_its_count_over_pods(lab: &Lab) -> Result<()>
         before = now;
     }
     anchor(lab, &server, "True", 60).await.map(drop)
-}
-
-/// A license for the first card, with the other as its standby.
-async fn license(lab: &Lab, server: &Server, first: &Card, spare: &Card) -> Result<String> {
-    let described = std::fs::read_to_string(&first.description)?;
-    let first = format!(
-        "anchors:\n- {}\n",
-        described.trim_end().replace('\n', "\n  ")
-    );
-    let described = std::fs::read_to_string(&spare.description)?;
-    let standby = spare.description.with_extension("standby.yaml");
-    std::fs::write(&standby, format!("{described}standby: {{days: 14}}\n"))?;
-    let name = format!("{}-{}", server.namespace, server.name);
-    let issued = lab
-        .vendor
-        .license(&name, &server.products, &standby, &first);
-    issued.await
 }
 
 /// Waits until more than so many seconds are spent; how the standby has served then.

@@ -3,7 +3,7 @@
 
 use super::anchors::by_its_machine;
 use super::discovery::runs_on;
-use crate::lab::{App, Lab, NAMESPACE, Ports, Server, eventually, so, within};
+use crate::lab::{App, Lab, Ports, Server, eventually, so, within};
 use crate::main_job::{begin, count_seats, held_until, notices_nothing, renewed_since};
 use anyhow::{Context as _, Result, ensure};
 use mooring_api::Device;
@@ -15,8 +15,6 @@ const IDS: (&str, &str) = ("1050", "0407");
 const SERIAL: &str = "e2e-0002";
 /// There are two LicenseServers in the namespace.
 const SERVER: &str = "    mooring.dev/server: main\n";
-/// What an administrator puts on a node that is surely off.
-const TAINT: &str = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
 const CONTROLLERS: &str = "controller-manager";
 
 /// The server's pod stays on the dead node, and it is said until when what it signed may count. The
@@ -123,8 +121,7 @@ async fn is_freed(lab: &Lab, server: &Server, machine: &Server) -> Result<()> {
     machine.delete_pod(lab, "--wait=false").await?;
     lab.program("pause", CONTROLLERS).await?;
     let done = async {
-        let taint = format!("taint node {} {TAINT}", lab.nodes.0);
-        lab.kubectl(&taint).await?.ok(&taint)?;
+        lab.out_of_service(&lab.nodes.0).await?;
         says(lab, server, "ServerForced", "out of service").await?;
         let (ns, pod) = (&server.namespace, server.pod_name());
         let get = format!("-n {ns} get pod {pod} --ignore-not-found -o name");
@@ -176,19 +173,9 @@ async fn says(lab: &Lab, server: &Server, reason: &str, words: &str) -> Result<(
     .await
 }
 
-/// Boots the node, and waits until all of the chart runs there again.
+/// Boots the node, with its ports empty: the dongle was pulled out there while it was off.
 async fn back_on(lab: &Lab, node: &str) -> Result<()> {
-    lab.node("on", node).await?;
-    let untaint = format!("taint node {node} {TAINT}-");
-    // It has none if nobody came as far as that.
-    let _ = lab.kubectl(&untaint).await?;
-    let ready = format!("wait node {node} --for=condition=Ready --timeout=60s");
-    lab.kubectl(&ready).await?.ok(&ready)?;
-    for kind in ["deployment", "daemonset"] {
-        let rolled = format!("-n {NAMESPACE} rollout status {kind} --timeout=90s");
-        lab.kubectl(&rolled).await?.ok(&rolled)?;
-    }
-    // The dongle was pulled out there while it was off.
+    lab.boots(node).await?;
     let emptied = Ports::open(lab, node).await;
     emptied.map(drop).context("the node's USB ports")
 }

@@ -12,6 +12,13 @@ pub struct Helm;
 /// An image that the platform allows, and nobody can pull.
 pub const NO_IMAGE: &str = "registry.invalid/none:0";
 
+/// The value that allows license servers one more image.
+pub fn also_allows(lab: &Lab, image: &str) -> String {
+    // Without the folder: that is the last.
+    let n = allowed(lab).len() - 1;
+    format!("licenseServers.allowedImages[{n}]={image}")
+}
+
 /// What the scenarios' license servers ask of the platform: SoftHSM's store and the folder that
 /// stands for `/sys`, and the images that are not the chart's.
 fn allowed(lab: &Lab) -> Vec<String> {

@@ -7,6 +7,7 @@ mod card;
 mod command;
 mod dump;
 mod install;
+mod node;
 mod place;
 mod server;
 mod usb;
@@ -17,7 +18,7 @@ pub use anchor::{Anchor, PIN, module};
 pub use apps::{App, Line};
 pub use card::{Card, CardIn};
 pub use command::{Output, run, run_words, words};
-pub use install::{Helm, NAMESPACE, NO_IMAGE, OPERATOR};
+pub use install::{Helm, NAMESPACE, NO_IMAGE, OPERATOR, also_allows};
 pub use server::{Row, Server, pkcs11, soft, template};
 pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;
@@ -74,7 +75,9 @@ impl Lab {
     pub async fn open() -> Result<Self> {
         let client = Client::try_default().await;
         let client = client.context("connecting to the cluster that KUBECONFIG names")?;
-        let images = images()?;
+        let images = std::env::var("MOORING_IMAGES_ENV")
+            .context("MOORING_IMAGES_ENV names the images; start through e2e/run")?;
+        let images = images_in(&images)?;
         let cli = std::env::var("MOORING_CLI")
             .context("MOORING_CLI names the tool `mooring`; start through e2e/run")?;
         let cli = PathBuf::from(cli);
@@ -97,6 +100,18 @@ impl Lab {
         };
         lab.anchor.place(&lab, &lab.nodes.0).await?;
         Ok(lab)
+    }
+
+    /// The same cluster, with charts and images of the version before this one.
+    pub fn before(&self) -> Result<Self> {
+        let folder = std::env::var("MOORING_PREVIOUS").context(
+            "MOORING_PREVIOUS names the folder of the version before; on the project's own cluster e2e/run sets it",
+        )?;
+        Ok(Self {
+            images: images_in(&format!("{folder}/images/images.env"))?,
+            root: folder.into(),
+            ..self.clone()
+        })
     }
 
     /// Runs kubectl with the words of a line.
@@ -187,18 +202,6 @@ impl Lab {
             .await;
     }
 
-    /// Cuts a node off the network, or joins it again.
-    pub async fn node(&self, what: &str, node: &str) -> Result<()> {
-        let (tool, doing) = if self.own {
-            let tool = self.root.join("e2e/cluster/node");
-            (tool.to_string_lossy().into_owned(), "cutting a node")
-        } else {
-            let hook = std::env::var("MOORING_NODE_CUT").context("on a cluster that is not the project's own, MOORING_NODE_CUT names a command that is called with `cut NODE` and `join NODE`")?;
-            (hook, "the command in MOORING_NODE_CUT")
-        };
-        run(&tool, &[what, node], None).await?.ok(doing).map(drop)
-    }
-
     /// Does to a program of the cluster what `e2e/cluster/program` can: kill, start, pause, resume.
     pub async fn program(&self, what: &str, name: &str) -> Result<()> {
         ensure!(
@@ -229,10 +232,8 @@ pub fn is_ready(pod: &Pod) -> bool {
     conditions.is_some_and(|c| c.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
 }
 
-fn images() -> Result<Images> {
-    let path = std::env::var("MOORING_IMAGES_ENV")
-        .context("MOORING_IMAGES_ENV names the images; start through e2e/run")?;
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+fn images_in(path: &str) -> Result<Images> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
     let all: BTreeMap<&str, &str> = text.lines().filter_map(|l| l.split_once('=')).collect();
     let get = |k: &str| {
         let image = all.get(k).map(ToString::to_string);

@@ -72,6 +72,23 @@ impl Server {
         issued.await
     }
 
+    /// The same with a standby anchor, which another file describes.
+    pub async fn license_with_standby(
+        &self,
+        lab: &Lab,
+        first: &Path,
+        standby: &Path,
+    ) -> Result<String> {
+        let first = std::fs::read_to_string(first)?;
+        let first = format!("anchors:\n- {}\n", first.trim_end().replace('\n', "\n  "));
+        let described = std::fs::read_to_string(standby)?;
+        let standby = standby.with_extension("standby.yaml");
+        std::fs::write(&standby, format!("{described}standby: {{days: 14}}\n"))?;
+        let name = format!("{}-{}", self.namespace, self.name);
+        let issued = lab.vendor.license(&name, &self.products, &standby, &first);
+        issued.await
+    }
+
     /// The same with a license and a PIN of one's own.
     pub async fn apply_with(&self, lab: &Lab, license: &str, pin: &str) -> Result<()> {
         let (ns, name) = (&self.namespace, &self.name);

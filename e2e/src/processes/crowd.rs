@@ -13,7 +13,7 @@ const SEATS: usize = 150;
 const SIDECARS: usize = 200;
 
 /// Waits until this many are in each state.
-fn stand(crowd: &[Agent], want: &[(HoldState, usize)], secs: u64) -> Result<()> {
+pub(super) fn stand(crowd: &[Agent], want: &[(HoldState, usize)], secs: u64) -> Result<()> {
     eventually(&format!("{want:?}"), secs, || {
         let all = want.iter().all(|(state, n)| {
             let are = crowd.iter().filter(|a| a.state() == Some(*state));
@@ -23,12 +23,16 @@ fn stand(crowd: &[Agent], want: &[(HoldState, usize)], secs: u64) -> Result<()> 
     })
 }
 
-fn leases(crowd: &[Agent]) -> Vec<(String, Option<String>)> {
+pub(super) fn leases(crowd: &[Agent]) -> Vec<(String, Option<String>)> {
     let of = |a: &Agent| (a.name.clone(), a.lease());
     crowd.iter().map(of).collect()
 }
 
-fn the_same(what: &str, before: &[(String, Option<String>)], crowd: &[Agent]) -> Result<()> {
+pub(super) fn the_same(
+    what: &str,
+    before: &[(String, Option<String>)],
+    crowd: &[Agent],
+) -> Result<()> {
     let after = leases(crowd);
     let mut changed = before.iter().zip(&after).filter(|(b, a)| b != a);
     let first = changed.next();
@@ -41,7 +45,7 @@ fn the_same(what: &str, before: &[(String, Option<String>)], crowd: &[Agent]) ->
 }
 
 /// Waits until those who wait are all in the books again, in this order.
-fn in_line(site: &Site, want: &[String], after: &str) -> Result<()> {
+pub(super) fn in_line(site: &Site, want: &[String], after: &str) -> Result<()> {
     let what = format!("after {after}, the line is as before");
     site.explain(eventually(&what, 40, || {
         let line = site.line().map_err(|e| format!("{e:#}"))?;
@@ -52,12 +56,12 @@ fn in_line(site: &Site, want: &[String], after: &str) -> Result<()> {
     }))
 }
 
-fn which(crowd: &[Agent], state: HoldState, n: usize) -> Vec<usize> {
+pub(super) fn which(crowd: &[Agent], state: HoldState, n: usize) -> Vec<usize> {
     let are = (0..crowd.len()).filter(|i| crowd.get(*i).and_then(Agent::state) == Some(state));
     are.take(n).collect()
 }
 
-fn each(
+pub(super) fn each(
     crowd: &mut [Agent],
     which: &[usize],
     mut f: impl FnMut(&mut Agent) -> Result<()>,

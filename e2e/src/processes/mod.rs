@@ -15,6 +15,7 @@ mod instructions;
 mod line;
 mod process;
 mod site;
+mod skew;
 mod wait;
 
 pub use instructions::counted as instructions;
@@ -42,6 +43,8 @@ const LANES: &[&[Scenario]] = &[
         ("no_server_in_reach", alone::no_server),
         ("the_wall_clock_jumps", clocks::jumps),
         ("a_suspend_counts", clocks::suspend),
+        ("the_messages_are_kept", skew::messages),
+        ("an_upgrade_and_a_step_back", skew::upgraded_and_back),
     ],
 ];
 

@@ -10,9 +10,6 @@ use mooring_api::status::PRIMARY_SERVES;
 use mooring_api::{Serving, Side};
 use std::time::{Duration, Instant};
 
-/// What an administrator puts on a node that is surely off.
-const TAINT: &str = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute";
-
 /// The primary's node is cut off: nobody else serves, and an administrator's request is refused.
 /// It is switched off and tainted: the standby serves on the other node, who holds a seat notices
 /// nothing, the seat of the dead node's pod is the next one's, and none is out twice. When the node
@@ -41,8 +38,7 @@ pub(super) async fn a_standby_elsewhere_serves_on_proof_alone(lab: &Lab) -> Resu
     let done = async {
         let ready = format!("wait node {a} --for=condition=Ready=Unknown --timeout=120s");
         lab.kubectl(&ready).await?.ok(&ready)?;
-        let taint = format!("taint node {a} {TAINT}");
-        lab.kubectl(&taint).await?.ok(&taint)?;
+        lab.out_of_service(a).await?;
         let proven = Instant::now();
         let before = held_until(&lives);
         serves(lab, &server, Side::Standby, b).await?;
@@ -61,7 +57,7 @@ pub(super) async fn a_standby_elsewhere_serves_on_proof_alone(lab: &Lab) -> Resu
         count_seats(&[(&lives, 1), (&dies, 1), (&waits, 1)], 2).map(drop)
     };
     let done = done.await;
-    let back = back_on(lab, a).await;
+    let back = lab.boots(a).await;
     done?;
     back?;
     // A node that is back takes nothing over.
@@ -107,18 +103,6 @@ pub(super) async fn a_handover_ends_one_side_before_the_other_begins(lab: &Lab) 
     count_seats(&[(&apps[0], 1), (&apps[1], 1)], 2).map(drop)
 }
 
-/// Boots the node, and waits until all of the chart runs again.
-async fn back_on(lab: &Lab, node: &str) -> Result<()> {
-    lab.node("on", node).await?;
-    let untaint = format!("taint node {node} {TAINT}-");
-    // It has none if nobody came as far as that.
-    let _ = lab.kubectl(&untaint).await?;
-    let ready = format!("wait node {node} --for=condition=Ready --timeout=60s");
-    lab.kubectl(&ready).await?.ok(&ready)?;
-    let rolled = format!("-n {NAMESPACE} rollout status deployment --timeout=90s");
-    lab.kubectl(&rolled).await?.ok(&rolled).map(drop)
-}
-
 /// A LicenseServer with two seats, its dongle on the first node and the standby's on the second;
 /// the primary serves.
 async fn two_sides(lab: &Lab, name: &str) -> Result<(Server, String)> {
@@ -138,24 +122,11 @@ async fn two_sides(lab: &Lab, name: &str) -> Result<(Server, String)> {
     // Longer than the change takes: who lives keeps its seat, who is dead loses it by a proof.
     server.duration = Duration::from_secs(180);
     server.standby_on = Some(b.clone());
-    let license = with_standby(lab, &server, &spare).await?;
+    let (first, standby) = (&lab.anchor.description, &spare.description);
+    let license = server.license_with_standby(lab, first, standby).await?;
     server.apply_with(lab, &license, PIN).await?;
     serves(lab, &server, Side::Primary, a).await?;
     Ok((server, ns))
-}
-
-/// A license for the first anchor, with the other as its standby.
-async fn with_standby(lab: &Lab, server: &Server, spare: &Anchor) -> Result<String> {
-    let first = std::fs::read_to_string(&lab.anchor.description)?;
-    let first = format!("anchors:\n- {}\n", first.trim_end().replace('\n', "\n  "));
-    let described = std::fs::read_to_string(&spare.description)?;
-    let standby = spare.description.with_extension("standby.yaml");
-    std::fs::write(&standby, format!("{described}standby: {{days: 14}}\n"))?;
-    let name = format!("{}-{}", server.namespace, server.name);
-    let issued = lab
-        .vendor
-        .license(&name, &server.products, &standby, &first);
-    issued.await
 }
 
 async fn holds_on(lab: &Lab, ns: &str, name: &str, node: &str) -> Result<App> {

@@ -1,7 +1,8 @@
 //! A server of this crate, and what reaches it.
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use mooring_core::wire::WIRE_HEADER;
 use mooring_net::client::{Call, Client};
 use mooring_net::http as net;
 use mooring_net::serve::{Inbound, Limits, Peer, Tls, serve as serve_port};
@@ -87,7 +88,8 @@ impl net::Pieces for Endless {
     }
 }
 
-/// `GET /` says who asks, `GET /later` after a second; `GET /endless` never ends; a `POST` says how
+/// `GET /` says who asks, `GET /later` after a second, `GET /old` in a version of the messages that
+/// there never was; `GET /endless` never ends; a `POST` says how
 /// long its body is, one to `/kept` reads it after the answer.
 async fn answer(req: Request<Inbound>, streams: Arc<AtomicUsize>) -> Response<net::Body> {
     let who = req.extensions().get::<Peer>().and_then(|p| p.cert.clone());
@@ -99,7 +101,12 @@ async fn answer(req: Request<Inbound>, streams: Arc<AtomicUsize>) -> Response<ne
             if path == "/later" {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            net::with_type(StatusCode::OK, "text/plain", who)
+            let mut answer = net::with_type(StatusCode::OK, "text/plain", who);
+            if path == "/old" {
+                let speaks = HeaderName::from_static(WIRE_HEADER);
+                answer.headers_mut().insert(speaks, HeaderValue::from(0));
+            }
+            answer
         }
         (_, "/kept") => {
             tokio::spawn(async {

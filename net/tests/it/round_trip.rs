@@ -2,7 +2,7 @@
 //! certificates are replaced without a dropped connection, bounds are kept.
 use crate::rig::{Authority, SOON, Server, get, post, serve};
 use mooring_core::wire::{Problem, ProblemType};
-use mooring_net::client::{Client, ClientError};
+use mooring_net::client::{Call, Client, ClientError};
 use mooring_net::serve::Limits;
 use mooring_net::tls;
 use std::net::SocketAddr;
@@ -48,6 +48,22 @@ async fn the_name_is_verified_whatever_the_address_and_the_peer_is_known_by_its_
         forged.is_err(),
         "a certificate of a foreign CA was taken: {forged:?}"
     );
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_told_from_one_that_is_away() {
+    let s = serve(Limits::of(1000, 500)).await;
+    let client = s.client("main.ns.svc", &s.ca.roots(), None);
+    let old = Call::new(http::Method::GET, "/old");
+    let (whole, lines) = (client.call(&old, SOON), client.lines(&old, SOON));
+    for answer in [whole.await.map(drop), lines.await.map(drop)] {
+        let Err(ClientError::Version(p)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(p.kind, ProblemType::UpgradeRequired);
+        assert!(p.detail.ends_with("upgrade the license server"), "{p}");
+    }
+    client.call(&get(), SOON).await.unwrap();
 }
 
 #[tokio::test]

@@ -12,10 +12,11 @@ use self::asked::Asked;
 pub(crate) use self::asked::Sent;
 use crate::app::App;
 use crate::metrics::count;
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
-use mooring_core::wire::{INSTANCE_HEADER, Problem, ProblemType, VERSIONS};
+use mooring_core::wire::version::{self, WIRE};
+use mooring_core::wire::{INSTANCE_HEADER, Problem, ProblemType, Versions, WIRE_HEADER};
 use mooring_net::http::{self as net, Body};
 use mooring_net::serve::Peer;
 use std::str::FromStr;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 const OPENAPI: &str = include_str!("../../../docs/openapi/server.json");
 
 const INSTANCE: HeaderName = HeaderName::from_static(INSTANCE_HEADER);
+const SPEAKS: HeaderName = HeaderName::from_static(WIRE_HEADER);
 
 pub(crate) async fn handle(app: Arc<App>, req: Request<Sent>) -> Response<Body> {
     let (parts, body) = req.into_parts();
@@ -35,9 +37,11 @@ pub(crate) async fn handle(app: Arc<App>, req: Request<Sent>) -> Response<Body> 
             return net::allowing(response, &miss.allow);
         }
     };
-    let answer = match parts.extensions.get::<Peer>().cloned() {
-        None => Err(Problem::new(ProblemType::BadRequest, "no peer")),
-        Some(peer) => {
+    let peer = parts.extensions.get::<Peer>().cloned();
+    let answer = match (speaks(&app, &parts.headers), peer) {
+        (Err(p), _) => Err(p),
+        (_, None) => Err(Problem::new(ProblemType::BadRequest, "no peer")),
+        (_, Some(peer)) => {
             let query = parts.uri.query().unwrap_or_default().to_owned();
             let asked = Asked {
                 peer,
@@ -51,6 +55,14 @@ pub(crate) async fn handle(app: Arc<App>, req: Request<Sent>) -> Response<Body> 
     finish(&app, spec.name, answer)
 }
 
+/// Counts which version of the messages a request is in, and refuses one that is not understood.
+fn speaks(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let said = headers.get(WIRE_HEADER).map(HeaderValue::as_bytes);
+    let theirs = version::understood(said).map_err(|e| e.answer())?;
+    app.metrics.speaks(theirs);
+    Ok(())
+}
+
 /// `arg` is what the path has in the place of the braces. A future has room for the largest of its
 /// arms: all but the call that is made most are apart, so that it does not carry their room along.
 async fn dispatch(
@@ -61,10 +73,7 @@ async fn dispatch(
 ) -> Result<Response<Body>, Problem> {
     match call {
         ServerCall::Renew => renew::renew(app, asked).await,
-        ServerCall::Versions => {
-            let versions = serde_json::json!({ "versions": VERSIONS });
-            Ok(net::json(StatusCode::OK, &versions))
-        }
+        ServerCall::Versions => Ok(net::json(StatusCode::OK, &Versions::own())),
         ServerCall::OpenApi => Ok(net::with_type(StatusCode::OK, "application/json", OPENAPI)),
         ServerCall::PutClaim => Box::pin(claims::put(app, named(arg)?, asked)).await,
         ServerCall::DeleteClaim => Box::pin(claims::delete(app, &named(arg)?, asked)).await,
@@ -99,6 +108,8 @@ fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Res
     count(&app.metrics.requests, &[call, response.status().as_str()]);
     // By it holders know the server's own word from that of somebody in front of it.
     let run = app.chain.named.clone();
-    response.headers_mut().insert(INSTANCE, run);
+    let headers = response.headers_mut();
+    headers.insert(INSTANCE, run);
+    headers.insert(SPEAKS, HeaderValue::from(WIRE));
     response
 }

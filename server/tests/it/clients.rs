@@ -1,11 +1,15 @@
 //! Holders outside Kubernetes by client token; administrators; revoking.
 
 use crate::rig::{Rig, Setup, TestClaim, ask, problem, renew};
+use http::HeaderName;
 use mooring_core::client_token::ClientToken;
 use mooring_core::license::SigningKey;
 use mooring_core::names::InstanceId;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{INSTANCE_HEADER, Leases, ProblemType, Renewed, RevokedHolders};
+use mooring_core::wire::version::WIRE;
+use mooring_core::wire::{
+    INSTANCE_HEADER, Leases, Problem, ProblemType, Renewed, RevokedHolders, Versions, WIRE_HEADER,
+};
 use mooring_net::client::{Answer, Call, Client};
 use std::time::Duration;
 
@@ -285,7 +289,7 @@ async fn the_operator_revokes_by_holder_who_was_not_heard_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_response_says_which_run_it_is_of_errors_included() {
+async fn each_response_says_which_run_it_is_of_and_its_version_errors_included() {
     let rig = rig(1).await;
     let c = rig.stranger();
     let claim = TestClaim::new("a").call(None);
@@ -306,6 +310,37 @@ async fn each_response_says_which_run_it_is_of_errors_included() {
         let answer = ask(&c, call).await;
         let run = answer.headers.get(INSTANCE_HEADER).unwrap();
         runs.push(run.to_str().unwrap().parse::<InstanceId>().unwrap());
+        assert_eq!(answer.headers.get(WIRE_HEADER).unwrap(), &*WIRE.to_string());
     }
     assert!(runs.iter().all(|r| *r == runs[0]), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_asks_in_another_version_is_counted_and_one_that_is_too_old_told_what_to_do() {
+    let rig = rig(1).await;
+    let c = rig.stranger();
+    let asked = async |said: Option<&str>| {
+        let call = Call::new(http::Method::GET, "/v1/versions");
+        let name = HeaderName::from_static(WIRE_HEADER);
+        let call = said
+            .into_iter()
+            .fold(call, |c, v| c.header(name.clone(), v));
+        ask(&c, call).await
+    };
+    let own = WIRE.to_string();
+    for said in [None, Some("1"), Some(&*own), Some("999")] {
+        let answer = asked(said).await;
+        assert_eq!(answer.json::<Versions>().unwrap(), Versions::own());
+    }
+    for (version, times) in [("1", 2.0), (&*own, 1.0), ("later", 1.0)] {
+        let metric = format!("mooring_wire_requests_total{{version=\"{version}\"}}");
+        assert_eq!(rig.metric(&metric).await, Some(times), "{metric}");
+    }
+    for (said, kind, words) in [
+        ("0", ProblemType::UpgradeRequired, "upgrade what asks"),
+        ("two", ProblemType::BadRequest, "expected a whole number"),
+    ] {
+        let p = asked(Some(said)).await.json::<Problem>().unwrap();
+        assert!(p.kind == kind && p.detail.contains(words), "{p}");
+    }
 }
