@@ -61,7 +61,7 @@ fn overview(servers: &[ServerObject], all: bool, wide: bool, now: Timestamp) -> 
         "SERVER", "NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE",
     ];
     if wide {
-        header.extend(["LICENSE", "ENDPOINT", "VERSION"]);
+        header.extend(["SERVES", "LICENSE", "ENDPOINT", "VERSION"]);
     }
     let row = |s: &ServerObject| {
         let st = s.status.clone().unwrap_or_default();
@@ -78,6 +78,7 @@ fn overview(servers: &[ServerObject], all: bool, wide: bool, now: Timestamp) -> 
         ];
         if wide {
             row.extend([
+                or_dash(st.serving.as_ref().map(|s| s.side)),
                 list_or_dash(&st.licenses),
                 or_dash(st.endpoint.as_ref()),
                 or_dash(st.version.as_ref()),

@@ -36,7 +36,8 @@ async fn lives(lab: &Lab, before: &Lab, ns: &str) -> Result<()> {
         .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
         .await?;
     the_same_leases(&first, &rows)?;
-    let four = App::start(lab, ns, "four", "render", Some(&lab.nodes.0)).await?;
+    // An application with the library of the version before.
+    let four = App::start(before, ns, "four", "render", Some(&lab.nodes.0)).await?;
     server
         .shows(lab, &[("Held", 2), ("Waiting", 2)], 60)
         .await?;
@@ -73,7 +74,8 @@ async fn lives(lab: &Lab, before: &Lab, ns: &str) -> Result<()> {
     Helm::upgrade(before, &[])
         .await?
         .ok("putting the version before back")?;
-    let five = App::start(before, ns, "five", "render", Some(&lab.nodes.0)).await?;
+    // And one with this version's.
+    let five = App::start(lab, ns, "five", "render", Some(&lab.nodes.0)).await?;
     let held = server
         .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
         .await?;

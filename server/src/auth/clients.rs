@@ -84,13 +84,16 @@ pub(crate) struct Signers {
 
 impl Signers {
     fn read(files: &Clients, admins: &[String]) -> Result<Self, ClientsError> {
-        let mut all = files.keys.as_deref().map(keys::read).transpose()?;
-        let anybody = all.get_or_insert_default();
-        let issuers = files.issuers.as_deref();
-        let issuers = issuers.map(|path| read_issuers(path, anybody, admins));
+        let list = files.issuers.as_deref();
+        // One of the two files must be there.
+        let alone = list.is_some_and(Path::exists);
+        let mut all = match files.keys.as_deref() {
+            Some(path) if path.exists() || !alone => keys::read(path)?,
+            _ => Vec::new(),
+        };
+        let issuers = list.map(|path| read_issuers(path, &all, admins));
         let issuers = issuers.transpose()?.unwrap_or_default();
-        anybody.extend(issuers.iter().flat_map(|i| i.keys.iter().copied()));
-        let all = all.unwrap_or_default();
+        all.extend(issuers.iter().flat_map(|i| i.keys.iter().copied()));
         Ok(Self { all, issuers })
     }
 }

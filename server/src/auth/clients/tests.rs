@@ -120,3 +120,30 @@ fn a_list_of_revoked_ones_need_not_be_there_and_lifts_nothing_when_it_goes() {
     tokens.look(&mut seen);
     assert!(tokens.verify(&farm, now).is_err());
 }
+
+#[test]
+fn issuers_need_no_list_of_keys_beside_them_and_one_of_both_must_be_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |n: &str| dir.path().join(n);
+    let key = SigningKey::from_seed(&[3; 32]).unwrap();
+    let files = Clients {
+        keys: Some(path("keys")),
+        issuers: Some(path("issuers")),
+        revoked: None,
+    };
+    let load = || {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        ClientTokens::load(("main", &[]), files.clone(), Arc::default(), metrics)
+    };
+    let e = load().err().unwrap().to_string();
+    assert!(e.contains("clients.keys"), "{e}");
+    let issuer = format!(
+        "- {{name: cluster, keys: [\"{}\"], subjects: \"pod:a/\", claims: 2}}\n",
+        key.public()
+    );
+    fs::write(path("issuers"), issuer).unwrap();
+    let tokens = load().unwrap();
+    let now = at("2026-06-01T00:00:00Z");
+    assert!(tokens.verify(&token("pod:a/x", "t-1", &key), now).is_ok());
+    assert!(tokens.verify(&token("farm", "t-2", &key), now).is_err());
+}
