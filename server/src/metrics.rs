@@ -225,6 +225,7 @@ impl Metrics {
         let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for (state, n) in [
             ("held", gauges.held),
+            ("reserved", gauges.reserved),
             ("silent", gauges.silent),
             ("waiting", gauges.waiting),
             ("contested", gauges.contested),

@@ -31,7 +31,9 @@ impl Ledger {
             return;
         }
         if let Some(e) = self.entries.get_mut(&id) {
+            self.tally.leave(e);
             e.rare().part = after;
+            self.tally.enter(e);
         }
         if held {
             self.tell(id, now);

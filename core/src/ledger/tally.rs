@@ -18,7 +18,8 @@ pub struct Gauges {
     /// In line, running on.
     pub contested: u64,
     pub refused: u64,
-    /// Owners' that are granted, for their pods.
+    /// Granted, and nothing runs by them: owners', for their pods, and parts whose others are not
+    /// there yet.
     pub reserved: u64,
     /// Seats of contested claims, and of handovers: by how much more runs than was granted, as far
     /// as the server knows.
@@ -72,6 +73,7 @@ impl Tally {
         match &e.state {
             // What its pods have counts by them.
             State::Held { .. } if e.is_owner() => return add(&mut g.reserved, 1),
+            State::Held { silent: false, .. } if e.part().is_some() => add(&mut g.reserved, 1),
             State::Held { silent: false, .. } => add(&mut g.held, 1),
             State::Held { .. } => add(&mut g.silent, 1),
             // It gathers nothing, and whoever waits of its pods is counted.

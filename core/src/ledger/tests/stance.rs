@@ -124,10 +124,12 @@ fn a_part_is_reserved_until_all_are_there() {
     assert_eq!((rests.place, rests.reason), (1, WaitReason::Elsewhere));
     granted(l.claim(part(1, Stance::Gathers), at(1)));
     assert_eq!(state(&l, 1), ViewState::Reserved);
+    assert_eq!((l.gauges().reserved, l.gauges().held), (1, 0));
     let waits = place(l.claim(claim(2, "render"), at(2)));
     assert!(waits.message.contains("is taken"), "{}", waits.message);
     granted(l.claim(claim(1, "render"), at(3)));
     assert_eq!(state(&l, 1), ViewState::Held);
+    assert_eq!((l.gauges().reserved, l.gauges().held), (0, 1));
     // It is no part any more: nothing goes back by a late word.
     granted(l.claim(stands(1, "render", Stance::Rests), at(4)));
     assert_eq!(held(&l), pods(&[1]));
