@@ -63,6 +63,8 @@ enum Command {
     Status(cluster::StatusArgs),
     /// Who holds what, and who waits, at which place
     Leases(cluster::LeasesArgs),
+    /// Whether an installation is as it should be, and what to do where it is not
+    Check(cluster::check::CheckArgs),
     /// Whose seats are whose: the policies, what each group owns and has; and trying one out
     Policy(policy::PolicyArgs),
     /// The operator's CA: how it stands, and the next one
@@ -106,6 +108,7 @@ pub fn run(program: Program) -> ExitCode {
         Command::Failover(a) => cluster::failover::run(&a),
         Command::Status(a) => cluster::status(&a),
         Command::Leases(a) => cluster::leases(&a),
+        Command::Check(a) => cluster::check::run(&a),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

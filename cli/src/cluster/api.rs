@@ -178,29 +178,34 @@ pub fn without_sidecar(common: &ClusterArgs) -> anyhow::Result<Vec<String>> {
         } else {
             Api::namespaced(client, &namespace)
         };
-        let mut params = ListParams::default()
-            .labels(&format!("!{INJECTED}"))
-            .fields("status.phase!=Succeeded,status.phase!=Failed")
-            .limit(PAGE);
-        let mut found = Vec::new();
-        while let Ok(page) = pods.list_metadata(&params).await {
-            let asks = |p: &&PartialObjectMeta<Pod>| p.annotations().contains_key(LICENSES.key);
-            let name = |p: &PartialObjectMeta<Pod>| {
-                format!("{}/{}", p.namespace().unwrap_or_default(), p.name_any())
-            };
-            found.extend(page.items.iter().filter(asks).map(name));
-            match page.metadata.continue_.filter(|c| !c.is_empty()) {
-                Some(next) => params = params.continue_token(&next),
-                None => break,
-            }
-        }
-        Ok(found)
+        Ok(bare(&pods).await)
     })
+}
+
+/// The same of these pods.
+pub(super) async fn bare(pods: &Api<Pod>) -> Vec<String> {
+    let mut params = ListParams::default()
+        .labels(&format!("!{INJECTED}"))
+        .fields("status.phase!=Succeeded,status.phase!=Failed")
+        .limit(PAGE);
+    let mut found = Vec::new();
+    while let Ok(page) = pods.list_metadata(&params).await {
+        let asks = |p: &&PartialObjectMeta<Pod>| p.annotations().contains_key(LICENSES.key);
+        let name = |p: &PartialObjectMeta<Pod>| {
+            format!("{}/{}", p.namespace().unwrap_or_default(), p.name_any())
+        };
+        found.extend(page.items.iter().filter(asks).map(name));
+        match page.metadata.continue_.filter(|c| !c.is_empty()) {
+            Some(next) => params = params.continue_token(&next),
+            None => break,
+        }
+    }
+    found
 }
 
 /// The operator's Lease, and the API server's clock as it answered: whoever asks may have a wrong
 /// one.
-async fn operator(client: &Client, namespace: &str) -> (Operator, Option<Timestamp>) {
+pub(super) async fn operator(client: &Client, namespace: &str) -> (Operator, Option<Timestamp>) {
     let path = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}");
     let request = match http::Request::get(path).body(Body::empty()) {
         Ok(request) => request,

@@ -8,10 +8,12 @@
 //! | [`revoke`] | `revoke` and `release`, by a LicenseLease's spec |
 //! | [`failover`] | which of two anchors on different nodes serves |
 //! | [`policies`] | LicensePolicies, and one that is tried out |
+//! | [`check`] | whether an installation is as it should be |
 //! | [`ca`] | the operator's CA: how it stands, and asking for the next one |
 
 pub mod api;
 pub mod ca;
+pub mod check;
 pub mod failover;
 pub mod leases;
 pub mod operator;

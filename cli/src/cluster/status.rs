@@ -38,7 +38,7 @@ pub fn text(servers: &[ServerObject], found: &Listed, now: Timestamp, wide: bool
     }
     let all = found.namespace.is_none();
     let of_servers = servers.iter().flat_map(|s| {
-        let told = problems(s, found, now).into_iter();
+        let told = problems(s, &found.operator_namespace, now).into_iter();
         told.map(move |p| format!("{}: {}", name(s, all), p.text))
     });
     let problems: Vec<String> = operator::said(&found.operator, now)
@@ -156,10 +156,10 @@ const WELL: &[&str] = &[
 ];
 
 /// Something that is not as it should be.
-struct Problem {
-    text: String,
+pub(super) struct Problem {
+    pub(super) text: String,
     /// Somebody has to do something now.
-    pressing: bool,
+    pub(super) pressing: bool,
 }
 
 fn pressing(text: impl Into<String>) -> Problem {
@@ -180,19 +180,20 @@ fn note(text: impl Into<String>) -> Problem {
 pub fn is_well(servers: &[ServerObject], found: &Listed, now: Timestamp) -> bool {
     let away = matches!(operator::word(&found.operator, now), Word::Away(_));
     !away
-        && servers
-            .iter()
-            .all(|s| !problems(s, found, now).iter().any(|p| p.pressing))
+        && servers.iter().all(|s| {
+            !problems(s, &found.operator_namespace, now)
+                .iter()
+                .any(|p| p.pressing)
+        })
 }
 
 /// What is wrong with one server: why it does not serve, then what else is not as it should be, but
 /// for what only follows from it.
-fn problems(s: &ServerObject, found: &Listed, now: Timestamp) -> Vec<Problem> {
+pub(super) fn problems(s: &ServerObject, operator_namespace: &str, now: Timestamp) -> Vec<Problem> {
     let mut out = Vec::new();
     let Some(ready) = condition(s, READY) else {
-        let namespace = &found.operator_namespace;
         return vec![pressing(format!(
-            "it has no status yet. If that lasts, look at the operator: kubectl -n {namespace} logs deploy/mooring-operator"
+            "it has no status yet. If that lasts, look at the operator: kubectl -n {operator_namespace} logs deploy/mooring-operator"
         ))];
     };
     if ready.status != "True" {

@@ -3,7 +3,7 @@
 use super::steps::{all_well, mooring, socket};
 use crate::lab::{App, Helm, Lab, Server, eventually, within};
 use crate::main_job::{begin, holds};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// While no operator reports, `mooring status` and `leases` say so, with as of when; a server that
 /// restarts meanwhile settles for as long as it must, and says so to who waits.
@@ -22,6 +22,7 @@ pub(super) async fn the_operator_is_away_and_the_server_settles(lab: &Lab) -> Re
     let back = Helm::scale(lab, 2).await;
     done?;
     back?;
+    nothing_fails(lab, &ns).await?;
     all_well(lab, &ns).await
 }
 
@@ -41,5 +42,23 @@ async fn during(lab: &Lab, ns: &str, server: &Server, two: &App) -> Result<()> {
         })
         .await?;
     }
+    let o = mooring(lab, &format!("check -o short -n {ns}")).await?;
+    let told = [
+        "0 of 0 replicas are ready",
+        "the operator has not reported for",
+        "the API server does not reach it",
+    ];
+    ensure!(
+        !o.success && told.iter().all(|t| o.out.contains(t)),
+        "mooring check: {o:?}"
+    );
+    Ok(())
+}
+
+/// Nothing fails any more, which is waited for as behind an installation.
+async fn nothing_fails(lab: &Lab, ns: &str) -> Result<()> {
+    let o = mooring(lab, &format!("check --wait 60 -n {ns}")).await?;
+    let answers = "it refuses an annotation that breaks the grammar, within";
+    ensure!(o.success && o.out.contains(answers), "mooring check: {o:?}");
     Ok(())
 }
