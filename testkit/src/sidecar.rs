@@ -129,7 +129,8 @@ struct World {
     handler: Handler,
     /// Whose each hold is, by its name.
     binds: HashMap<String, SecretHash>,
-    streams: Vec<UnixStream>,
+    /// Each with the name of the claim that it follows.
+    streams: Vec<(String, UnixStream)>,
     /// What hangs is kept open.
     hanging: Vec<UnixStream>,
     asked: Vec<String>,
@@ -224,11 +225,12 @@ impl Scripted {
                         }
                         let _ = stream
                             .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+                        let name = name.unwrap_or_default().to_owned();
                         for e in first {
                             write(&mut stream, &e);
                         }
                         watch(stream.try_clone().unwrap(), end.clone());
-                        w.streams.push(stream);
+                        w.streams.push((name, stream));
                     }
                 }
             }
@@ -248,7 +250,7 @@ impl Scripted {
     /// Closes the streams.
     pub fn cut(&self) {
         let mut w = self.world.lock().unwrap();
-        for s in w.streams.drain(..) {
+        for (_, s) in w.streams.drain(..) {
             let _ = s.shutdown(Shutdown::Both);
         }
         w.hanging.clear();
@@ -256,14 +258,21 @@ impl Scripted {
 
     /// Sends an event to whoever follows.
     pub fn say(&self, claim: &Value) {
-        for s in &mut self.world.lock().unwrap().streams {
+        for (_, s) in &mut self.world.lock().unwrap().streams {
             write(s, claim);
+        }
+    }
+
+    /// Tells each follower that its own claim is in this state.
+    pub fn tell(&self, state: &str) {
+        for (name, s) in &mut self.world.lock().unwrap().streams {
+            write(s, &claim(name, state));
         }
     }
 
     /// Sends these bytes, whatever they are.
     pub fn say_raw(&self, bytes: &[u8]) {
-        for s in &mut self.world.lock().unwrap().streams {
+        for (_, s) in &mut self.world.lock().unwrap().streams {
             let _ = s.write_all(bytes);
         }
     }

@@ -8,7 +8,7 @@
 )]
 
 use mooring_testkit::languages::programs;
-use mooring_testkit::sidecar::{Scripted, claim};
+use mooring_testkit::sidecar::Scripted;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -121,7 +121,7 @@ fn the_page_for_python() {
         if program.is_finished() {
             break;
         }
-        fake.say(&claim("hold-1", state));
+        fake.tell(state);
         std::thread::sleep(Duration::from_millis(100));
     }
     let said = program.join().unwrap();
