@@ -47,7 +47,7 @@ const TRANSITIONS: &[(Says, &[Says])] = {
 const REPLIES: &str = "lease full held-back settling released called-back unknown-lease cloned revoked claim-changed \
     given-back anchor-lost license-invalid not-entitled exceeds-seats overloaded unauthenticated \
     unknown-product version-not-covered too-many-claims resume-expired bad-request not-found \
-    method-not-allowed too-large operator-only of-the-future";
+    method-not-allowed too-large operator-only upgrade-required of-the-future";
 
 /// How the books have claims.
 const BOOKS: &str = "waiting contested held silent refused released expired gone revoked leftQueue";

@@ -34,7 +34,12 @@ fn a_problem_counts_by_its_type_not_by_its_status() {
 #[test]
 fn what_is_not_understood_is_an_answer_all_the_same() {
     let unknown = r#"{"type":"https://mooring.dev/problems/of-the-future","title":"x","status":403,"detail":"y"}"#;
-    for (status, body) in [(403, unknown), (502, "<html>"), (500, ""), (301, "")] {
+    let a = read(&answer(403, unknown), read_claim);
+    assert!(
+        matches!(&a, Answer::Problem(p) if p.kind == ProblemType::Other && p.to_string() == "x: y"),
+        "{a:?}"
+    );
+    for (status, body) in [(502, "<html>"), (500, ""), (301, "")] {
         assert!(
             matches!(
                 read(&answer(status, body), read_claim),

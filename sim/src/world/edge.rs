@@ -78,13 +78,12 @@ impl World {
             ProblemType::CalledBack,
         ];
         let known: Vec<_> = all.filter(|k| !of_holder.contains(k)).collect();
-        Some(match known.get(n % (known.len() + 1)) {
-            Some(kind) => {
-                let problem = Problem::new(*kind, "the edge says so");
-                (kind.name(), Answer::Problem(problem))
-            }
-            None => (FUTURE, Answer::Unreadable(FUTURE.into())),
-        })
+        let (kind, name) = match known.get(n % (known.len() + 1)) {
+            Some(kind) => (*kind, kind.name()),
+            None => (ProblemType::Other, FUTURE),
+        };
+        let problem = Problem::new(kind, "the edge says so");
+        Some((name, Answer::Problem(problem)))
     }
 
     fn received(&mut self, p: &Rc<Packet>) {
