@@ -8,6 +8,7 @@
 //! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; `mooring revoke`, `mooring release`, `mooring failover`; by custom resources only; `mooring ca` |
 //! | [`policy`] | `mooring policy`: whose seats are whose, and what a policy would change |
 //! | [`audit`] | a license server's audit log: verified, and what of it a vendor is given; offline |
+//! | [`completion`] | what shells and kubectl read to complete a command line |
 //! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 if what was
@@ -19,6 +20,7 @@ pub mod age;
 pub mod audit;
 pub mod client;
 pub mod cluster;
+pub mod completion;
 pub mod direct;
 pub mod license;
 pub mod output;
@@ -88,6 +90,11 @@ enum Command {
     Release(cluster::revoke::ReleaseArgs),
     /// Have the standby on another node serve in the primary's place, or the primary again
     Failover(cluster::failover::FailoverArgs),
+    /// What a shell, or kubectl, reads to complete these commands and their flags
+    Completion(completion::CompletionArgs),
+    /// Answers kubectl, which completes a command line
+    #[command(name = "__complete", hide = true)]
+    Complete(completion::Words),
 }
 
 /// Reads the command line, does what it says, and prints an error with its causes.
@@ -109,6 +116,8 @@ pub fn run(program: Program) -> ExitCode {
         Command::Status(a) => cluster::status(&a),
         Command::Leases(a) => cluster::leases(&a),
         Command::Check(a) => cluster::check::run(&a),
+        Command::Completion(a) => completion::run(&a, Cli::command()),
+        Command::Complete(a) => completion::complete(&a, Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
