@@ -59,7 +59,7 @@ enum Command {
     /// docs/simulator.md.
     Mutants {
         /// Seeds for each, at most.
-        #[arg(long, default_value_t = 4_000)]
+        #[arg(long, default_value_t = 8_000)]
         seeds: u64,
         /// Only this one.
         #[arg(long, value_parser = mistake)]
