@@ -3,7 +3,7 @@
 use super::gated::{List, until_all_end};
 use crate::lab::{App, Lab, OPERATOR, Server, audit, eventually, within};
 use crate::main_job::{begin, never_above};
-use crate::seats::{self, Span};
+use crate::seats::{self, Most, Span};
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
@@ -79,7 +79,7 @@ async fn churn(
 
 /// Seats on the holders' side, from what all of them have written. It is read at their end: to
 /// follow it would be hundreds of streams.
-pub(crate) async fn count_seats(lab: &Lab, ns: &str, names: &[String], seats: u32) -> Result<()> {
+pub(crate) async fn count_seats(lab: &Lab, ns: &str, names: &[String], seats: u32) -> Result<Most> {
     let read = async |name: &String| {
         let lines = App::wrote(lab, ns, name).await;
         let lines = lines.with_context(|| format!("what {name} wrote"))?;
@@ -89,7 +89,7 @@ pub(crate) async fn count_seats(lab: &Lab, ns: &str, names: &[String], seats: u3
     let spans: Vec<Vec<Span>> = all.try_collect().await?;
     let without = spans.iter().filter(|s| s.is_empty()).count();
     ensure!(without == 0, "{without} applications were never Held");
-    never_above(&spans.concat(), seats).map(drop)
+    never_above(&spans.concat(), seats)
 }
 
 /// Makes them, eight a second at most, and as a controller does that has many to make: what the
